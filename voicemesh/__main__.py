@@ -1,0 +1,7 @@
+"""``python -m voicemesh`` is ``voicemesh``."""
+
+import sys
+
+from voicemesh.cli import main
+
+sys.exit(main())

@@ -1,0 +1,92 @@
+"""The client side of gRPC: channels, and streams whose errors are ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Generic, TypeVar, cast
+
+import grpc
+import grpc.aio
+
+from voicemesh.errors import Unavailable, VoiceMeshError, from_rpc
+from voicemesh.v1 import common_pb2 as pb
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+# A dead service is back within seconds under a supervisor, so reconnects are
+# tried early and often; gRPC's own defaults wait up to 20 s.
+CHANNEL_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.enable_http_proxy", 0),  # The mesh's machines are near; a proxy is for elsewhere.
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+)
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """A channel to ``host:port``; it belongs to the running event loop."""
+    return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+
+
+class Duplex(Generic[Q, R]):
+    """A bidirectional stream: one reader, one writer, errors from our tree.
+
+    Do not cancel a task that waits in ``write`` or ``read`` unless the stream is
+    to end: gRPC cancels the whole RPC with it.
+    """
+
+    def __init__(self, call: grpc.aio.StreamStreamCall[Q, R], stage: pb.Stage.ValueType) -> None:
+        """``stage`` names the service in errors."""
+        self._call = call
+        self._stage = stage
+
+    async def write(self, message: Q) -> None:
+        """Send ``message``; the stream's own error if it has ended."""
+        try:
+            await self._call.write(message)
+        except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+            raise await self._failure() from None
+
+    async def read(self) -> R | None:
+        """The next message; None when the stream ended well."""
+        try:
+            message = await self._call.read()
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, self._stage) from None
+        if message is grpc.aio.EOF:
+            if await self._call.code() != grpc.StatusCode.OK:
+                raise await self._failure()
+            return None
+        return cast(R, message)
+
+    async def _failure(self) -> VoiceMeshError:
+        name = pb.Stage.Name(self._stage).removeprefix("STAGE_").lower()
+        code = await self._call.code()
+        if code == grpc.StatusCode.OK:
+            return Unavailable(f"{name}: the service ended the stream", stage=self._stage)
+        error = grpc.aio.AioRpcError(
+            code,
+            await self._call.initial_metadata(),
+            await self._call.trailing_metadata(),
+            await self._call.details(),
+        )
+        return from_rpc(error, self._stage)
+
+    async def half_close(self) -> None:
+        """Say that nothing more will be written."""
+        if not self._call.done():
+            try:
+                await self._call.done_writing()
+            except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+                return  # It has ended meanwhile; the reader tells how.
+
+    def cancel(self) -> None:
+        """End the stream at once; for good-byes that cannot wait."""
+        self._call.cancel()

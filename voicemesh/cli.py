@@ -1,0 +1,62 @@
+"""``voicemesh``: one command whose sub-commands come from the rooms installed here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from voicemesh import __version__
+from voicemesh.commands.frame import Command
+from voicemesh.errors import VoiceMeshError
+from voicemesh.registry import installed
+from voicemesh.settings import load
+
+
+def _setting(text: str) -> tuple[str, str]:
+    path, equals, value = text.partition("=")
+    if not equals or "." not in path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form section.name=value")
+    return path, value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="voicemesh", description="A self-hosted, real-time voice assistant for robots."
+    )
+    parser.add_argument("--version", action="version", version=f"voicemesh {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML)")
+    common.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="SECTION.NAME=VALUE",
+        dest="settings",
+        help="override one setting; may be repeated",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in installed("voicemesh.commands").values():
+        assert isinstance(command, Command)
+        sub = commands.add_parser(
+            command.name, help=command.summary, description=command.summary, parents=[common]
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(command=command)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``voicemesh``; 1 and one line on standard error when something is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load(options.config, flags=dict(options.settings))
+        status: int = options.command.run(options, settings)
+    except VoiceMeshError as error:
+        sys.stderr.write(f"voicemesh: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status

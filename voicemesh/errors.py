@@ -1,0 +1,222 @@
+"""The errors of the mesh, one tree, mapped once to gRPC.
+
+    VoiceMeshError                 code          gRPC status
+    ├── InvalidArgument            INVALID_ARGUMENT  INVALID_ARGUMENT
+    │   ├── ProtocolViolation      PROTOCOL          INVALID_ARGUMENT
+    │   └── Unsupported            UNSUPPORTED       INVALID_ARGUMENT
+    ├── SettingsError              INVALID_ARGUMENT  INVALID_ARGUMENT
+    ├── NotFound                   NOT_FOUND         NOT_FOUND
+    ├── Busy                       BUSY              RESOURCE_EXHAUSTED   retryable
+    ├── DeadlineExceeded           DEADLINE          DEADLINE_EXCEEDED    retryable
+    ├── Unavailable                UNAVAILABLE       UNAVAILABLE          retryable
+    ├── EngineError                ENGINE            INTERNAL             retryable
+    │   └── EngineMissing          ENGINE            INTERNAL
+    ├── Superseded                 SUPERSEDED        ABORTED
+    ├── Forbidden                  FORBIDDEN         PERMISSION_DENIED
+    └── InternalError              INTERNAL          INTERNAL
+
+Every message says what happened and what to do about it. An error crosses the
+wire as a voicemesh.v1.ErrorDetail: in the trailing metadata
+``voicemesh-error-bin`` when it ends a stream, inside a response when the stream
+lives on.
+"""
+
+from typing import ClassVar, NoReturn
+
+import grpc
+import grpc.aio
+
+from voicemesh.v1 import common_pb2 as pb
+
+ERROR_METADATA_KEY = "voicemesh-error-bin"
+
+
+class VoiceMeshError(Exception):
+    """Base of all errors. ``str(error)`` is a sentence for a person."""
+
+    code: ClassVar[pb.ErrorCode.ValueType] = pb.ERROR_CODE_INTERNAL
+    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str = "",
+        stage: pb.Stage.ValueType = pb.STAGE_UNSPECIFIED,
+        retry_after_ms: int = 0,
+    ) -> None:
+        """``field`` is the path of the wrong field, ``stage`` where it happened."""
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.stage = stage
+        self.retry_after_ms = retry_after_ms
+
+    def detail(self, stage: pb.Stage.ValueType = pb.STAGE_UNSPECIFIED) -> pb.ErrorDetail:
+        """The error as it crosses the wire; ``stage`` fills in where none is set."""
+        return pb.ErrorDetail(
+            code=self.code,
+            stage=self.stage or stage,
+            message=self.message,
+            field=self.field,
+            retryable=self.retryable,
+            retry_after_ms=self.retry_after_ms,
+        )
+
+
+class InvalidArgument(VoiceMeshError):
+    """A field has a value that cannot be accepted."""
+
+    code = pb.ERROR_CODE_INVALID_ARGUMENT
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class ProtocolViolation(InvalidArgument):
+    """A message came in the wrong order."""
+
+    code = pb.ERROR_CODE_PROTOCOL
+
+
+class Unsupported(InvalidArgument):
+    """The engine lacks a capability that was asked for."""
+
+    code = pb.ERROR_CODE_UNSUPPORTED
+
+
+class SettingsError(VoiceMeshError):
+    """A setting is unknown or wrong."""
+
+    code = pb.ERROR_CODE_INVALID_ARGUMENT
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class NotFound(VoiceMeshError):
+    """A named thing does not exist."""
+
+    code = pb.ERROR_CODE_NOT_FOUND
+    status = grpc.StatusCode.NOT_FOUND
+
+
+class Busy(VoiceMeshError):
+    """Every slot is taken."""
+
+    code = pb.ERROR_CODE_BUSY
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    retryable = True
+
+
+class DeadlineExceeded(VoiceMeshError):
+    """A stage did not answer in its time."""
+
+    code = pb.ERROR_CODE_DEADLINE
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+    retryable = True
+
+
+class Unavailable(VoiceMeshError):
+    """A service cannot be reached or is stopping."""
+
+    code = pb.ERROR_CODE_UNAVAILABLE
+    status = grpc.StatusCode.UNAVAILABLE
+    retryable = True
+
+
+class EngineError(VoiceMeshError):
+    """An engine or its device failed."""
+
+    code = pb.ERROR_CODE_ENGINE
+    status = grpc.StatusCode.INTERNAL
+    retryable = True
+
+
+class EngineMissing(EngineError):
+    """An engine, or a library that it needs, is not installed."""
+
+    retryable = False
+
+
+class Superseded(VoiceMeshError):
+    """Another owner has taken the conversation."""
+
+    code = pb.ERROR_CODE_SUPERSEDED
+    status = grpc.StatusCode.ABORTED
+
+
+class Forbidden(VoiceMeshError):
+    """The caller may not do this."""
+
+    code = pb.ERROR_CODE_FORBIDDEN
+    status = grpc.StatusCode.PERMISSION_DENIED
+
+
+class InternalError(VoiceMeshError):
+    """A mistake of ours."""
+
+
+_BY_CODE: dict[int, type[VoiceMeshError]] = {
+    kind.code: kind
+    for kind in (
+        InvalidArgument,
+        ProtocolViolation,
+        Unsupported,
+        NotFound,
+        Busy,
+        DeadlineExceeded,
+        Unavailable,
+        EngineError,
+        Superseded,
+        Forbidden,
+        InternalError,
+    )
+}
+
+_BY_STATUS: dict[grpc.StatusCode, type[VoiceMeshError]] = {
+    kind.status: kind
+    for kind in (
+        InternalError,
+        InvalidArgument,
+        NotFound,
+        Busy,
+        DeadlineExceeded,
+        Unavailable,
+        Superseded,
+        Forbidden,
+    )
+}
+
+
+def from_detail(detail: pb.ErrorDetail) -> VoiceMeshError:
+    """The error that an ErrorDetail describes."""
+    kind = _BY_CODE.get(detail.code, InternalError)
+    return kind(
+        detail.message,
+        field=detail.field,
+        stage=detail.stage,
+        retry_after_ms=detail.retry_after_ms,
+    )
+
+
+def from_rpc(error: grpc.aio.AioRpcError, stage: pb.Stage.ValueType) -> VoiceMeshError:
+    """The error behind a failed RPC to the service of ``stage``."""
+    for key, value in error.trailing_metadata() or ():
+        if key == ERROR_METADATA_KEY and isinstance(value, bytes):
+            carried = from_detail(pb.ErrorDetail.FromString(value))
+            carried.stage = carried.stage or stage
+            return carried
+    kind = _BY_STATUS.get(error.code(), InternalError)
+    name = pb.Stage.Name(stage).removeprefix("STAGE_").lower()
+    return kind(f"{name}: {error.details() or error.code().name.lower()}", stage=stage)
+
+
+async def abort(
+    context: "grpc.aio.ServicerContext[object, object]",
+    error: VoiceMeshError,
+    stage: pb.Stage.ValueType,
+) -> NoReturn:
+    """End the RPC with ``error``'s status, text and detail."""
+    detail = error.detail(stage)
+    metadata = ((ERROR_METADATA_KEY, detail.SerializeToString()),)
+    text = f"{error.field}: {error.message}" if error.field else error.message
+    await context.abort(error.status, text, metadata)
+    raise AssertionError("abort always raises")

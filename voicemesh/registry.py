@@ -1,0 +1,94 @@
+"""What is installed, found by entry point without importing a room.
+
+An engine is announced by an :class:`EngineSpec` under an entry-point group such
+as ``voicemesh.asr_engines``. The module that holds the spec must be light: it
+names the engine's settings and a factory; the engine's library is imported by
+the factory, when the engine is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import BaseModel
+
+from voicemesh.errors import EngineMissing, SettingsError
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether something can be used here, and the cure where it cannot."""
+
+    usable: bool
+    reason: str
+    cure: str = ""
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """An engine as its room announces it."""
+
+    name: str
+    """What settings call it."""
+    summary: str
+    """One line for people."""
+    licence: str
+    """SPDX identifier of the engine and what it carries."""
+    config_type: type[BaseModel]
+    """Its settings; a section of their own within the room's section."""
+    factory: Callable[[Any], Any]
+    """Makes the engine from its settings; imports its library."""
+    probe: Callable[[], Probe]
+    """Looks whether it can run here, without loading a model."""
+    extra: str = ""
+    """The extra of the room's distribution that installs its library."""
+    tags: frozenset[str] = field(default_factory=frozenset)
+    """What else is worth knowing: "default", "remote", "tpu"."""
+
+
+@cache
+def engine_specs(group: str) -> dict[str, EngineSpec]:
+    """The engines announced under an entry-point group, by name."""
+    specs: dict[str, EngineSpec] = {}
+    for entry in sorted(entry_points(group=group), key=lambda e: e.name):
+        spec = entry.load()
+        if not isinstance(spec, EngineSpec):
+            raise SettingsError(f"entry point {entry.value} of {group} is no EngineSpec")
+        if spec.name in specs:
+            raise SettingsError(f"two engines of {group} are named {spec.name}; remove one")
+        specs[spec.name] = spec
+    return specs
+
+
+def engine_spec(group: str, name: str) -> EngineSpec:
+    """The engine of that name; EngineMissing names those that exist."""
+    specs = engine_specs(group)
+    if name not in specs:
+        kind = group.removeprefix("voicemesh.")
+        known = ", ".join(specs) or "none"
+        raise EngineMissing(f"no engine {name!r} among {kind}; installed are: {known}")
+    return specs[name]
+
+
+def config_field(name: str) -> str:
+    """The settings field of an engine: ``sophon-vits`` becomes ``sophon_vits``."""
+    return name.replace("-", "_")
+
+
+def installed(group: str) -> dict[str, Any]:
+    """The objects announced under an entry-point group, by entry name."""
+    return {e.name: e.load() for e in sorted(entry_points(group=group), key=lambda e: e.name)}
+
+
+def probe_import(module: str, package: str, extra: str = "") -> Probe:
+    """A probe for an engine that needs one Python module."""
+    from importlib.util import find_spec
+
+    if find_spec(module) is not None:
+        return Probe(True, f"{package} is installed")
+    what = extra or package
+    return Probe(False, f"{package} is not installed", f"pip install {what}")

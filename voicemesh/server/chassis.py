@@ -1,0 +1,157 @@
+"""The life of a service process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+
+import grpc.aio
+import uvloop
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from voicemesh import __version__, logs, metrics, tracing
+from voicemesh.aio import TaskSet, within
+from voicemesh.errors import SettingsError
+from voicemesh.server.operations import Operations
+from voicemesh.server.service import Service, ServiceSpec
+from voicemesh.server.stall import StallDetector
+from voicemesh.settings import Settings
+from voicemesh.v1 import common_pb2, operations_pb2
+from voicemesh.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
+
+log = logging.getLogger(__name__)
+
+# Keepalive finds dead peers in about 30 s; both sides must agree on the pace
+# (a stricter server answers "too many pings").
+SERVER_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.so_reuseport", 0),  # A second server on the port is an error, not a silent twin.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+)
+
+
+class Server:
+    """One service on one port: start, drain, stop. Used by ``run`` and by tests."""
+
+    def __init__(self, service: Service) -> None:
+        """Nothing happens before ``start``."""
+        self._service = service
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self._operations = Operations(service, self.request_stop)
+        self._stop = asyncio.Event()
+        self._grace_s = service.settings.drain_grace_s
+        self._tasks = TaskSet()
+        self.stalls = StallDetector()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Open the port, load the service, report SERVING."""
+        settings = self._service.settings
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        add_OperationsServiceServicer_to_server(self._operations, self._server)
+        names = [*self._service.register(self._server), "voicemesh.v1.OperationsService"]
+        reflection.enable_server_reflection(
+            [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        )
+        address = f"{settings.host}:{settings.port}"
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise SettingsError(
+                f"{address} cannot be bound; is another process using it? "
+                f"Set {self._service.name}.port to a free one",
+                field=f"{self._service.name}.port",
+            ) from None
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.start()
+        await self._service.load()
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._operations.state = operations_pb2.PROCESS_STATE_SERVING
+        described = operations_pb2.DescribeResponse()
+        self._service.describe(described)
+        metrics.BUILD.info(
+            {
+                "version": __version__,
+                "service": self._service.name,
+                "engine": described.engine,
+                "model": described.model,
+            }
+        )
+        self._tasks.start(self.stalls.run(), "stall detector")
+        log.info("%s serves on %s:%d", self._service.name, settings.host, self.port)
+
+    def request_stop(self, grace_s: float | None = None) -> None:
+        """Ask for a drain, then a stop."""
+        if grace_s is not None:
+            self._grace_s = grace_s
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop has been asked for."""
+        return self._stop.is_set()
+
+    async def wait(self) -> None:
+        """Wait until a stop has been asked for."""
+        await self._stop.wait()
+
+    async def stop(self) -> None:
+        """Drain: refuse new streams, let live ones finish within the grace, then end."""
+        await self._health.enter_graceful_shutdown()
+        self._operations.state = operations_pb2.PROCESS_STATE_DRAINING
+        notice = common_pb2.DrainNotice(reason="stopping", grace_ms=int(self._grace_s * 1000))
+        self._service.admission.close()
+        await self._service.drain(notice)
+        idle = self._tasks.start(self._service.admission.idle(), "drain")
+        await within(self._grace_s, idle)
+        await self._server.stop(0.5)
+        await self._service.close()
+        await self._tasks.close()
+
+
+async def _serve(spec: ServiceSpec, settings: Settings) -> None:
+    service = spec.factory(settings)
+    tracing.configure(spec.name, settings.mesh.tracing_endpoint)
+    if service.settings.metrics_port >= 0:
+        _, thread = start_http_server(service.settings.metrics_port, service.settings.host)
+        thread.name = "metrics"
+    server = Server(service)
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    assert main is not None
+
+    def on_signal() -> None:
+        if server.stopping:
+            log.warning("second signal: stopping at once")
+            main.cancel()
+        server.request_stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        await server.start()
+        await server.wait()
+        log.info("%s drains", spec.name)
+    finally:
+        with suppress(asyncio.CancelledError):
+            await server.stop()
+        tracing.flush()
+
+
+def run(spec: ServiceSpec, settings: Settings) -> None:
+    """Run a service until SIGTERM or SIGINT; a second signal stops it at once."""
+    logs.configure(spec.name, settings.mesh)
+    with suppress(asyncio.CancelledError):
+        uvloop.run(_serve(spec, settings))

@@ -1,0 +1,70 @@
+"""What a stream has to say, written by one task."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import grpc.aio
+
+from voicemesh import metrics
+from voicemesh.aio import Channel, ChannelClosed, ChannelFull, cancel_and_wait
+from voicemesh.errors import Busy
+
+T = TypeVar("T")
+
+
+class Outbox(Generic[T]):
+    """Responses of one stream. ``send`` never waits.
+
+    gRPC takes a response when its transport has room. A client that does not
+    read lets the outbox fill up; then its stream ends with an error rather than
+    with unbounded memory.
+    """
+
+    def __init__(
+        self, context: grpc.aio.ServicerContext[Any, T], capacity: int = 512, service: str = ""
+    ) -> None:
+        """``capacity``: messages that may wait, about a minute of a stream's events."""
+        self._context = context
+        self._channel: Channel[T] = Channel(capacity)
+        self._service = service
+        self._task: asyncio.Task[None] | None = None
+
+    def send(self, message: T) -> None:
+        """Say ``message``; Busy when the client does not read. Silent after the end."""
+        try:
+            self._channel.send(message)
+        except ChannelFull:
+            metrics.EVENTS_LOST.labels(self._service).inc()
+            raise Busy("the client does not read its responses; read them and reconnect") from None
+        except ChannelClosed:
+            return
+
+    async def _write(self) -> None:
+        async for message in self._channel:
+            await self._context.write(message)
+
+    async def __aenter__(self) -> Outbox[T]:
+        """Start writing."""
+        self._task = asyncio.get_running_loop().create_task(self._write(), name="outbox")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write what waits, then stop; a cancelled stream writes nothing more."""
+        assert self._task is not None
+        self._channel.close()
+        try:
+            if kind is None or not issubclass(kind, asyncio.CancelledError):
+                await asyncio.wait({self._task}, timeout=5)
+        finally:
+            if self._task.done() and not self._task.cancelled():
+                self._task.exception()  # A broken write means that the client is gone.
+            else:
+                await cancel_and_wait(self._task)

@@ -1,0 +1,47 @@
+"""One place where the errors of handlers become gRPC status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc.aio
+
+from voicemesh import metrics
+from voicemesh.errors import InternalError, VoiceMeshError, abort
+from voicemesh.v1 import common_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+
+def _count(error: VoiceMeshError, stage: pb.Stage.ValueType) -> None:
+    service = pb.Stage.Name(stage).removeprefix("STAGE_").lower()
+    code = pb.ErrorCode.Name(error.code).removeprefix("ERROR_CODE_").lower()
+    metrics.ERRORS.labels(service, code).inc()
+
+
+@asynccontextmanager
+async def rpc_errors(
+    context: grpc.aio.ServicerContext[Any, Any], stage: pb.Stage.ValueType
+) -> AsyncIterator[None]:
+    """Map what a handler raises: our errors by the tree, others to INTERNAL.
+
+    A cancelled handler (the client went away) passes through untouched.
+    """
+    try:
+        yield
+    except VoiceMeshError as error:
+        _count(error, stage)
+        log.info("refused: %s", error)
+        await abort(context, error, stage)
+    except (grpc.aio.AbortError, grpc.aio.BaseError):
+        raise
+    except Exception:
+        if context.cancelled():
+            return  # gRPC raises oddly when the client goes away during a write.
+        log.exception("unexpected error in a handler")
+        ours = InternalError("internal error; the service's log has the details")
+        _count(ours, stage)
+        await abort(context, ours, stage)

@@ -1,0 +1,63 @@
+"""What a room gives to the chassis."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import grpc.aio
+
+from voicemesh.server.admission import Admission
+from voicemesh.settings import ServerSettings, Settings
+from voicemesh.v1 import common_pb2, operations_pb2
+
+
+class Service(ABC):
+    """One service of the mesh within its process."""
+
+    name: ClassVar[str]
+    """asr, llm, tts, orchestrator: also the name of its settings section."""
+    stage: ClassVar[common_pb2.Stage.ValueType]
+
+    settings: ServerSettings
+    admission: Admission
+    """Its slots: what a drain refuses and waits for."""
+
+    @abstractmethod
+    async def load(self) -> None:
+        """Load engines and warm them up. After it the service is ready."""
+
+    @abstractmethod
+    def register(self, server: grpc.aio.Server) -> Sequence[str]:
+        """Add the servicers; returns the full names of their gRPC services."""
+
+    @abstractmethod
+    def describe(self, response: operations_pb2.DescribeResponse) -> None:
+        """Fill in engine, model, slots and capabilities."""
+
+    def live_turns(self) -> Sequence[operations_pb2.LiveTurn]:
+        """The turns that are under way."""
+        return ()
+
+    def devices(self) -> Sequence[operations_pb2.Device]:
+        """The devices in use; by default the CPU."""
+        return (operations_pb2.Device(name="cpu", kind="cpu", healthy=True),)
+
+    @abstractmethod
+    async def drain(self, notice: common_pb2.DrainNotice) -> None:
+        """Send ``notice`` on the streams under way; new ones are refused already."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Free engines and devices."""
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """A service as its room announces it under ``voicemesh.services``."""
+
+    name: str
+    summary: str
+    factory: Callable[[Settings], Service]

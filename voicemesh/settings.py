@@ -1,0 +1,250 @@
+"""Settings: defaults, then voicemesh.toml, then the environment, then flags.
+
+Each room announces the model of its section under the entry-point group
+``voicemesh.settings``. Unknown keys are errors. Every value remembers where it
+came from, for ``voicemesh config``.
+
+The environment spells ``[asr] engine`` as ``VOICEMESH_ASR__ENGINE`` and
+``[asr.pocketsphinx] workers`` as ``VOICEMESH_ASR__POCKETSPHINX__WORKERS``; a
+value that begins with ``[`` or ``{`` is read as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from voicemesh.errors import SettingsError
+from voicemesh.registry import EngineSpec, config_field, engine_specs, installed
+
+CONFIG_FILE = "voicemesh.toml"
+ENV_PREFIX = "VOICEMESH_"
+CONFIG_ENV = "VOICEMESH_CONFIG"
+
+# A machine may share its file with machines where other rooms are installed;
+# these sections are known, though perhaps not to this machine.
+KNOWN_SECTIONS = frozenset({"mesh", "asr", "llm", "tts", "orchestrator", "gateway", "robot"})
+
+S = TypeVar("S", bound="Section")
+E = TypeVar("E", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """Base of every settings model: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class MeshSettings(Section):
+    """``[mesh]``: what holds for every process of the mesh."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least serious level that is logged. debug may log text."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="One line for people, or one JSON object a line for collectors."
+    )
+    tracing_endpoint: str = Field(
+        "",
+        description="OTLP/gRPC collector, such as http://127.0.0.1:4317; empty: no traces. "
+        "Off by default because most machines have no collector.",
+    )
+
+
+class ServerSettings(Section):
+    """What every service's section has. Rooms subclass it with their ports."""
+
+    host: str = Field(
+        "127.0.0.1", description="Address to bind. Loopback, so that nothing is open by accident."
+    )
+    port: int = Field(ge=0, le=65535, description="gRPC port; 0: any free one.")
+    metrics_port: int = Field(
+        ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: no metrics server."
+    )
+    drain_grace_s: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        description="Seconds that live streams may go on after SIGTERM. Longer than a usual turn.",
+    )
+
+
+def with_engines(base: type[S], group: str) -> type[S]:
+    """``base`` with one sub-section for every engine installed under ``group``."""
+    fields: dict[str, Any] = {
+        config_field(name): (
+            spec.config_type,
+            Field(default_factory=spec.config_type, description=f"Engine {name}: {spec.summary}"),
+        )
+        for name, spec in engine_specs(group).items()
+    }
+    return cast(type[S], create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields))
+
+
+def engine_config(section: Section, spec: EngineSpec) -> Any:
+    """The settings of ``spec``'s engine within its room's section."""
+    return getattr(section, config_field(spec.name))
+
+
+@dataclass(frozen=True)
+class Value:
+    """A setting as ``voicemesh config`` prints it."""
+
+    path: str
+    value: Any
+    source: str
+    description: str
+
+
+class Settings:
+    """All sections of the rooms installed here, validated."""
+
+    def __init__(self, sections: Mapping[str, Section], sources: Mapping[str, str]) -> None:
+        """``sources`` maps dotted paths to where the value came from."""
+        self._sections = dict(sections)
+        self._sources = dict(sources)
+
+    def section(self, name: str, kind: type[S]) -> S:
+        """The section ``name``, which is of type ``kind``."""
+        found = self._sections.get(name)
+        if not isinstance(found, kind):
+            raise SettingsError(f"no installed room has a section [{name}]")
+        return found
+
+    @property
+    def mesh(self) -> MeshSettings:
+        """The section ``[mesh]``."""
+        return self.section("mesh", MeshSettings)
+
+    def values(self) -> Iterator[Value]:
+        """Every setting with its value and its source."""
+        for name, section in self._sections.items():
+            yield from self._walk(name, section)
+
+    def _walk(self, prefix: str, section: BaseModel) -> Iterator[Value]:
+        for name, info in type(section).model_fields.items():
+            path = f"{prefix}.{name}"
+            value = getattr(section, name)
+            if isinstance(value, BaseModel):
+                yield from self._walk(path, value)
+            else:
+                source = self._sources.get(path, "default")
+                yield Value(path, value, source, info.description or "")
+
+
+class _Layers:
+    """Nested values merged from several sources; later ones win."""
+
+    def __init__(self) -> None:
+        self.tree: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+
+    def put(self, path: tuple[str, ...], value: Any, source: str) -> None:
+        node = self.tree
+        for part in path[:-1]:
+            child = node.setdefault(part, {})
+            if not isinstance(child, dict):
+                raise SettingsError(f"{source}: {'.'.join(path)} is inside a value, not a section")
+            node = child
+        node[path[-1]] = value
+        self.sources[".".join(path)] = source
+
+    def put_tree(self, prefix: tuple[str, ...], tree: Mapping[str, Any], source: str) -> None:
+        for key, value in tree.items():
+            if isinstance(value, dict):
+                self.put_tree((*prefix, key), value, source)
+            else:
+                self.put((*prefix, key), value, source)
+
+
+def _plain(text: str, source: str) -> Any:
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f'{source}: not valid JSON ({error}); quote it as ["a", "b"]') from None
+
+
+def _file_layer(layers: _Layers, path: Path | None, environ: Mapping[str, str]) -> None:
+    named = path or (Path(environ[CONFIG_ENV]) if environ.get(CONFIG_ENV) else None)
+    chosen = named or Path(CONFIG_FILE)
+    if not chosen.is_file():
+        if named is not None:
+            raise SettingsError(f"settings file {chosen} does not exist")
+        return
+    try:
+        tree = tomllib.loads(chosen.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{chosen}: {error}") from None
+    for name, section in tree.items():
+        if not isinstance(section, dict):
+            raise SettingsError(f"{chosen}: {name} stands outside of a section such as [asr]")
+        layers.put_tree((name,), section, str(chosen))
+
+
+def _environment_layer(layers: _Layers, environ: Mapping[str, str]) -> None:
+    for key, text in sorted(environ.items()):
+        if key.startswith(ENV_PREFIX) and "__" in key:
+            path = tuple(key.removeprefix(ENV_PREFIX).lower().split("__"))
+            layers.put(path, _plain(text, key), f"environment {key}")
+
+
+def load(
+    path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read all settings; SettingsError names the wrong one and its source.
+
+    ``path`` is the file (default: ``$VOICEMESH_CONFIG``, else voicemesh.toml in
+    the working folder if it exists); ``flags`` maps dotted paths to texts.
+    """
+    layers = _Layers()
+    _file_layer(layers, path, environ)
+    _environment_layer(layers, environ)
+    for dotted, text in (flags or {}).items():
+        layers.put(
+            tuple(dotted.split(".")), _plain(text, f"--set {dotted}"), f"flag --set {dotted}"
+        )
+
+    models = {
+        name: _section_model(found) for name, found in installed("voicemesh.settings").items()
+    }
+    for name in layers.tree:
+        if name not in models and name not in KNOWN_SECTIONS:
+            known = ", ".join(sorted(KNOWN_SECTIONS))
+            raise SettingsError(f"unknown section [{name}]; the sections are: {known}")
+    sections = {
+        name: _validated(name, model, layers.tree.get(name, {}), layers.sources)
+        for name, model in models.items()
+    }
+    return Settings(sections, layers.sources)
+
+
+def _section_model(found: Any) -> type[Section]:
+    return cast(type[Section], found if isinstance(found, type) else found())
+
+
+def _validated(
+    name: str, model: type[Section], tree: dict[str, Any], sources: Mapping[str, str]
+) -> Section:
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        path = ".".join((name, *(str(part) for part in problem["loc"])))
+        source = sources.get(path, "default")
+        if problem["type"] == "extra_forbidden":
+            raise SettingsError(
+                f"unknown setting {path} (from {source}); `voicemesh config` lists all",
+                field=path,
+            ) from None
+        raise SettingsError(f"{path} (from {source}): {problem['msg']}", field=path) from None

@@ -1,0 +1,154 @@
+"""All services of a mesh, as children of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from voicemesh.aio import cancel_and_wait
+from voicemesh.errors import DeadlineExceeded
+from voicemesh.supervisor.child import Child
+from voicemesh.supervisor.plan import FRONT, make_plan
+
+log = logging.getLogger(__name__)
+
+READY_WITHIN_S = 300.0
+"""Loading a large model from a slow disk takes minutes; more means that it hangs."""
+
+
+class Mesh:
+    """Services that are started together, watched, and stopped together.
+
+        async with Mesh(ephemeral=True) as mesh:
+            channel = open_channel(mesh.target)
+
+    Entering returns when all services are healthy. A service that dies later is
+    replaced on the same port.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str] = (),
+        *,
+        config: Path | None = None,
+        flags: Mapping[str, str] | None = None,
+        ephemeral: bool = False,
+        state: Path | None = None,
+        report: Callable[[str], None] = log.info,
+    ) -> None:
+        """``names``: none means all that are installed.
+
+        ``config`` and ``flags`` are as for ``voicemesh.settings.load``;
+        ``ephemeral`` chooses free ports for all; ``state`` is a JSON file that is
+        kept true; ``report`` gets a line whenever a service begins to serve.
+        """
+        plan = make_plan(names, config, flags or {}, ephemeral)
+        arguments = plan.arguments()
+        self.services = {
+            planned.name: Child(planned, arguments, self._changed) for planned in plan.services
+        }
+        self._state = state
+        self._report = report
+        self._ready = False
+        self._runs: set[asyncio.Task[None]] = set()
+
+    @property
+    def target(self) -> str:
+        """Where clients dial; empty where no orchestrator is among the services."""
+        front = self.services.get(FRONT)
+        return front.planned.target if front else ""
+
+    async def start(self, within_s: float = READY_WITHIN_S) -> None:
+        """Start all services and wait until they are healthy.
+
+        An error when one of them cannot start at all, or takes longer than
+        ``within_s`` seconds; the others still run and want a ``stop``.
+        """
+        loop = asyncio.get_running_loop()
+        self._runs = {
+            loop.create_task(child.run(), name=f"supervise {child.name}")
+            for child in self.services.values()
+        }
+        healthy = asyncio.gather(*(child.wait_serving() for child in self.services.values()))
+        try:
+            done, _ = await asyncio.wait(
+                {healthy, *self._runs}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            for run in done & self._runs:
+                run.result()
+            if not done:
+                late = ", ".join(self._late())
+                raise DeadlineExceeded(
+                    f"{late}: not ready within {within_s:.0f} s; see the messages above, "
+                    "and `voicemesh doctor`"
+                )
+        finally:
+            healthy.cancel()
+            await asyncio.gather(healthy, return_exceptions=True)
+        self._ready = True
+        self._write_state()
+
+    def _late(self) -> list[str]:
+        return [child.name for child in self.services.values() if not child.serving]
+
+    async def stop(self) -> None:
+        """Drain and stop all services: first the one that uses the others."""
+        front = [child for name, child in self.services.items() if name == FRONT]
+        others = [child for name, child in self.services.items() if name != FRONT]
+        self._ready = False
+        for child in self.services.values():
+            child.retire()
+        for group in (front, others):
+            await asyncio.gather(*(child.stop() for child in group))
+        await cancel_and_wait(*self._runs)
+
+    def kill(self) -> None:
+        """End all services at once."""
+        for child in self.services.values():
+            child.kill()
+
+    def _changed(self, child: Child) -> None:
+        again = f" again (restart {child.restarts})" if child.restarts else ""
+        self._report(f"{child.name} serves on {child.planned.target}{again}")
+        if self._ready:
+            self._write_state()
+
+    def _write_state(self) -> None:
+        if self._state is None:
+            return
+        services = {
+            child.name: {
+                "pid": child.pid,
+                "target": child.planned.target,
+                "metrics": child.planned.metrics,
+                "restarts": child.restarts,
+            }
+            for child in self.services.values()
+        }
+        text = json.dumps({"target": self.target, "services": services}, indent=2)
+        fresh = self._state.with_name(f"{self._state.name}.new")
+        fresh.write_text(f"{text}\n", encoding="utf-8")
+        os.replace(fresh, self._state)
+
+    async def __aenter__(self) -> Mesh:
+        """Start; what has been started is stopped again when that fails."""
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        await self.stop()

@@ -1,0 +1,168 @@
+"""A child process that holds an engine and serves one call at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from voicemesh.errors import EngineError
+from voicemesh.workers import wire
+
+log = logging.getLogger(__name__)
+
+_EXIT_GRACE_S = 2.0
+
+
+class ProcessWorker:
+    """An engine in a process of its own.
+
+    ``target`` is ``"package.module:factory"``; the child calls it with
+    ``config`` (anything that pickles) and keeps the object that it returns.
+    """
+
+    def __init__(self, target: str, config: Any, name: str) -> None:
+        """``name`` is for logs and errors."""
+        self._target = target
+        self._config = config
+        self.name = name
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+        self._turn = asyncio.Lock()
+        self._broken = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child runs and answers."""
+        return self._process is not None and self._process.returncode is None and not self._broken
+
+    @property
+    def pid(self) -> int:
+        """The child's process id; 0 before the start."""
+        return self._process.pid if self._process else 0
+
+    async def start(self) -> None:
+        """Start the child and wait until its engine is ready; EngineError if it fails."""
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "voicemesh.workers.child",
+                str(theirs.fileno()),
+                self._target,
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        finally:
+            theirs.close()
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        self._writer.write(wire.encode(("config", self._config)))
+        try:
+            answer = await wire.read(self._reader)
+        except EOFError:
+            await self.close()
+            raise EngineError(f"{self.name}: the process ended while it was starting") from None
+        if answer[0] == "error":
+            await self.close()
+            raise answer[1]
+
+    async def call(self, method: str, *args: Any) -> Any:
+        """Call a method of the engine; its exception is raised here."""
+        async with self._turn:
+            await self._send("call", method, args, False)
+            # Shielded: a caller that goes away must not leave a result unread,
+            # it would be taken for the answer to the next call.
+            answer = asyncio.ensure_future(self._receive())
+            try:
+                return await asyncio.shield(answer)
+            except asyncio.CancelledError:
+                with suppress(EngineError):
+                    await answer
+                raise
+
+    async def stream(self, method: str, *args: Any) -> AsyncIterator[Any]:
+        """Call a method that emits items. Closing the iterator cancels the call."""
+        async with self._turn:
+            await self._send("call", method, args, True)
+            pending: asyncio.Future[tuple[str, Any]] | None = None
+            ended = False
+            try:
+                while True:
+                    pending = asyncio.ensure_future(self._next())
+                    kind, value = await asyncio.shield(pending)
+                    pending = None
+                    ended = kind != "item"
+                    if kind == "error":
+                        raise value
+                    if ended:
+                        return
+                    yield value
+            finally:
+                if not ended and self.alive:
+                    await self._cancel_stream(pending)
+
+    async def _cancel_stream(self, pending: asyncio.Future[tuple[str, Any]] | None) -> None:
+        """Tell the child that nobody wants more and wait until it has returned."""
+        try:
+            await self._send("cancel")
+            kind = "item"
+            while kind == "item":
+                kind, _ = await (pending or self._next())
+                pending = None
+        except EngineError:
+            pass  # It died meanwhile, which ends the call as well.
+        except asyncio.CancelledError:
+            self._broken = True  # What it still says would be taken for another answer.
+            raise
+
+    async def _send(self, *message: Any) -> None:
+        if not self.alive:
+            raise EngineError(f"{self.name}: the process has died; it is being replaced, try again")
+        try:
+            self._writer.write(wire.encode(message))
+            await self._writer.drain()
+        except (ConnectionError, BrokenPipeError):
+            raise self._lost() from None
+
+    async def _next(self) -> tuple[str, Any]:
+        try:
+            message = await wire.read(self._reader)
+        except EOFError:
+            raise self._lost() from None
+        return message[0], message[1]
+
+    async def _receive(self) -> Any:
+        kind, value = await self._next()
+        if kind == "error":
+            raise value
+        return value
+
+    def _lost(self) -> EngineError:
+        self._broken = True
+        return EngineError(f"{self.name}: the process died during the call; try again")
+
+    async def close(self) -> None:
+        """End the child: ask, then kill."""
+        if self._process is None:
+            return
+        process = self._process
+        self._broken = True
+        if process.returncode is None:
+            with suppress(ConnectionError, RuntimeError):
+                self._writer.write(wire.encode(("exit",)))
+                self._writer.close()
+            waiting = asyncio.ensure_future(process.wait())
+            done, _ = await asyncio.wait({waiting}, timeout=_EXIT_GRACE_S)
+            if not done:
+                log.warning("%s does not end; killing process %d", self.name, process.pid)
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await waiting
+        else:
+            self._writer.close()
