@@ -101,8 +101,12 @@ class Channel(Generic[T]):
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[Any] | None) -> None:
-    """Cancel tasks and wait until they are gone; their errors are logged."""
-    live = [t for t in tasks if t is not None and t is not asyncio.current_task()]
+    """Cancel tasks and wait until they are gone; errors that they end with are logged.
+
+    Tasks that are done already are left as they are.
+    """
+    current = asyncio.current_task()
+    live = [t for t in tasks if t is not None and t is not current and not t.done()]
     for task in live:
         task.cancel()
     for task, result in zip(live, await asyncio.gather(*live, return_exceptions=True), strict=True):
@@ -132,6 +136,11 @@ class TaskSet:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task %s failed", task.get_name(), exc_info=error)
+
+    async def finish(self) -> None:
+        """Wait for what runs."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     async def close(self) -> None:
         """Cancel what runs and wait for it."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from voicemesh import __version__
 from voicemesh.commands.frame import Command
-from voicemesh.errors import VoiceMeshError
+from voicemesh.errors import SettingsError, VoiceMeshError
 from voicemesh.registry import installed
-from voicemesh.settings import load
+from voicemesh.settings import Settings, defaults, load
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -48,15 +48,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _settings(options: argparse.Namespace) -> Settings:
+    options.settings_error = None
+    try:
+        return load(options.config, flags=dict(options.settings))
+    except SettingsError as error:
+        if not options.command.tolerant:
+            raise
+        options.settings_error = error
+        return defaults()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``voicemesh``; 1 and one line on standard error when something is wrong."""
+    """Run ``voicemesh``; one line on standard error when something is wrong.
+
+    Returns 2 for wrong settings, where another try would end the same way, and 1
+    for other errors.
+    """
     options = _parser().parse_args(arguments)
     try:
-        settings = load(options.config, flags=dict(options.settings))
+        settings = _settings(options)
         status: int = options.command.run(options, settings)
     except VoiceMeshError as error:
         sys.stderr.write(f"voicemesh: {error}\n")
-        return 1
+        return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
         return 130
     return status

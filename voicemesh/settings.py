@@ -135,8 +135,12 @@ class Settings:
             if isinstance(value, BaseModel):
                 yield from self._walk(path, value)
             else:
-                source = self._sources.get(path, "default")
-                yield Value(path, value, source, info.description or "")
+                yield Value(path, value, self._source(path), info.description or "")
+
+    def _source(self, path: str) -> str:
+        """Where a value came from; a table's keys were each put in by themselves."""
+        inner = (source for key, source in self._sources.items() if key.startswith(f"{path}."))
+        return self._sources.get(path) or next(inner, "default")
 
 
 class _Layers:
@@ -215,9 +219,7 @@ def load(
             tuple(dotted.split(".")), _plain(text, f"--set {dotted}"), f"flag --set {dotted}"
         )
 
-    models = {
-        name: _section_model(found) for name, found in installed("voicemesh.settings").items()
-    }
+    models = _models()
     for name in layers.tree:
         if name not in models and name not in KNOWN_SECTIONS:
             known = ", ".join(sorted(KNOWN_SECTIONS))
@@ -229,8 +231,19 @@ def load(
     return Settings(sections, layers.sources)
 
 
-def _section_model(found: Any) -> type[Section]:
-    return cast(type[Section], found if isinstance(found, type) else found())
+def defaults() -> Settings:
+    """All settings as they are where nobody has set anything."""
+    return Settings(
+        {name: _validated(name, model, {}, {}) for name, model in _models().items()}, {}
+    )
+
+
+def _models() -> dict[str, type[Section]]:
+    found = installed("voicemesh.settings")
+    return {
+        name: cast(type[Section], model if isinstance(model, type) else model())
+        for name, model in found.items()
+    }
 
 
 def _validated(

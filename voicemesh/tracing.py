@@ -19,8 +19,10 @@ from voicemesh.stamps import label
 from voicemesh.v1.common_pb2 import Stamp
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
+_provider: TracerProvider | None = None
 _tracer: Tracer | None = None
 _root: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("root", default=None)
 
@@ -34,7 +36,7 @@ def turn_ids(conversation_id: str, stamp: Stamp) -> tuple[int, int]:
 
 def configure(service: str, endpoint: str) -> None:
     """Export spans to an OTLP collector; an empty endpoint leaves tracing off."""
-    global _tracer
+    global _provider, _tracer
     if not endpoint:
         return
     try:
@@ -68,7 +70,7 @@ def configure(service: str, endpoint: str) -> None:
     provider.add_span_processor(
         BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True))
     )
-    _tracer = provider.get_tracer("voicemesh")
+    _provider, _tracer = provider, provider.get_tracer("voicemesh")
 
 
 @contextmanager
@@ -110,12 +112,9 @@ def turn_span(
     root.end(end_ns)
 
 
-def flush() -> None:
-    """Send what waits; called when the process stops."""
-    if _tracer is None:
-        return
-    from opentelemetry import trace
-
-    provider = trace.get_tracer_provider()
-    if hasattr(provider, "force_flush"):
-        provider.force_flush()
+def close() -> None:
+    """Send what waits and stop exporting; called when the process stops."""
+    global _provider, _tracer
+    if _provider is not None:
+        _provider.shutdown()
+    _provider = _tracer = None

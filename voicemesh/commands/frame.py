@@ -18,3 +18,6 @@ class Command:
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Settings], int]
     """Returns the exit status. VoiceMeshErrors are printed by the frame."""
+    tolerant: bool = False
+    """Runs with the defaults when the settings are wrong, to say what is wrong with
+    them: the error is then in ``options.settings_error``, else None."""

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from voicemesh import __version__, logs, metrics, tracing
-from voicemesh.aio import TaskSet, within
+from voicemesh.aio import TaskSet, cancel_and_wait, within
 from voicemesh.errors import SettingsError
 from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
@@ -121,12 +121,26 @@ class Server:
         await self._tasks.close()
 
 
+def _open_metrics(service: Service) -> None:
+    settings = service.settings
+    if settings.metrics_port < 0:
+        return
+    try:
+        server, thread = start_http_server(settings.metrics_port, settings.host)
+    except OSError as error:
+        raise SettingsError(
+            f"metrics cannot be served on {settings.host}:{settings.metrics_port} "
+            f"({error.strerror}); set {service.name}.metrics_port to a free port, or to -1",
+            field=f"{service.name}.metrics_port",
+        ) from None
+    thread.name = "metrics"
+    log.info("metrics on http://%s:%d/metrics", settings.host, server.server_port)
+
+
 async def _serve(spec: ServiceSpec, settings: Settings) -> None:
     service = spec.factory(settings)
     tracing.configure(spec.name, settings.mesh.tracing_endpoint)
-    if service.settings.metrics_port >= 0:
-        _, thread = start_http_server(service.settings.metrics_port, service.settings.host)
-        thread.name = "metrics"
+    _open_metrics(service)
     server = Server(service)
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
@@ -140,14 +154,20 @@ async def _serve(spec: ServiceSpec, settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    start = loop.create_task(server.start(), name="start")
+    stop = loop.create_task(server.wait(), name="stop asked for")
     try:
-        await server.start()
-        await server.wait()
+        # Whoever is told to stop while a model loads does not load it to the end.
+        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()
+            await stop
         log.info("%s drains", spec.name)
     finally:
         with suppress(asyncio.CancelledError):
+            await cancel_and_wait(start, stop)
             await server.stop()
-        tracing.flush()
+        tracing.close()
 
 
 def run(spec: ServiceSpec, settings: Settings) -> None:

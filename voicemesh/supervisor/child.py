@@ -41,10 +41,10 @@ class Child:
         self._arguments = arguments
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._retired = asyncio.Event()
         self._ever_served = False
         self._served = asyncio.Condition()
-        self._serving = False
+        self.serving = False
 
     @property
     def name(self) -> str:
@@ -59,7 +59,7 @@ class Child:
     async def wait_serving(self, restarts: int = 0) -> None:
         """Wait until it serves, having been restarted at least ``restarts`` times."""
         async with self._served:
-            await self._served.wait_for(lambda: self._serving and self.restarts >= restarts)
+            await self._served.wait_for(lambda: self.serving and self.restarts >= restarts)
 
     async def run(self) -> None:
         """Keep the service running; an error when it cannot start at all.
@@ -68,9 +68,9 @@ class Child:
         several times without ever serving.
         """
         backoff = FIRST_BACKOFF_S
-        while not self._stopping:
+        while True:
             status, served_s = await self._life()
-            if self._stopping:
+            if self._retired.is_set():
                 return
             if not self._ever_served:
                 self._check_hope(status)
@@ -78,7 +78,8 @@ class Child:
                 backoff = FIRST_BACKOFF_S
             self.restarts += 1
             log.warning("%s ended %s; starting it again in %.1f s", self.name, status, backoff)
-            await asyncio.sleep(backoff)
+            if await within(backoff, asyncio.ensure_future(self._retired.wait())):
+                return
             backoff = min(2 * backoff, LONGEST_BACKOFF_S)
 
     def _check_hope(self, status: _Status) -> None:
@@ -95,15 +96,15 @@ class Child:
         loop = asyncio.get_running_loop()
         # A session of its own: Ctrl-C in a terminal reaches the supervisor
         # alone, which then stops all services in order.
-        self._process = await asyncio.create_subprocess_exec(
+        process = self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "voicemesh", "serve", self.name),
             *("--parent", str(os.getpid()), *self._arguments),
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
-        if self._stopping:
+        if self._retired.is_set():
             self.kill()
-        ended = loop.create_task(self._process.wait(), name=f"{self.name} ends")
+        ended = loop.create_task(process.wait(), name=f"{self.name} ends")
         ready = loop.create_task(serving(self.planned.target), name=f"{self.name} serves")
         began: float | None = None
         try:
@@ -111,9 +112,9 @@ class Child:
             if not ended.done():
                 ready.result()
                 began = loop.time()
-                await self._set_serving(True)
                 self._ever_served = True
                 self._changed(self)
+                await self._set_serving(True)
             code = await ended
         finally:
             await cancel_and_wait(ready)
@@ -122,12 +123,16 @@ class Child:
 
     async def _set_serving(self, value: bool) -> None:
         async with self._served:
-            self._serving = value
+            self.serving = value
             self._served.notify_all()
+
+    def retire(self) -> None:
+        """Replace it no more."""
+        self._retired.set()
 
     async def stop(self) -> None:
         """Let it drain and end; kill it when it takes too long."""
-        self._stopping = True
+        self.retire()
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -140,7 +145,7 @@ class Child:
 
     def kill(self) -> None:
         """End the process at once; it is not replaced."""
-        self._stopping = True
+        self.retire()
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:

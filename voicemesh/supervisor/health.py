@@ -6,7 +6,7 @@ import asyncio
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from voicemesh.channels import CHANNEL_OPTIONS
 
@@ -24,9 +24,13 @@ _REDIAL_S = 0.1
 async def serving(target: str) -> None:
     """Wait until the service at ``target`` says SERVING, however long that takes."""
     async with grpc.aio.insecure_channel(target, options=list(_REDIAL_OPTIONS.items())) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        ask = channel.unary_stream(
+            "/grpc.health.v1.Health/Watch",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
         while True:
-            watch = stub.Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+            watch = ask(health_pb2.HealthCheckRequest(), wait_for_ready=True)
             try:
                 async for news in watch:
                     if news.status == health_pb2.HealthCheckResponse.SERVING:

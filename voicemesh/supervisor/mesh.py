@@ -74,13 +74,13 @@ class Mesh:
             loop.create_task(child.run(), name=f"supervise {child.name}")
             for child in self.services.values()
         }
-        healthy = asyncio.gather(*(child.wait_serving() for child in self.services.values()))
+        healthy = loop.create_task(self._all_serving(), name="all serve")
         try:
             done, _ = await asyncio.wait(
                 {healthy, *self._runs}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED
             )
-            for run in done & self._runs:
-                run.result()
+            for task in done:
+                task.result()
             if not done:
                 late = ", ".join(self._late())
                 raise DeadlineExceeded(
@@ -88,10 +88,13 @@ class Mesh:
                     "and `voicemesh doctor`"
                 )
         finally:
-            healthy.cancel()
-            await asyncio.gather(healthy, return_exceptions=True)
+            await cancel_and_wait(healthy)
         self._ready = True
         self._write_state()
+
+    async def _all_serving(self) -> None:
+        for child in self.services.values():
+            await child.wait_serving()
 
     def _late(self) -> list[str]:
         return [child.name for child in self.services.values() if not child.serving]
@@ -105,7 +108,7 @@ class Mesh:
             child.retire()
         for group in (front, others):
             await asyncio.gather(*(child.stop() for child in group))
-        await cancel_and_wait(*self._runs)
+        await asyncio.gather(*self._runs, return_exceptions=True)
 
     def kill(self) -> None:
         """End all services at once."""

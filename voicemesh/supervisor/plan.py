@@ -84,9 +84,7 @@ def _chosen(names: Sequence[str]) -> list[str]:
 
 def _placed(name: str, settings: Settings, ephemeral: bool) -> Planned:
     section = settings.section(name, ServerSettings)
-    planned = Planned(
-        name, section.host, section.port, section.metrics_port, section.drain_grace_s
-    )
+    planned = Planned(name, section.host, section.port, section.metrics_port, section.drain_grace_s)
     if ephemeral or planned.port == 0:
         (port,) = free_ports(1)
         planned = replace(planned, port=port)
@@ -109,8 +107,6 @@ def _wires(services: Sequence[Planned], settings: Settings, ephemeral: bool) -> 
     """
     if all(service.name != FRONT for service in services):
         return {}
-    free = {
-        value.path for value in settings.values() if ephemeral or value.source == "default"
-    }
+    free = {value.path for value in settings.values() if ephemeral or value.source == "default"}
     targets = {f"{FRONT}.{service.name}_target": service.target for service in services}
     return {path: target for path, target in targets.items() if path in free}

@@ -534,7 +534,9 @@ class ConversationStarted(_message.Message):
     conversation_id: _builtins.str
     """The conversation's name, for logs and traces."""
     resume_token: _builtins.str
-    """Continues this conversation after a lost connection."""
+    """Continues this conversation after a lost connection; empty: it cannot be
+    continued.
+    """
     resumed: _builtins.bool
     """True when an earlier conversation goes on."""
     reply_lead_ms: _builtins.int
@@ -666,7 +668,9 @@ Global___ReplyEnded: _TypeAlias = ReplyEnded  # noqa: Y015
 
 @_typing.final
 class ReplyInterrupted(_message.Message):
-    """Drop what is buffered of this reply."""
+    """Drop what is buffered of this reply. The response's stamp is the reply's own,
+    and nothing more of that reply follows but its TurnEnded.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -695,8 +699,9 @@ class StageTime(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     AT_US_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The step's name: last_voiced, endpoint, asr_final, llm_first_token,
-    first_piece, tts_first_audio, first_audio_sent, llm_end, reply_sent.
+    """The step's name: last_voiced, endpoint, asr_final, question,
+    llm_first_token, first_piece, tts_first_audio, first_audio_sent, llm_end,
+    reply_sent.
     """
     at_us: _builtins.int
     """When, in microseconds after the user's last voiced sample; for typed turns,
@@ -810,7 +815,9 @@ class ConverseResponse(_message.Message):
     DRAIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
-        """The generation of the work; older ones than the newest seen are stale."""
+        """The turn that is meant. Reply text and audio of an older turn than the
+        newest reply_started are stale; other news of older turns still counts.
+        """
 
     @_builtins.property
     def started(self) -> Global___ConversationStarted:

@@ -6,7 +6,6 @@ ends when its socket closes, and the kernel ends it when its parent dies.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import select
 import signal
@@ -17,9 +16,8 @@ from contextlib import suppress
 from typing import Any
 
 from voicemesh.errors import EngineError, VoiceMeshError
+from voicemesh.lifeline import die_with_parent
 from voicemesh.workers import wire
-
-_PR_SET_PDEATHSIG = 1
 
 
 def _portable(error: Exception) -> Exception:
@@ -76,7 +74,7 @@ def main() -> None:
     """Entry point of the child process."""
     # The supervisor decides when we end, not the terminal's Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     fd, target = int(sys.argv[1]), sys.argv[2]
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # The parent is gone.
         _Child(socket.socket(fileno=fd)).serve(target)

@@ -1,0 +1,1 @@
+"""The orchestrator: one conversation a client, one turn after the other."""

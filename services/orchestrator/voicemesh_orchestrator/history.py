@@ -1,0 +1,50 @@
+"""What was said in the conversation. The orchestrator is its one owner."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from voicemesh.v1 import llm_pb2 as pb
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question and what was heard of its answer."""
+
+    question: str
+    heard: str
+    interrupted: bool
+
+
+def _message(role: pb.Role.ValueType, text: str, interrupted: bool = False) -> pb.ChatMessage:
+    return pb.ChatMessage(role=role, parts=[pb.ContentPart(text=text)], interrupted=interrupted)
+
+
+class History:
+    """The newest exchanges, at most a set number."""
+
+    def __init__(self, max_exchanges: int) -> None:
+        """``max_exchanges``: older ones are forgotten."""
+        self._exchanges: deque[Exchange] = deque(maxlen=max_exchanges)
+
+    def __len__(self) -> int:
+        """The number of exchanges kept."""
+        return len(self._exchanges)
+
+    def add(self, exchange: Exchange) -> None:
+        """Keep an exchange; nothing heard of its answer keeps only the question."""
+        self._exchanges.append(exchange)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._exchanges.clear()
+
+    def messages(self, question: str) -> list[pb.ChatMessage]:
+        """The conversation as the model is shown it, ending with ``question``."""
+        messages = []
+        for exchange in self._exchanges:
+            messages.append(_message(pb.ROLE_USER, exchange.question))
+            if exchange.heard:
+                messages.append(_message(pb.ROLE_ASSISTANT, exchange.heard, exchange.interrupted))
+        return [*messages, _message(pb.ROLE_USER, question)]

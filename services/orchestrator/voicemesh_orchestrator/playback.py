@@ -1,0 +1,91 @@
+"""Where the client's speaker stands, from its reports and, between them, from the clock."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_WORD_BREAK = re.compile(r"\s")
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3000-\u303f\uff00-\uffef]")
+
+
+class Playback:
+    """The play-out of one reply, in samples at the reply's rate.
+
+    Without reports audio is assumed to be played as it arrives, without a pause.
+    A report corrects the assumption. ``now_s`` is the monotonic clock.
+    """
+
+    def __init__(self, rate_hertz: int) -> None:
+        """Nothing has been sent yet."""
+        self._rate = rate_hertz
+        self.sent = 0
+        self._anchor_played = 0
+        self._anchor_s = 0.0
+        self._paused = False
+        self.underruns = 0
+
+    def add(self, samples: int, now_s: float) -> None:
+        """``samples`` have been sent to the client."""
+        if self.played(now_s) >= self.sent:
+            # The speaker was idle; it goes on with what arrives now.
+            self.underruns += self.sent > 0
+            self._anchor_played, self._anchor_s = self.sent, now_s
+        self.sent += samples
+
+    def report(self, played: int, paused: bool, now_s: float) -> None:
+        """The client says where it stands."""
+        self._anchor_played = max(0, min(played, self.sent))
+        self._anchor_s = now_s
+        self._paused = paused
+
+    def played(self, now_s: float) -> int:
+        """How many samples have left the speaker."""
+        if self._paused:
+            return self._anchor_played
+        elapsed = max(0, int((now_s - self._anchor_s) * self._rate))
+        return min(self.sent, self._anchor_played + elapsed)
+
+    def seconds_until(self, played: int, now_s: float) -> float:
+        """When ``played`` samples will have left the speaker, in seconds from now."""
+        return max(0.0, (played - self.played(now_s)) / self._rate)
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    end_sample: int
+    end_char: int
+
+
+class SpokenText:
+    """Which sample of a reply says which part of its text."""
+
+    def __init__(self) -> None:
+        """Nothing has been spoken yet."""
+        self._marks: list[_Spoken] = [_Spoken(0, 0)]
+
+    def add(self, end_sample: int, end_char: int) -> None:
+        """The audio up to ``end_sample`` says the text up to ``end_char``."""
+        self._marks.append(_Spoken(end_sample, max(end_char, self._marks[-1].end_char)))
+
+    def heard(self, text: str, played: int) -> str:
+        """The part of ``text`` that ``played`` samples have said, cut at a word or character."""
+        before = self._marks[0]
+        for mark in self._marks[1:]:
+            if mark.end_sample > played:
+                share = (played - before.end_sample) / (mark.end_sample - before.end_sample)
+                reach = before.end_char + int(share * (mark.end_char - before.end_char))
+                return _cut(text, reach)
+            before = mark
+        return text[: before.end_char].strip()
+
+
+def _cut(text: str, reach: int) -> str:
+    """``text`` up to ``reach``, less a word that was only begun."""
+    if reach >= len(text):
+        return text.strip()
+    while reach > 0 and not (
+        _WORD_BREAK.match(text[reach]) or _HAN.match(text[reach]) or _HAN.match(text[reach - 1])
+    ):
+        reach -= 1
+    return text[:reach].strip()

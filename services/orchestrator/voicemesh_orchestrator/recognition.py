@@ -1,0 +1,185 @@
+"""The conversation's ear: one stream to ASR, open over all turns, reopened when lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from voicemesh.aio import TaskSet
+from voicemesh.errors import VoiceMeshError
+from voicemesh.v1 import asr_pb2, common_pb2
+from voicemesh_orchestrator.upstream import Upstream
+
+if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
+    from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceAsyncStub
+
+log = logging.getLogger(__name__)
+
+_FIRST_BACKOFF_S = 0.2
+_LONGEST_BACKOFF_S = 3.0
+_KEPT_S = 2.0
+_LONGEST_SILENCE_S = 10
+
+Request = asr_pb2.StreamingRecognizeRequest
+Response = asr_pb2.StreamingRecognizeResponse
+Sound = common_pb2.AudioChunk | common_pb2.SilenceChunk
+
+
+class Recognition:
+    """Feeds the microphone to ASR and reports the user's turns.
+
+    While the stream is lost the newest two seconds of sound are kept and sent
+    first when it is open again.
+    """
+
+    def __init__(
+        self,
+        stub: SpeechRecognizerServiceAsyncStub,
+        target: str,
+        config: asr_pb2.StreamingRecognitionConfig,
+        connect_s: float,
+        coalescing_ms: int,
+        on_turn_event: Callable[[asr_pb2.TurnEvent], None],
+        on_lost: Callable[[VoiceMeshError], None],
+    ) -> None:
+        """``on_lost`` tells of a loss; the stream is then reopened by itself."""
+        self._stub = stub
+        self._target = target
+        self._config = config
+        self._connect_s = connect_s
+        self._on_turn_event = on_turn_event
+        self._on_lost = on_lost
+        self._rate = config.audio_format.sample_rate_hertz
+        self._coalesced_samples = self._rate * coalescing_ms // 1000
+        self._pending = bytearray()
+        self._pending_first = 0
+        # The sample after the last that was passed on (sent or kept).
+        self._next_sample = config.first_sample
+        self._kept: deque[Sound] = deque()
+        self._kept_samples = 0
+        self._tasks = TaskSet()
+        self._upstream = self._new_upstream()
+        self.stamp = common_pb2.Stamp()
+        self.in_turn = False
+
+    def _new_upstream(self) -> Upstream[Request, Response]:
+        return Upstream(
+            common_pb2.STAGE_ASR,
+            self._target,
+            self._hear,
+            self._lost,
+            lambda beat: Request(stamp=self.stamp, heartbeat=beat),
+        )
+
+    async def start(self) -> asr_pb2.RecognitionStarted:
+        """Open the stream; what serves it, or why none does."""
+        response = await self._upstream.start(
+            self._stub.StreamingRecognize,
+            Request(stamp=self.stamp, streaming_config=self._config),
+            self._connect_s,
+        )
+        return response.started
+
+    def _hear(self, response: Response) -> None:
+        if response.WhichOneof("streaming_response") == "turn_event":
+            event = response.turn_event
+            if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+                self.in_turn = True
+            elif event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                self.in_turn = False
+            self._on_turn_event(event)
+
+    async def audio(self, chunk: common_pb2.AudioChunk) -> None:
+        """More of the microphone. Waits while ASR is behind."""
+        if not self._pending:
+            self._pending_first = chunk.first_sample
+        self._pending += chunk.audio
+        # Messages cost, so quiet sound is coalesced; in a turn somebody waits.
+        if self.in_turn or len(self._pending) // 2 >= self._coalesced_samples:
+            self._flush()
+        await self._upstream.room()
+
+    def silence(self, chunk: common_pb2.SilenceChunk) -> None:
+        """Silence as a duration."""
+        self._flush()
+        self._pass_on(chunk, chunk.sample_count)
+
+    def end_of_utterance(self, end: common_pb2.EndOfUtterance) -> None:
+        """The user says that the utterance is over."""
+        self._flush()
+        self._upstream.send(Request(stamp=self.stamp, end_of_utterance=end))
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        chunk = common_pb2.AudioChunk(audio=bytes(self._pending), first_sample=self._pending_first)
+        self._pending.clear()
+        self._pass_on(chunk, len(chunk.audio) // 2)
+
+    def _pass_on(self, sound: Sound, samples: int) -> None:
+        self._next_sample = sound.first_sample + samples
+        if self._upstream.open:
+            self._send(sound)
+            return
+        self._kept.append(sound)
+        self._kept_samples += samples
+        while self._kept_samples > _KEPT_S * self._rate and len(self._kept) > 1:
+            self._kept_samples -= _length(self._kept.popleft())
+
+    def _send(self, sound: Sound) -> None:
+        if isinstance(sound, common_pb2.AudioChunk):
+            self._upstream.send(Request(stamp=self.stamp, audio=sound))
+        else:
+            self._upstream.send(Request(stamp=self.stamp, silence=sound))
+
+    def _lost(self, error: VoiceMeshError) -> None:
+        self.in_turn = False
+        self._on_lost(error)
+        self._tasks.start(self._reopen(self._upstream), "reopen recognition")
+
+    async def _reopen(self, lost: Upstream[Request, Response]) -> None:
+        await lost.close()
+        backoff = _FIRST_BACKOFF_S
+        while True:
+            upstream = self._new_upstream()
+            config = asr_pb2.StreamingRecognitionConfig()
+            config.CopyFrom(self._config)
+            config.first_sample = self._kept[0].first_sample if self._kept else self._next_sample
+            request = Request(stamp=self.stamp, streaming_config=config)
+            try:
+                await upstream.start(self._stub.StreamingRecognize, request, self._connect_s)
+            except VoiceMeshError as error:
+                log.warning("recognition is still lost: %s", error)
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
+            else:
+                self._upstream = upstream
+                self._replay(config.first_sample)
+                log.info("recognition goes on")
+                return
+
+    def _replay(self, first_sample: int) -> None:
+        """Send what was kept; what grew too old while the stream opened becomes silence."""
+        resumed = self._kept[0].first_sample if self._kept else self._next_sample
+        while first_sample < resumed:
+            count = min(resumed - first_sample, _LONGEST_SILENCE_S * self._rate)
+            self._send(common_pb2.SilenceChunk(first_sample=first_sample, sample_count=count))
+            first_sample += count
+        for sound in self._kept:
+            self._send(sound)
+        self._kept.clear()
+        self._kept_samples = 0
+
+    async def close(self) -> None:
+        """End the stream."""
+        await self._tasks.close()
+        await self._upstream.close()
+
+
+def _length(sound: Sound) -> int:
+    if isinstance(sound, common_pb2.AudioChunk):
+        return len(sound.audio) // 2
+    return sound.sample_count

@@ -1,0 +1,117 @@
+"""``[orchestrator]``: where the services are, how replies are cut and paced, how long to wait."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from voicemesh.settings import Section, ServerSettings
+
+
+class Deadlines(Section):
+    """``[orchestrator.deadlines]``: how long each stage may take before the turn fails."""
+
+    connect_s: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds to open a stream to a service. Covers the restart of a dead one.",
+    )
+    final_transcript_s: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds from an explicit end of utterance to the end of the turn.",
+    )
+    first_token_s: float = Field(
+        10.0, gt=0, le=300, description="Seconds from the question to the reply's first text."
+    )
+    next_token_s: float = Field(
+        10.0, gt=0, le=300, description="Seconds between two texts of a reply."
+    )
+    audio_s: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds from a piece to its first audio, and between two chunks of it.",
+    )
+    client_silence_s: float = Field(
+        120.0,
+        gt=1,
+        le=86400,
+        description="Seconds without a word from the client after which it counts as gone.",
+    )
+
+
+class Cutting(Section):
+    """``[orchestrator.cutting]``: how a reply is cut into speakable pieces.
+
+    Lengths are in code points of Latin text; a Chinese character counts as
+    three, because it takes about as long to say as three letters.
+    """
+
+    overlap: bool = Field(
+        True,
+        description="Speak while the model still writes. Off: only when the reply is complete.",
+    )
+    min_tts_input_len: int = Field(
+        6,
+        ge=1,
+        le=200,
+        description="The shortest first piece. Short, because the listener waits for it.",
+    )
+    later_piece_len: int = Field(
+        40,
+        ge=1,
+        le=500,
+        description="The shortest later piece. Longer pieces sound better and nobody waits.",
+    )
+    longest_piece_len: int = Field(
+        240,
+        ge=20,
+        le=1800,
+        description="A piece is cut here at the latest, at a clause or a word.",
+    )
+
+
+class OrchestratorSettings(ServerSettings):
+    """``[orchestrator]``: the orchestrator."""
+
+    port: int = Field(50050, ge=0, le=65535, description="gRPC port; 0: any free one.")
+    metrics_port: int = Field(
+        9450, ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: none."
+    )
+    asr_target: str = Field("127.0.0.1:50051", description="Where speech recognition is.")
+    llm_target: str = Field("127.0.0.1:50052", description="Where the language model is.")
+    tts_target: str = Field("127.0.0.1:50053", description="Where speech synthesis is.")
+    max_conversations: int = Field(
+        64,
+        ge=1,
+        le=10000,
+        description="Conversations at once; one more is refused. About one core's worth.",
+    )
+    max_exchanges: int = Field(
+        10, ge=0, le=1000, description="Question-and-answer pairs that the model is shown."
+    )
+    reply_lead_ms: int = Field(
+        400,
+        ge=60,
+        le=600_000,
+        description="How far reply audio runs ahead of play-out, in milliseconds. Enough for a "
+        "network's hiccups, little enough that an interruption wastes nothing.",
+    )
+    synthesis_ahead_ms: int = Field(
+        6_000,
+        ge=500,
+        le=60_000,
+        description="How much synthesised audio may wait to be sent, in milliseconds. Hides the "
+        "synthesis of the next piece; more is wasted when the user interrupts.",
+    )
+    microphone_coalescing_ms: int = Field(
+        60,
+        ge=0,
+        le=200,
+        description="While nobody speaks, microphone audio goes to ASR in messages of this length, "
+        "in milliseconds, because messages are what costs. In a turn it goes at once.",
+    )
+    deadlines: Deadlines = Field(default_factory=Deadlines)
+    cutting: Cutting = Field(default_factory=Cutting)

@@ -1,0 +1,187 @@
+"""A long-lived stream to one of the services, owned by a conversation.
+
+One task writes, one reads: no caller ever waits inside a gRPC write or read, so
+no cancelled caller can take the whole stream down with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import grpc.aio
+
+from voicemesh.aio import Channel, ChannelClosed, ChannelFull, cancel_and_wait, within
+from voicemesh.channels import Duplex
+from voicemesh.errors import Busy, Unavailable, VoiceMeshError
+from voicemesh.v1 import common_pb2 as pb
+
+_CAPACITY = 256
+_GOODBYE_S = 1.0
+_HEARTBEAT_S = 5.0
+_MISSED_HEARTBEATS = 3
+
+
+class Response(Protocol):
+    """What every response of a long stream has."""
+
+    @property
+    def stamp(self) -> pb.Stamp:
+        """The generation of the work."""
+
+
+Q = TypeVar("Q")
+R = TypeVar("R", bound=Response)
+
+
+class Upstream(Generic[Q, R]):
+    """A stream that reports its messages and its loss to callbacks.
+
+    Callbacks run on the event loop and must not block. ``on_lost`` is called
+    once, with the reason; never after ``close``.
+    """
+
+    def __init__(
+        self,
+        stage: pb.Stage.ValueType,
+        target: str,
+        on_message: Callable[[R], None],
+        on_lost: Callable[[VoiceMeshError], None],
+        heartbeat: Callable[[pb.Heartbeat], Q],
+    ) -> None:
+        """``heartbeat`` wraps a heartbeat as a request of this stream."""
+        self._stage = stage
+        self._target = target
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._heartbeat = heartbeat
+        self._outgoing: Channel[Q] = Channel(_CAPACITY)
+        self._room = asyncio.Event()
+        self._room.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last_heard_s = 0.0
+        self._ended = False
+        self._duplex: Duplex[Q, R]
+
+    @property
+    def open(self) -> bool:
+        """Whether the stream lives."""
+        return bool(self._tasks) and not self._ended
+
+    async def start(
+        self, method: Callable[..., grpc.aio.StreamStreamCall[Q, R]], first: Q, deadline_s: float
+    ) -> R:
+        """Open the stream with ``first``; returns the first response, or raises why not."""
+        self._duplex = Duplex(method(wait_for_ready=True), self._stage)
+
+        async def handshake() -> R | None:
+            await self._duplex.write(first)
+            return await self._duplex.read()
+
+        opening = asyncio.get_running_loop().create_task(handshake(), name="open upstream")
+        try:
+            answered = await within(deadline_s, opening)
+        except asyncio.CancelledError:
+            self._duplex.cancel()
+            await cancel_and_wait(opening)
+            raise
+        if not answered:
+            self._duplex.cancel()
+            await cancel_and_wait(opening)
+            raise Unavailable(
+                f"{self._name}: nothing answers at {self._target} within {deadline_s:g} s; "
+                "is the service running?",
+                stage=self._stage,
+            )
+        response = opening.result()
+        if response is None:
+            raise Unavailable(f"{self._name}: the service ended the stream", stage=self._stage)
+        self._last_heard_s = time.monotonic()
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(work(), name=f"{self._name} {work.__name__.strip('_')}")
+            for work in (self._read, self._write, self._beat)
+        ]
+        return response
+
+    @property
+    def _name(self) -> str:
+        return pb.Stage.Name(self._stage).removeprefix("STAGE_").lower()
+
+    def send(self, message: Q) -> None:
+        """Queue ``message``. A stream that has been lost takes it silently: ``on_lost`` told."""
+        if self._ended:
+            return
+        try:
+            self._outgoing.send(message)
+        except ChannelClosed:
+            return
+        except ChannelFull:
+            self._lose(Busy(f"{self._name}: the service does not keep up", stage=self._stage))
+            return
+        if len(self._outgoing) >= _CAPACITY // 2:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait until the stream takes more: back-pressure for senders that can wait."""
+        await self._room.wait()
+
+    async def _write(self) -> None:
+        try:
+            async for message in self._outgoing:
+                await self._duplex.write(message)
+                if len(self._outgoing) < _CAPACITY // 4:
+                    self._room.set()
+            await self._duplex.half_close()
+        except VoiceMeshError as error:
+            self._lose(error)
+
+    async def _read(self) -> None:
+        try:
+            while (message := await self._duplex.read()) is not None:
+                self._last_heard_s = time.monotonic()
+                self._on_message(message)
+            self._lose(
+                Unavailable(f"{self._name}: the service ended the stream", stage=self._stage)
+            )
+        except VoiceMeshError as error:
+            self._lose(error)
+
+    async def _beat(self) -> None:
+        """Find out that the other side is stuck, which a healthy TCP connection hides."""
+        sequence = 0
+        while not self._ended:
+            await asyncio.sleep(_HEARTBEAT_S)
+            now = time.monotonic()
+            if now - self._last_heard_s > _HEARTBEAT_S * _MISSED_HEARTBEATS:
+                self._lose(
+                    Unavailable(f"{self._name}: the service does not answer", stage=self._stage)
+                )
+                return
+            sequence += 1
+            self.send(self._heartbeat(pb.Heartbeat(sequence=sequence, sent_ms=int(now * 1000))))
+
+    def _lose(self, error: VoiceMeshError) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._outgoing.close()
+        self._room.set()
+        self._on_lost(error)
+
+    async def close(self) -> None:
+        """Say good-bye: half-close, wait a little for the end, then cancel."""
+        lost = self._ended
+        self._ended = True
+        self._outgoing.close()
+        self._room.set()
+        if not self._tasks:
+            return
+        reader, writer, beat = self._tasks
+        await cancel_and_wait(beat)
+        # Cancelling an RPC leaks in grpc.aio, so a live stream is ended politely.
+        if lost or not await within(_GOODBYE_S, reader):
+            self._duplex.cancel()
+        await cancel_and_wait(reader, writer)

@@ -1,0 +1,120 @@
+"""What the user has heard: the playback clock, the spoken text, the pacing of audio."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from voicemesh_orchestrator.history import Exchange, History
+from voicemesh_orchestrator.playback import Playback, SpokenText
+from voicemesh_orchestrator.voice import Voice
+
+from voicemesh.v1 import common_pb2, dialog_pb2
+
+RATE = 16_000
+
+
+def test_without_reports_audio_is_played_as_it_arrives() -> None:
+    playback = Playback(RATE)
+    playback.add(RATE, now_s=10.0)
+    assert playback.played(10.5) == RATE // 2
+    assert playback.played(12.0) == RATE
+
+
+def test_audio_that_comes_late_is_played_from_its_arrival() -> None:
+    playback = Playback(RATE)
+    playback.add(RATE, now_s=0.0)
+    playback.add(RATE, now_s=5.0)
+    assert playback.underruns == 1
+    assert playback.played(5.5) == RATE + RATE // 2
+
+
+def test_a_report_overrules_the_clock_and_a_pause_stops_it() -> None:
+    playback = Playback(RATE)
+    playback.add(2 * RATE, now_s=0.0)
+    playback.report(played=1000, paused=True, now_s=1.0)
+    assert playback.played(9.0) == 1000
+    playback.report(played=1000, paused=False, now_s=9.0)
+    assert playback.played(9.5) == 1000 + RATE // 2
+
+
+def test_a_report_beyond_what_was_sent_is_not_believed() -> None:
+    playback = Playback(RATE)
+    playback.add(100, now_s=0.0)
+    playback.report(played=5000, paused=True, now_s=1.0)
+    assert playback.played(2.0) == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "played", "heard"),
+    [
+        ("Hello there my friend.", 0, ""),
+        ("Hello there my friend.", RATE // 2, "Hello there"),
+        ("Hello there my friend.", RATE, "Hello there my friend."),
+        ("今天天气很好。", RATE // 2, "今天天"),
+    ],
+)
+def test_heard_text_is_cut_at_a_word_or_a_character(text: str, played: int, heard: str) -> None:
+    spoken = SpokenText()
+    spoken.add(RATE, len(text))
+    assert spoken.heard(text, played) == heard
+
+
+def test_nothing_heard_of_a_reply_keeps_only_the_question() -> None:
+    history = History(max_exchanges=2)
+    history.add(Exchange("one", "1", False))
+    history.add(Exchange("two", "", True))
+    history.add(Exchange("three", "3", True))
+    texts = [message.parts[0].text for message in history.messages("four")]
+    assert texts == ["two", "three", "3", "four"]
+
+
+class VirtualClock:
+    """time.monotonic and asyncio.timeout on a clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualClock]:
+    clock = VirtualClock()
+    monkeypatch.setattr("voicemesh_orchestrator.voice.time.monotonic", lambda: clock.now)
+
+    async def wait(voice: Voice, seconds: float | None) -> None:
+        if seconds is None:
+            await voice._news.wait()
+        else:
+            clock.now += seconds
+
+    monkeypatch.setattr(Voice, "_wait", wait)
+    return clock
+
+
+async def test_audio_never_runs_further_ahead_than_the_lead(clock: VirtualClock) -> None:
+    sent: list[tuple[float, int]] = []
+
+    def send(audio: dialog_pb2.ReplyAudio) -> None:
+        sent.append((clock.now, audio.chunk.first_sample))
+
+    voice = Voice(RATE, lead_ms=400, ahead_ms=60_000, send=send)
+    for _ in range(50):
+        voice.add(bytes(2 * RATE // 5), common_pb2.TextSpan(end_char=1))
+    voice.complete()
+    await voice.send_all()
+    assert len(sent) == 50
+    for at, first_sample in sent:
+        assert first_sample / RATE - at <= 0.4 + 1e-6
+    assert sent[-1][0] == pytest.approx(49 * 0.2 - 0.4, abs=0.01)
+    await voice.played_out()
+    assert clock.now == pytest.approx(10.0, abs=0.01)
+
+
+async def test_synthesis_waits_when_enough_is_ready() -> None:
+    voice = Voice(RATE, lead_ms=400, ahead_ms=1000, send=lambda audio: None)
+    for _ in range(6):
+        voice.add(bytes(2 * RATE // 5), common_pb2.TextSpan())
+    waiting = asyncio.ensure_future(voice.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    voice.drop_waiting()
+    await waiting

@@ -1,0 +1,179 @@
+"""The turn machine: who has the floor, and which work is still wanted."""
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from voicemesh_orchestrator.turn_machine import (
+    Apologise,
+    Effect,
+    EndTurn,
+    MoveFloor,
+    StartReply,
+    StopReply,
+    TurnMachine,
+)
+
+from voicemesh.errors import InvalidArgument, Unavailable
+from voicemesh.stamps import order
+from voicemesh.v1 import dialog_pb2 as pb
+
+LOST = Unavailable("gone")
+
+
+def kinds(effects: list[Effect]) -> list[str]:
+    return [type(effect).__name__ for effect in effects]
+
+
+def test_a_spoken_question_is_answered_and_the_floor_moves_there_and_back() -> None:
+    machine = TurnMachine(1)
+    assert machine.user_started() == []
+    assert machine.phase == "listening"
+    (start,) = machine.user_finished("what time is it")
+    assert isinstance(start, StartReply)
+    assert (start.question, start.stamp.turn) == ("what time is it", 1)
+    assert machine.phase == "thinking"
+    (floor,) = machine.reply_audible(start.stamp)
+    assert isinstance(floor, MoveFloor)
+    assert floor.state == pb.FLOOR_STATE_SPEAK
+    end, back = machine.reply_done(start.stamp, pb.TURN_OUTCOME_COMPLETED)
+    assert end == EndTurn(start.stamp, pb.TURN_OUTCOME_COMPLETED)
+    assert isinstance(back, MoveFloor)
+    assert back.state == pb.FLOOR_STATE_LISTEN
+    assert machine.phase == "idle"
+
+
+def test_speech_during_a_reply_stops_it_under_a_newer_stamp() -> None:
+    machine = TurnMachine(1)
+    machine.user_started()
+    (start,) = machine.user_finished("tell me a story")
+    assert isinstance(start, StartReply)
+    machine.reply_audible(start.stamp)
+    effects = machine.user_started()
+    assert kinds(effects) == ["StopReply", "EndTurn", "MoveFloor"]
+    assert effects[0] == StopReply(start.stamp, "speech")
+    assert order(machine.stamp) > order(start.stamp)
+    assert machine.reply_done(start.stamp, pb.TURN_OUTCOME_COMPLETED) == []
+
+
+def test_nothing_heard_ends_the_turn_without_a_reply() -> None:
+    machine = TurnMachine(1)
+    machine.user_started()
+    (end,) = machine.user_finished("  ")
+    assert end == EndTurn(machine.stamp, pb.TURN_OUTCOME_NOTHING_HEARD)
+
+
+def test_typed_text_goes_with_the_speech_that_follows() -> None:
+    machine = TurnMachine(1)
+    assert machine.typed("the red one", with_speech=True) == []
+    machine.user_started()
+    (start,) = machine.user_finished("which ball did I mean")
+    assert isinstance(start, StartReply)
+    assert start.question == "which ball did I mean\nthe red one"
+
+
+def test_text_typed_while_the_user_speaks_is_answered_and_then_the_speech() -> None:
+    machine = TurnMachine(1)
+    machine.user_started()
+    (typed,) = machine.typed("what time is it", with_speech=False)
+    assert isinstance(typed, StartReply)
+    effects = machine.user_finished("and what day")
+    assert kinds(effects) == ["StopReply", "EndTurn", "StartReply"]
+    spoken = effects[-1]
+    assert isinstance(spoken, StartReply)
+    assert order(spoken.stamp) > order(typed.stamp)
+
+
+def test_a_failed_reply_is_apologised_for_and_then_failed() -> None:
+    machine = TurnMachine(1)
+    (start,) = machine.typed("hello", with_speech=False)
+    assert isinstance(start, StartReply)
+    assert machine.reply_failed(start.stamp, LOST) == [Apologise(start.stamp, LOST)]
+    (end,) = machine.reply_done(start.stamp, pb.TURN_OUTCOME_FAILED)
+    assert end == EndTurn(start.stamp, pb.TURN_OUTCOME_FAILED)
+
+
+def test_losing_recognition_concerns_only_a_user_who_speaks() -> None:
+    machine = TurnMachine(1)
+    assert machine.hearing_failed(LOST) == []
+    machine.user_started()
+    (apology,) = machine.hearing_failed(LOST)
+    assert isinstance(apology, Apologise)
+    assert not machine.hearing
+
+
+@pytest.mark.parametrize("text", ["", "   ", "x" * 4001])
+def test_typed_text_must_be_there_and_short_enough(text: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        TurnMachine(1).typed(text, with_speech=False)
+    assert caught.value.field == "text.text"
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Whatever happens in whatever order, work is started and ended once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.machine = TurnMachine(1)
+        self.started: dict[int, StartReply | Apologise] = {}
+        self.ended: set[int] = set()
+        self.speaking = False
+
+    def carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, StartReply):
+                assert effect.stamp.turn not in self.ended
+                assert effect.stamp.turn not in self.started
+                self.started[effect.stamp.turn] = effect
+            elif isinstance(effect, Apologise):
+                self.started[effect.stamp.turn] = effect
+            elif isinstance(effect, EndTurn):
+                assert effect.stamp.turn not in self.ended
+                self.ended.add(effect.stamp.turn)
+            elif isinstance(effect, MoveFloor):
+                assert (effect.state == pb.FLOOR_STATE_SPEAK) != self.speaking
+                self.speaking = not self.speaking
+
+    @rule()
+    def user_starts(self) -> None:
+        self.carry_out(self.machine.user_started())
+
+    @rule(text=st.sampled_from(["", "hello", "stop"]))
+    def user_finishes(self, text: str) -> None:
+        self.carry_out(self.machine.user_finished(text))
+
+    @rule(with_speech=st.booleans())
+    def types(self, with_speech: bool) -> None:
+        self.carry_out(self.machine.typed("typed", with_speech))
+
+    @rule(turn=st.integers(0, 9), failed=st.booleans())
+    def reply_goes_on(self, turn: int, failed: bool) -> None:
+        if turn in self.started:
+            stamp = self.started[turn].stamp
+            self.carry_out(self.machine.reply_audible(stamp))
+            if failed:
+                self.carry_out(self.machine.reply_failed(stamp, LOST))
+            else:
+                self.carry_out(self.machine.reply_done(stamp, pb.TURN_OUTCOME_COMPLETED))
+
+    @rule()
+    def client_interrupts(self) -> None:
+        self.carry_out(self.machine.interrupt())
+
+    @rule()
+    def recognition_is_lost(self) -> None:
+        self.carry_out(self.machine.hearing_failed(LOST))
+
+    @invariant()
+    def at_most_one_turn_is_answered(self) -> None:
+        live = set(self.started) - self.ended
+        answering = self.machine.answering
+        assert live == ({answering.turn} if answering is not None else set())
+
+    @invariant()
+    def the_floor_is_the_robots_only_while_it_answers(self) -> None:
+        assert self.speaking == (self.machine.phase == "speaking")
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None)

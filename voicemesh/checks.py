@@ -1,0 +1,183 @@
+"""What ``voicemesh doctor`` looks at: whether all is here that the settings ask for.
+
+A section of checks is a callable from Settings to a list of :class:`Check`,
+announced under the entry-point group ``voicemesh.checks``; the entry's name is
+its heading. Rooms may announce sections of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import grpc.aio
+
+from voicemesh.channels import open_channel
+from voicemesh.errors import EngineMissing, SettingsError
+from voicemesh.registry import EngineSpec, Probe, engine_specs, installed
+from voicemesh.settings import ServerSettings, Settings
+from voicemesh.supervisor.ports import dialled, is_free
+from voicemesh.v1 import operations_pb2
+from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
+
+Verdict = Literal["ok", "warn", "fail"]
+
+CHOICES = {
+    "voicemesh.asr_engines": "asr.engine",
+    "voicemesh.vads": "asr.vad",
+    "voicemesh.llm_engines": "llm.engine",
+    "voicemesh.tts_engines": "tts.engine",
+}
+"""The groups of engines, and the setting that chooses among them."""
+
+_DESCRIBE_S = 2.0
+_SOPHGO_DEVICES = "bm-sophon*"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict
+    """fail: something that the settings ask for cannot work; warn: something else."""
+    detail: str
+    cure: str = ""
+
+
+SectionOfChecks = Callable[[Settings], list[Check]]
+
+
+def installed_checks(settings: Settings) -> list[Check]:
+    """Python, the kit, and the rooms with their versions."""
+    checks = [
+        Check("python", "ok", f"{platform.python_version()} on {platform.machine()}"),
+        Check("grpcio", "ok", version("grpcio")),
+    ]
+    ours = {
+        dist.name: dist.version
+        for dist in distributions()
+        if dist.name == "voicemesh" or dist.name.startswith("voicemesh-")
+    }
+    checks += [Check(name, "ok", number) for name, number in sorted(ours.items())]
+    try:
+        services = ", ".join(installed("voicemesh.services"))
+    except (ImportError, AttributeError) as error:
+        return [*checks, Check("services", "fail", str(error), "install that room again")]
+    if not services:
+        cure = "install a room, such as voicemesh-asr; ./scripts/setup installs all of them"
+        return [*checks, Check("services", "warn", "none is installed here", cure)]
+    return [*checks, Check("services", "ok", services)]
+
+
+def engine_checks(settings: Settings) -> list[Check]:
+    """Every engine of every room: can it be used, and where not, the cure."""
+    values = {value.path: value.value for value in settings.values()}
+    checks: list[Check] = []
+    for group, path in CHOICES.items():
+        kind = group.removeprefix("voicemesh.")
+        try:
+            specs = engine_specs(group)
+        except (ImportError, AttributeError, SettingsError) as error:
+            checks.append(Check(kind, "fail", str(error), "install that engine's package again"))
+            continue
+        chosen = values.get(path)
+        checks += [_engine_check(spec, path, chosen) for spec in specs.values()]
+        if chosen is not None and chosen not in specs:
+            known = ", ".join(specs) or "none"
+            detail = f"{path} = {chosen}, but installed are: {known}"
+            checks.append(Check(f"{kind} {chosen}", "fail", detail, f"set {path} to one of them"))
+    return checks
+
+
+def _engine_check(spec: EngineSpec, path: str, chosen: object) -> Check:
+    is_chosen = spec.name == chosen
+    try:
+        probe = spec.probe()
+    except (EngineMissing, OSError) as error:
+        probe = Probe(False, str(error))
+    detail = f"{probe.reason}; licence {spec.licence}; {spec.summary}"
+    if is_chosen:
+        detail = f"chosen by {path}; {detail}"
+    verdict: Verdict = "ok" if probe.usable else "fail" if is_chosen else "warn"
+    return Check(f"{path} = {spec.name}", verdict, detail, "" if probe.usable else probe.cure)
+
+
+def device_checks(settings: Settings) -> list[Check]:
+    """The processors that engines can run on."""
+    checks = [Check("cpu", "ok", f"{os.cpu_count()} cores")]
+    checks += [
+        Check(device.name, "ok", "a Sophgo device")
+        for device in sorted(Path("/dev").glob(_SOPHGO_DEVICES))
+    ]
+    if find_spec("sophon") is not None and find_spec("sophon.sail") is not None:
+        return [*checks, Check("sophon.sail", "ok", "installed")]
+    cure = (
+        "only Sophgo chips need it; install it from the vendor's SDK that belongs to the chip's "
+        "driver, never from a package index: what goes by that name there is not the vendor's"
+    )
+    return [*checks, Check("sophon.sail", "warn", "not installed: no TPU can be used", cure)]
+
+
+def port_checks(settings: Settings) -> list[Check]:
+    """The ports of the services installed here: free, or served by whom."""
+    return asyncio.run(_port_checks(settings))
+
+
+async def _port_checks(settings: Settings) -> list[Check]:
+    checks: list[Check] = []
+    for name in installed("voicemesh.services"):
+        section = settings.section(name, ServerSettings)
+        by = await _served_by(section)
+        checks.append(_grpc_port_check(name, section, by))
+        if section.metrics_port > 0 and by != name:
+            checks.append(_metrics_port_check(name, section))
+    return checks
+
+
+async def _served_by(section: ServerSettings) -> str | None:
+    """The service on a port; "" where something else is, None where nothing is."""
+    if section.port == 0 or is_free(section.host, section.port):
+        return None
+    async with open_channel(dialled(section.host, section.port)) as channel:
+        try:
+            described = await OperationsServiceStub(channel).Describe(
+                operations_pb2.DescribeRequest(), timeout=_DESCRIBE_S
+            )
+        except grpc.aio.AioRpcError:
+            return ""
+    return described.service
+
+
+def _grpc_port_check(name: str, section: ServerSettings, by: str | None) -> Check:
+    path = f"{name}.port"
+    target = dialled(section.host, section.port)
+    if section.port == 0:
+        return Check(path, "ok", "any free one")
+    if by is None:
+        return Check(path, "ok", f"{target} is free")
+    if by == name:
+        return Check(path, "ok", f"{target} is served by {name}")
+    who = by or "something that is not of this mesh"
+    return Check(path, "fail", f"{target} is served by {who}", f"set {path} to a free port")
+
+
+def _metrics_port_check(name: str, section: ServerSettings) -> Check:
+    path = f"{name}.metrics_port"
+    target = dialled(section.host, section.metrics_port)
+    if is_free(section.host, section.metrics_port):
+        return Check(path, "ok", f"{target} is free")
+    return Check(path, "fail", f"{target} is taken", f"set {path} to a free port, or to -1")
+
+
+def sections(settings: Settings) -> Iterator[tuple[str, list[Check]]]:
+    """All sections that are announced, each with its heading."""
+    for heading, look in installed("voicemesh.checks").items():
+        yield heading, look(settings)
