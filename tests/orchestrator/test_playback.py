@@ -64,7 +64,7 @@ def test_nothing_heard_of_a_reply_keeps_only_the_question() -> None:
     history.add(Exchange("one", "1", False))
     history.add(Exchange("two", "", True))
     history.add(Exchange("three", "3", True))
-    texts = [message.parts[0].text for message in history.messages("four")]
+    texts = [message.parts[0].text for message in history.messages("", "four")]
     assert texts == ["two", "three", "3", "four"]
 
 

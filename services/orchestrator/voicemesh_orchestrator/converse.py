@@ -98,19 +98,22 @@ class Converse:
         config = await self._first(requests)
         with logs.bind(self._conversation_id), metrics.CONVERSATIONS.track_inprogress():
             async with Outbox(context, service="orchestrator") as self._outbox:
+                synthesis = self._synthesis(config) if config.HasField("output_format") else None
                 conversation = Conversation(
-                    self._conversation_id, config, self._settings, self._stubs.llm, self._tell
+                    self._conversation_id,
+                    config,
+                    self._settings,
+                    self._stubs.llm,
+                    synthesis,
+                    self._outbox.send,
                 )
                 try:
-                    await self._open(config, conversation)
+                    await self._open(config, conversation, synthesis)
                     log.info("conversation begins")
                     await self._listen(requests)
                 finally:
                     await conversation.close()
                     log.info("conversation ends")
-
-    def _tell(self, response: Response) -> None:
-        self._outbox.send(response)
 
     async def _first(self, requests: AsyncIterator[Request]) -> dialog_pb2.ConverseConfig:
         first = await anext(requests, None)
@@ -140,19 +143,23 @@ class Converse:
             )
         return config
 
-    async def _open(self, config: dialog_pb2.ConverseConfig, conversation: Conversation) -> None:
+    async def _open(
+        self,
+        config: dialog_pb2.ConverseConfig,
+        conversation: Conversation,
+        synthesis: Synthesis | None,
+    ) -> None:
         """Open ear and mouth; a service that refuses refuses the conversation."""
-        recognition = self._recognition(config, conversation) if self._rate else None
-        synthesis = self._synthesis(config) if config.HasField("output_format") else None
-        conversation.attach(recognition, synthesis)
-        if recognition is not None:
+        if self._rate:
+            recognition = self._recognition(config, conversation)
+            conversation.attach(recognition)
             hearing = await recognition.start()
             self._capabilities.heard_languages.extend(hearing.capabilities.languages)
         if synthesis is not None:
             await synthesis.ensure_open()
             self._capabilities.spoken_languages.extend(synthesis.capabilities.languages)
         self._conversation = conversation
-        self._tell(
+        self._outbox.send(
             Response(
                 stamp=conversation.stamp,
                 started=dialog_pb2.ConversationStarted(
@@ -248,7 +255,9 @@ class Converse:
             case "heartbeat":
                 if not request.heartbeat.echo:
                     request.heartbeat.echo = True
-                    self._tell(Response(stamp=conversation.stamp, heartbeat=request.heartbeat))
+                    self._outbox.send(
+                        Response(stamp=conversation.stamp, heartbeat=request.heartbeat)
+                    )
             case "local_speech" | "wake" | "command_result":
                 pass  # News of the robot that no decision depends on yet.
             case "config":

@@ -40,9 +40,12 @@ class History:
         """Forget everything."""
         self._exchanges.clear()
 
-    def messages(self, question: str) -> list[pb.ChatMessage]:
-        """The conversation as the model is shown it, ending with ``question``."""
-        messages = []
+    def messages(self, system_prompt: str, question: str) -> list[pb.ChatMessage]:
+        """The conversation as the model is shown it, ending with ``question``.
+
+        An empty ``system_prompt`` leaves the persona to the model's service.
+        """
+        messages = [_message(pb.ROLE_SYSTEM, system_prompt)] if system_prompt else []
         for exchange in self._exchanges:
             messages.append(_message(pb.ROLE_USER, exchange.question))
             if exchange.heard:
