@@ -1,0 +1,1 @@
+"""The language model service: messages in, a reply in pieces out."""

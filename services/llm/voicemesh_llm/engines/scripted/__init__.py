@@ -1,0 +1,1 @@
+"""The scripted engine: answers from a knowledge file, a clock and a calculator."""

@@ -1,0 +1,23 @@
+"""Announces the scripted engine."""
+
+from typing import Any
+
+from voicemesh.registry import EngineSpec, Probe
+from voicemesh_llm.engines.scripted.settings import ScriptedSettings
+
+
+def _make(settings: ScriptedSettings) -> Any:
+    from voicemesh_llm.engines.scripted.engine import ScriptedModel
+
+    return ScriptedModel(settings)
+
+
+SPEC = EngineSpec(
+    name="scripted",
+    summary="answers from a knowledge file in English and Chinese; no language model",
+    licence="Apache-2.0",
+    config_type=ScriptedSettings,
+    factory=_make,
+    probe=lambda: Probe(True, "part of voicemesh"),
+    tags=frozenset({"default"}),
+)

@@ -1,0 +1,153 @@
+"""One Generate stream: the request, then its reply beside the client's later messages."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from enum import Enum, auto
+
+from voicemesh import logs, tracing
+from voicemesh.aio import cancel_and_wait
+from voicemesh.errors import DeadlineExceeded, ProtocolViolation
+from voicemesh.server import Outbox
+from voicemesh.stamps import order
+from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2
+from voicemesh_llm import metrics
+from voicemesh_llm.engines.engine import LanguageModel, Prompt
+from voicemesh_llm.prompting.builder import build_prompt
+from voicemesh_llm.prompting.reset_phrases import ResetPhrases, confirmation
+from voicemesh_llm.reply import Reply
+from voicemesh_llm.settings import LanguageModelSettings
+
+
+class _Heard(Enum):
+    """How the client's side of the stream ended."""
+
+    CANCEL = auto()
+    HALF_CLOSE = auto()
+
+
+class GenerationStream:
+    """Serves one stream. Every response carries the stamp of the request."""
+
+    def __init__(
+        self,
+        request: llm_pb2.GenerateRequest,
+        model: LanguageModel,
+        settings: LanguageModelSettings,
+        outbox: Outbox[llm_pb2.GenerateResponse],
+    ) -> None:
+        """``request`` is the first message of the stream."""
+        self._stamp = request.stamp
+        self._generation = request.generation
+        self._model = model
+        self._settings = settings
+        self._outbox = outbox
+        self._arrived = time.monotonic()
+        self._reply = Reply(model, settings, self.send, self._arrived)
+
+    def send(self, response: llm_pb2.GenerateResponse) -> None:
+        """Stamp a response and put it into the outbox."""
+        response.stamp.CopyFrom(self._stamp)
+        self._outbox.send(response)
+
+    def live_turn(self) -> operations_pb2.LiveTurn:
+        """The stream as introspection shows it."""
+        return operations_pb2.LiveTurn(
+            conversation_id=self._generation.conversation_id,
+            stamp=self._stamp,
+            phase="speaking" if self._reply.speaking else "thinking",
+            phase_ms=int((time.monotonic() - self._arrived) * 1000),
+        )
+
+    async def run(
+        self,
+        prompt: Prompt,
+        reset_phrases: ResetPhrases,
+        requests: AsyncIterator[llm_pb2.GenerateRequest],
+        started: llm_pb2.GenerationStarted,
+    ) -> None:
+        """Send the whole reply, unless the client cancels it."""
+        conversation = self._generation.conversation_id
+        with (
+            logs.bind(conversation, self._stamp),
+            tracing.span("llm.generate", conversation, self._stamp, engine=self._model.name),
+        ):
+            asked = prompt.messages[-1].text
+            if reset_phrases.match(asked):
+                self.send(llm_pb2.GenerateResponse(started=started))
+                metrics.HISTORY_RESETS.inc()
+                self._reply.say(confirmation(asked, prompt.language_code))
+                return
+            built, dropped = build_prompt(prompt, self._settings, self._model)
+            self.send(llm_pb2.GenerateResponse(started=started))
+            await self._reply_or_cancel(built, dropped, requests)
+
+    async def _reply_or_cancel(
+        self, prompt: Prompt, dropped: int, requests: AsyncIterator[llm_pb2.GenerateRequest]
+    ) -> None:
+        work = asyncio.create_task(self._reply.run(prompt, dropped), name="reply")
+        reader = asyncio.create_task(self._listen(requests), name="requests")
+        try:
+            await asyncio.wait({work, reader}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done() and reader.result() is _Heard.CANCEL:
+                await cancel_and_wait(work)
+                self._reply.cancelled()
+                return
+            # A half-close only says that nothing more will be asked. If it hides
+            # the client's cancel, gRPC cancels this coroutine right after it.
+            await work
+        finally:
+            await cancel_and_wait(work, reader)
+
+    async def _listen(self, requests: AsyncIterator[llm_pb2.GenerateRequest]) -> _Heard:
+        """Read until the client cancels or has nothing more to say."""
+        async for request in requests:
+            kind = request.WhichOneof("generate_request")
+            if kind == "heartbeat":
+                self._answer(request.heartbeat)
+            elif kind == "cancel":
+                if order(request.stamp) >= order(self._stamp):
+                    return _Heard.CANCEL
+            elif kind == "generation":
+                raise ProtocolViolation(
+                    "a stream carries one generation; open another stream for the next",
+                    field="generation",
+                )
+            else:
+                raise ProtocolViolation(
+                    "the message is empty; send cancel or heartbeat", field="generate_request"
+                )
+        return _Heard.HALF_CLOSE
+
+    def _answer(self, heartbeat: common_pb2.Heartbeat) -> None:
+        if not heartbeat.echo:
+            echo = common_pb2.Heartbeat(
+                sequence=heartbeat.sequence, sent_ms=heartbeat.sent_ms, echo=True
+            )
+            self.send(llm_pb2.GenerateResponse(heartbeat=echo))
+
+
+async def first_request(
+    requests: AsyncIterator[llm_pb2.GenerateRequest], timeout_s: float
+) -> llm_pb2.GenerateRequest:
+    """The stream's first message, which must be a generation."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            request = await anext(requests)
+    except StopAsyncIteration:
+        raise ProtocolViolation(
+            "the stream ended before its request; send generation first", field="generation"
+        ) from None
+    except TimeoutError:
+        raise DeadlineExceeded(
+            f"no request came within {timeout_s:g} s; send generation at once when the stream is "
+            "open"
+        ) from None
+    if request.WhichOneof("generate_request") != "generation":
+        raise ProtocolViolation(
+            "the first message must carry generation; cancel and heartbeat come later",
+            field="generation",
+        )
+    return request

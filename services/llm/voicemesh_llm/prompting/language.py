@@ -1,0 +1,18 @@
+"""Which of the two languages of our own texts a conversation needs."""
+
+import re
+
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+
+
+def primary_tag(language_code: str) -> str:
+    """The primary part of a BCP-47 tag in lower case; Mandarin (cmn) counts as zh."""
+    primary = language_code.lower().replace("_", "-").split("-")[0]
+    return "zh" if primary == "cmn" else primary
+
+
+def speaks_chinese(text: str, language_code: str = "") -> bool:
+    """Whether to speak Chinese: the tag decides, else the script of ``text``."""
+    if language_code:
+        return primary_tag(language_code) == "zh"
+    return _HAN.search(text) is not None

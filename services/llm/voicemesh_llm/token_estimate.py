@@ -1,0 +1,24 @@
+"""An estimate of tokens for engines whose tokenizer is not at hand.
+
+Tokenizers of today's multilingual models spend about one token on a Chinese,
+Japanese or Korean character and about one on four characters of Latin script.
+The estimate errs on the high side for common text, since it guards a budget.
+"""
+
+import re
+
+_WIDE = re.compile(
+    "[\u1100-\u11ff\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+    "\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+)
+
+LATIN_CHARACTERS_PER_TOKEN = 4
+MESSAGE_OVERHEAD_TOKENS = 4
+"""What a chat template adds to a message: markers around role and content."""
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens ``text`` has; 0 for empty text."""
+    wide = len(_WIDE.findall(text))
+    narrow = len(text) - wide
+    return wide + -(-narrow // LATIN_CHARACTERS_PER_TOKEN)
