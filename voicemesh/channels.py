@@ -29,6 +29,8 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
 )
 
+_BROKEN_WRITE = "Internal error from Core"
+
 
 def open_channel(target: str) -> grpc.aio.Channel:
     """A channel to ``host:port``; it belongs to the running event loop."""
@@ -46,20 +48,22 @@ class Duplex(Generic[Q, R]):
         """``stage`` names the service in errors."""
         self._call = call
         self._stage = stage
+        self._error: VoiceMeshError | None = None  # As the reader was told it.
 
     async def write(self, message: Q) -> None:
         """Send ``message``; the stream's own error if it has ended."""
         try:
             await self._call.write(message)
         except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
-            raise await self._failure() from None
+            raise self._error or await self._failure() from None
 
     async def read(self) -> R | None:
         """The next message; None when the stream ended well."""
         try:
             message = await self._call.read()
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, self._stage) from None
+            self._error = self._ours(error)
+            raise self._error from None
         if message is grpc.aio.EOF:
             if await self._call.code() != grpc.StatusCode.OK:
                 raise await self._failure()
@@ -77,6 +81,15 @@ class Duplex(Generic[Q, R]):
             await self._call.trailing_metadata(),
             await self._call.details(),
         )
+        return self._ours(error)
+
+    def _ours(self, error: grpc.aio.AioRpcError) -> VoiceMeshError:
+        # A write that is under way when the stream ends overwrites the stream's
+        # status with one of gRPC's own that says nothing; only the reader, when
+        # it comes first, learns the true one.
+        if error.details() == _BROKEN_WRITE:
+            name = pb.Stage.Name(self._stage).removeprefix("STAGE_").lower()
+            return Unavailable(f"{name}: the stream broke off", stage=self._stage)
         return from_rpc(error, self._stage)
 
     async def half_close(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pydantic import BaseModel
@@ -55,7 +55,7 @@ def engine_specs(group: str) -> dict[str, EngineSpec]:
     """The engines announced under an entry-point group, by name."""
     specs: dict[str, EngineSpec] = {}
     for entry in sorted(entry_points(group=group), key=lambda e: e.name):
-        spec = entry.load()
+        spec = _loaded(entry)
         if not isinstance(spec, EngineSpec):
             raise SettingsError(f"entry point {entry.value} of {group} is no EngineSpec")
         if spec.name in specs:
@@ -81,7 +81,19 @@ def config_field(name: str) -> str:
 
 def installed(group: str) -> dict[str, Any]:
     """The objects announced under an entry-point group, by entry name."""
-    return {e.name: e.load() for e in sorted(entry_points(group=group), key=lambda e: e.name)}
+    return {e.name: _loaded(e) for e in sorted(entry_points(group=group), key=lambda e: e.name)}
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    """What an entry point announces; SettingsError where its package is broken."""
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        package = entry.dist.name if entry.dist else entry.module
+        raise SettingsError(
+            f"{entry.group} {entry.name} cannot be loaded from {entry.value} ({error}); "
+            f"install {package} again, or uninstall it"
+        ) from error
 
 
 def probe_import(module: str, package: str, extra: str = "") -> Probe:

@@ -191,6 +191,7 @@ def _file_layer(layers: _Layers, path: Path | None, environ: Mapping[str, str]) 
     for name, section in tree.items():
         if not isinstance(section, dict):
             raise SettingsError(f"{chosen}: {name} stands outside of a section such as [asr]")
+        layers.tree.setdefault(name, {})  # An empty section has a name to check, too.
         layers.put_tree((name,), section, str(chosen))
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
+# A collector that is down must not hold up a process that stops.
+_EXPORT_S = 2
+
 _provider: TracerProvider | None = None
 _tracer: Tracer | None = None
 _root: contextvars.ContextVar[tuple[int, int] | None] = contextvars.ContextVar("root", default=None)
@@ -67,9 +70,8 @@ def configure(service: str, endpoint: str) -> None:
         resource=Resource.create({"service.name": f"voicemesh-{service}"}),
         id_generator=TurnIds(),
     )
-    provider.add_span_processor(
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True))
-    )
+    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=True, timeout=_EXPORT_S)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     _provider, _tracer = provider, provider.get_tracer("voicemesh")
 
 

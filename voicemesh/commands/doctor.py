@@ -38,7 +38,7 @@ def _print(found: dict[str, list[Check]]) -> None:
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     found = {"settings": [_settings_check(options.settings_error, settings)]}
-    found |= dict(sections(settings))
+    found |= {heading: checks for heading, checks in sections(settings) if checks}
     if options.json:
         entries = {
             heading: [asdict(check) for check in checks] for heading, checks in found.items()

@@ -30,6 +30,7 @@ class Outbox(Generic[T]):
         self._context = context
         self._channel: Channel[T] = Channel(capacity)
         self._service = service
+        self._overflowed = False
         self._task: asyncio.Task[None] | None = None
 
     def send(self, message: T) -> None:
@@ -37,6 +38,7 @@ class Outbox(Generic[T]):
         try:
             self._channel.send(message)
         except ChannelFull:
+            self._overflowed = True
             metrics.EVENTS_LOST.labels(self._service).inc()
             raise Busy("the client does not read its responses; read them and reconnect") from None
         except ChannelClosed:
@@ -57,11 +59,16 @@ class Outbox(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write what waits, then stop; a cancelled stream writes nothing more."""
+        """Write what waits, then stop.
+
+        A cancelled stream writes nothing more, and who does not read is not
+        waited for.
+        """
         assert self._task is not None
         self._channel.close()
         try:
-            if kind is None or not issubclass(kind, asyncio.CancelledError):
+            cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+            if not cancelled and not self._overflowed:
                 await asyncio.wait({self._task}, timeout=5)
         finally:
             if self._task.done() and not self._task.cancelled():

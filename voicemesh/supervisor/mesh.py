@@ -28,7 +28,8 @@ class Mesh:
             channel = open_channel(mesh.target)
 
     Entering returns when all services are healthy. A service that dies later is
-    replaced on the same port.
+    replaced on the same port. Services die with the thread whose event loop runs
+    the mesh, so that must be the main thread or one that lives as long.
     """
 
     def __init__(

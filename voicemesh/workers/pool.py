@@ -55,6 +55,18 @@ class ProcessPool:
             await asyncio.gather(*(w.close() for w in workers))
             raise failures[0]
         self._idle.extend(workers)
+        for worker in workers:
+            self._watch(worker)
+
+    def _watch(self, worker: ProcessWorker) -> None:
+        self._tasks.start(self._replace_if_idle_when_ended(worker), f"watch {worker.name}")
+
+    async def _replace_if_idle_when_ended(self, worker: ProcessWorker) -> None:
+        """Whoever holds a leased worker learns of its end by themselves."""
+        await worker.ended()
+        if worker in self._idle:
+            self._idle.remove(worker)
+            self._replace(worker)
 
     def _new(self) -> ProcessWorker:
         self._count += 1
@@ -131,6 +143,7 @@ class ProcessPool:
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
             else:
+                self._watch(worker)
                 self._offer(worker)
                 return
 

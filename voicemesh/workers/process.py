@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from voicemesh.workers import wire
 log = logging.getLogger(__name__)
 
 _EXIT_GRACE_S = 2.0
+_CANCEL_GRACE_S = 2.0
 
 
 class ProcessWorker:
@@ -40,6 +41,11 @@ class ProcessWorker:
     def alive(self) -> bool:
         """Whether the child runs and answers."""
         return self._process is not None and self._process.returncode is None and not self._broken
+
+    async def ended(self) -> None:
+        """Wait until the child has ended, for whatever reason."""
+        if self._process is not None:
+            await self._process.wait()
 
     @property
     def pid(self) -> int:
@@ -86,7 +92,7 @@ class ProcessWorker:
                     await answer
                 raise
 
-    async def stream(self, method: str, *args: Any) -> AsyncIterator[Any]:
+    async def stream(self, method: str, *args: Any) -> AsyncGenerator[Any, None]:
         """Call a method that emits items. Closing the iterator cancels the call."""
         async with self._turn:
             await self._send("call", method, args, True)
@@ -110,13 +116,17 @@ class ProcessWorker:
     async def _cancel_stream(self, pending: asyncio.Future[tuple[str, Any]] | None) -> None:
         """Tell the child that nobody wants more and wait until it has returned."""
         try:
-            await self._send("cancel")
-            kind = "item"
-            while kind == "item":
-                kind, _ = await (pending or self._next())
-                pending = None
+            async with asyncio.timeout(_CANCEL_GRACE_S):
+                await self._send("cancel")
+                kind = "item"
+                while kind == "item":
+                    kind, _ = await (pending or self._next())
+                    pending = None
         except EngineError:
             pass  # It died meanwhile, which ends the call as well.
+        except TimeoutError:
+            self._broken = True  # Its owner replaces it, which kills it.
+            log.warning("%s does not stop; giving it up", self.name)
         except asyncio.CancelledError:
             self._broken = True  # What it still says would be taken for another answer.
             raise

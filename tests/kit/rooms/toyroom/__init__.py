@@ -1,0 +1,1 @@
+"""A room as somebody else would ship it: one service, two engines."""

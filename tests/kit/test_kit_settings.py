@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from voicemesh.errors import SettingsError
+from voicemesh.registry import engine_spec
+from voicemesh.settings import (
+    MeshSettings,
+    Section,
+    ServerSettings,
+    Settings,
+    defaults,
+    engine_config,
+    load,
+)
+
+pytestmark = pytest.mark.usefixtures("toyroom")
+
+
+@pytest.fixture(autouse=True)
+def _no_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _source(settings: Settings, path: str) -> str:
+    (source,) = [value.source for value in settings.values() if value.path == path]
+    return source
+
+
+def test_flags_beat_environment_beats_file_beats_defaults(tmp_path: Path) -> None:
+    (tmp_path / "voicemesh.toml").write_text(
+        '[mesh]\nlog_level = "error"\nlog_format = "json"\n[echo]\nslots = 7\n'
+    )
+    environ = {"VOICEMESH_MESH__LOG_LEVEL": "warning", "VOICEMESH_ECHO__SLOTS": "8"}
+    settings = load(environ=environ, flags={"echo.slots": "9"})
+    assert settings.section("echo", ServerSettings).model_dump()["slots"] == 9
+    assert settings.mesh == MeshSettings(
+        log_level="warning", log_format="json", tracing_endpoint=""
+    )
+    assert _source(settings, "echo.slots") == "flag --set echo.slots"
+    assert _source(settings, "mesh.log_level") == "environment VOICEMESH_MESH__LOG_LEVEL"
+    assert _source(settings, "mesh.log_format") == "voicemesh.toml"
+    assert _source(settings, "mesh.tracing_endpoint") == "default"
+
+
+def test_an_engines_own_settings_are_a_section_within_its_rooms(tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text("[echo.parrot]\nvolume = 5\n")
+    environ = {"VOICEMESH_ECHO__PARROT__WORDS": '["hello", "你好"]'}
+    settings = load(file, environ=environ)
+    section = settings.section("echo", Section)
+    parrot = engine_config(section, engine_spec("voicemesh.toy_engines", "parrot"))
+    assert (parrot.volume, parrot.words) == (5, ["hello", "你好"])
+    assert _source(settings, "echo.parrot.volume") == str(file)
+
+
+def test_a_file_named_in_the_environment_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.toml"
+    file.write_text('[mesh]\nlog_level = "error"\n')
+    assert load(environ={"VOICEMESH_CONFIG": str(file)}).mesh.log_level == "error"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"echo.slotss": "1"}, ["unknown setting echo.slotss", "--set echo.slotss"]),
+        ({"echo.parrot.volume": "9"}, ["echo.parrot.volume", "less than or equal to 5"]),
+        ({"echo.parrot.words": "[oops"}, ["echo.parrot.words", "not valid JSON"]),
+        ({"parrot.volume": "3"}, ["unknown section [parrot]", "asr"]),
+        ({"echo.slots": "many"}, ["echo.slots", "integer"]),
+        ({"echo.slots.deep": "1"}, ["echo.slots"]),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_name(flags: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(environ={}, flags=flags)
+    for word in words:
+        assert word in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[mesh]\nlog_levle = 3\n", ["unknown setting mesh.log_levle", "voicemesh.toml"]),
+        ("log_level = 3\n", ["voicemesh.toml", "log_level stands outside of a section"]),
+        ("[mesh\n", ["voicemesh.toml"]),
+        ("[msh]\n", ["unknown section [msh]"]),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_with_the_file(
+    tmp_path: Path, text: str, words: list[str]
+) -> None:
+    (tmp_path / "voicemesh.toml").write_text(text)
+    with pytest.raises(SettingsError) as raised:
+        load(environ={})
+    for word in words:
+        assert word in str(raised.value)
+
+
+def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="nowhere.toml does not exist"):
+        load(tmp_path / "nowhere.toml", environ={})
+
+
+def test_a_section_of_a_room_that_is_elsewhere_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "voicemesh.toml").write_text("[gateway]\nport = 8080\n")
+    load(environ={})
+
+
+def test_a_secret_is_not_shown_by_an_error() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(environ={}, flags={"echo.parrot.password": '["s3cret"]'})
+    assert "s3cret" not in str(raised.value)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(load(environ={}).mesh, "log_level", "error")  # noqa: B010 - mypy knows it, too
+
+
+def test_every_setting_of_every_installed_room_is_described() -> None:
+    assert [value.path for value in defaults().values() if not value.description] == []

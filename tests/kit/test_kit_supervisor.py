@@ -1,0 +1,264 @@
+"""The supervisor: started together, replaced when they die, stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from voicemesh.channels import open_channel
+from voicemesh.errors import DeadlineExceeded, NotFound, SettingsError, Unavailable
+from voicemesh.registry import installed
+from voicemesh.supervisor import Mesh
+from voicemesh.supervisor.plan import make_plan
+from voicemesh.supervisor.ports import dialled, free_ports, is_free
+from voicemesh.v1.operations_pb2 import (
+    PROCESS_STATE_SERVING,
+    DescribeRequest,
+    DescribeResponse,
+    DrainRequest,
+)
+from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
+
+pytestmark = pytest.mark.usefixtures("toyroom")
+
+
+async def _describe(target: str) -> DescribeResponse:
+    async with open_channel(target) as channel:
+        return await OperationsServiceStub(channel).Describe(DescribeRequest(), timeout=10)
+
+
+@asynccontextmanager
+async def _up(*arguments: str) -> AsyncIterator[Process]:
+    """``voicemesh up`` in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "voicemesh", "up", "echo", "--ephemeral", *arguments), stdout=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def _line(process: Process, words: str) -> str:
+    """The next line of its output that holds these words."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if words in line.decode():
+            return line.decode().strip()
+    raise AssertionError(f"it ended without saying {words!r}")
+
+
+async def _gone(process: psutil.Process) -> None:
+    await asyncio.to_thread(psutil.wait_procs, [process], 30)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_killed_service_comes_back_on_its_port(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    lines: list[str] = []
+    async with Mesh(["echo"], ephemeral=True, state=state, report=lines.append) as mesh:
+        child = mesh.services["echo"]
+        before = json.loads(state.read_text())["services"]["echo"]
+        assert (before["pid"], before["restarts"]) == (child.pid, 0)
+        assert (await _describe(before["target"])).service == "echo"
+
+        os.kill(child.pid, signal.SIGKILL)
+        await child.wait_serving(restarts=1)
+        after = json.loads(state.read_text())["services"]["echo"]
+        assert after["pid"] != before["pid"]
+        assert (after["restarts"], after["target"]) == (1, before["target"])
+        assert (await _describe(after["target"])).service == "echo"
+        assert lines[-1] == f"echo serves on {after['target']} again (restart 1)"
+    assert not psutil.pid_exists(child.pid)
+
+
+async def test_a_service_that_drained_by_itself_comes_back() -> None:
+    async with Mesh(["echo"], ephemeral=True) as mesh:
+        child = mesh.services["echo"]
+        async with open_channel(child.planned.target) as channel:
+            await OperationsServiceStub(channel).Drain(DrainRequest(), timeout=10)
+        await child.wait_serving(restarts=1)
+
+
+async def test_ephemeral_services_have_metrics_on_a_free_port_where_they_have_any() -> None:
+    plan = make_plan(["echo"], None, {"echo.metrics_port": "9999"}, ephemeral=True)
+    (echo,) = plan.services
+    assert echo.metrics_port not in (9999, 0, -1)
+    assert echo.metrics == f"http://127.0.0.1:{echo.metrics_port}/metrics"
+    (echo,) = make_plan(["echo"], None, {}, ephemeral=True).services
+    assert echo.metrics == ""
+
+
+async def test_a_service_that_refuses_its_settings_is_not_tried_again(tmp_path: Path) -> None:
+    trace = tmp_path / "loads"
+    (port,) = free_ports(1)
+    flags = {
+        "echo.load_trace": str(trace),
+        "echo.metrics_port": str(port),
+        "echo.port": str(port),  # The metrics server takes it first.
+    }
+    with pytest.raises(SettingsError, match="echo refuses its settings"):
+        await Mesh(["echo"], flags=flags).start()
+    assert not trace.exists()
+
+
+async def test_a_service_that_never_gets_ready_stops_the_mesh_after_three_tries(
+    tmp_path: Path,
+) -> None:
+    trace = tmp_path / "loads"
+    flags = {"echo.load_trace": str(trace), "echo.fails_to_load": "true"}
+    with pytest.raises(Unavailable, match="echo ended 3 times before it was ready"):
+        async with Mesh(["echo"], flags=flags, ephemeral=True):
+            raise AssertionError("it is not ready")
+    assert trace.read_text() == "load\n" * 3
+
+
+async def test_a_service_that_loads_too_long_is_named_and_stopped() -> None:
+    mesh = Mesh(["echo"], flags={"echo.loads_forever": "true"}, ephemeral=True)
+    with pytest.raises(DeadlineExceeded, match="echo: not ready within 2 s"):
+        await mesh.start(within_s=2)
+    await mesh.stop()  # Within its grace, because a stop interrupts the loading.
+    assert not psutil.pid_exists(mesh.services["echo"].pid)
+
+
+def test_a_taken_port_is_named_before_anything_starts() -> None:
+    (port,) = free_ports(1)
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(SettingsError, match=f"127.0.0.1:{port} is taken") as raised,
+    ):
+        make_plan(["echo"], None, {"echo.port": str(port)}, ephemeral=False)
+    assert raised.value.field == "echo.port"
+
+
+def test_an_unknown_service_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(NotFound, match="no service 'ecco'.*echo"):
+        make_plan(["ecco"], None, {}, ephemeral=True)
+
+
+def test_free_ports_are_different_and_free() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    assert all(is_free("127.0.0.1", port) for port in ports)
+
+
+def test_a_wildcard_address_is_dialled_over_loopback() -> None:
+    assert dialled("0.0.0.0", 1) == "127.0.0.1:1"
+    assert dialled("::", 1) == "[::1]:1"
+    assert dialled("10.0.0.7", 1) == "10.0.0.7:1"
+
+
+async def test_the_command_says_when_all_are_ready_and_stops_on_a_signal() -> None:
+    async with _up() as up:
+        target = (await _line(up, "echo serves on")).split()[-1]
+        assert (await _line(up, "ready")).startswith("ready")
+        (child,) = psutil.Process(up.pid).children()
+        assert (await _describe(target)).service == "echo"
+        up.send_signal(signal.SIGTERM)
+        assert await _line(up, "stopping")
+        assert await up.wait() == 0
+        assert not child.is_running()
+
+
+async def test_services_die_with_a_killed_supervisor() -> None:
+    async with _up() as up:
+        await _line(up, "ready")
+        (child,) = psutil.Process(up.pid).children()
+        up.kill()
+        await _gone(child)
+
+
+async def test_a_second_signal_kills_at_once(saying: Any) -> None:
+    async with _up("--set", "echo.drain_grace_s=600") as up:
+        target = (await _line(up, "echo serves on")).split()[-1]
+        await _line(up, "ready")
+        (child,) = psutil.Process(up.pid).children()
+        async with open_channel(target) as channel:
+            stream = _stream(channel)
+            await saying(stream, "stay")  # A live stream holds the drain open.
+            assert (await stream.read()).HasField("started")
+            assert (await stream.read()).delta.text == "stay"
+            up.send_signal(signal.SIGINT)
+            assert (await stream.read()).HasField("drain")
+            up.send_signal(signal.SIGINT)
+            assert await up.wait() == 1
+        assert not child.is_running()
+
+
+def _stream(channel: Any) -> Any:
+    from voicemesh.channels import Duplex
+    from voicemesh.v1.common_pb2 import STAGE_LLM
+    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
+
+    return Duplex(LanguageModelServiceStub(channel).Generate(), STAGE_LLM)
+
+
+async def test_a_mesh_that_cannot_start_says_so_in_one_line() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "voicemesh", "up", "echo", "--ephemeral"),
+        *("--set", "echo.fails_to_load=true"),
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert "voicemesh: the parrot has escaped; buy another" in errors.decode()
+    assert errors.decode().splitlines()[-1].startswith("voicemesh: echo ended 3 times")
+
+
+REAL = ("asr", "llm", "orchestrator", "tts")
+
+
+@pytest.mark.skipif(
+    not set(REAL) <= set(installed("voicemesh.services")), reason="not all rooms are installed"
+)
+async def test_every_real_service_comes_back_after_kill_9() -> None:
+    async with Mesh(REAL, ephemeral=True) as mesh:
+        assert mesh.target == mesh.services["orchestrator"].planned.target
+        for name, child in mesh.services.items():
+            os.kill(child.pid, signal.SIGKILL)
+            await child.wait_serving(restarts=1)
+            assert (await _describe(child.planned.target)).service == name
+        families = [psutil.Process(child.pid) for child in mesh.services.values()]
+        families += [worker for parent in families for worker in parent.children()]
+
+        # The orchestrator goes first; while it drains, the others still serve it.
+        front = mesh.services["orchestrator"]
+        os.kill(front.pid, signal.SIGSTOP)
+        stopping = asyncio.ensure_future(mesh.stop())
+        await asyncio.sleep(0)
+        for name in ("asr", "llm", "tts"):
+            described = await _describe(mesh.services[name].planned.target)
+            assert described.state == PROCESS_STATE_SERVING
+        os.kill(front.pid, signal.SIGCONT)
+        await stopping
+    await asyncio.gather(*(_gone(process) for process in families))
+
+
+@pytest.mark.skipif(
+    "orchestrator" not in installed("voicemesh.services"), reason="no orchestrator is installed"
+)
+def test_the_orchestrator_is_told_where_the_others_are() -> None:
+    plan = make_plan(["orchestrator", "llm"], None, {}, ephemeral=True)
+    targets = {service.name: service.target for service in plan.services}
+    assert plan.flags["orchestrator.llm_target"] == targets["llm"]
+    assert "orchestrator.tts_target" not in plan.flags
+    flags = {"orchestrator.llm_target": "far:1", "llm.port": "0", "orchestrator.port": "0"}
+    assert (
+        make_plan(["orchestrator", "llm"], None, flags, False).flags["orchestrator.llm_target"]
+        == "far:1"
+    )

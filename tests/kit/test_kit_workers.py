@@ -1,0 +1,269 @@
+"""Engines in threads and in child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from voicemesh.errors import Busy, EngineError, EngineMissing
+from voicemesh.workers import ProcessPool, ProcessWorker, ThreadWorker
+
+COUNTER = "toyroom.worker_engine:make"
+
+pytestmark = pytest.mark.usefixtures("toyroom")
+
+
+@asynccontextmanager
+async def _worker(target: str = COUNTER) -> AsyncIterator[ProcessWorker]:
+    worker = ProcessWorker(target, {"size": 3}, "counter")
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.close()
+
+
+@asynccontextmanager
+async def _pool(size: int) -> AsyncIterator[ProcessPool]:
+    pool = ProcessPool(COUNTER, {}, "counters", size)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def test_calls_reach_an_engine_in_another_process() -> None:
+    async with _worker() as worker:
+        assert await worker.call("add", 2, 3) == 5
+        assert await worker.call("get", "size") == 3
+        assert await worker.call("pid") == worker.pid != os.getpid()
+    assert not worker.alive
+    assert not psutil.pid_exists(worker.pid)
+
+
+async def test_calls_made_at_once_each_get_their_own_answer() -> None:
+    async with _worker() as worker:
+        results = await asyncio.gather(*(worker.call("add", n, 100) for n in range(20)))
+    assert results == [n + 100 for n in range(20)]
+
+
+async def test_a_childs_exception_comes_back_and_the_child_lives_on() -> None:
+    async with _worker() as worker:
+        with pytest.raises(EngineError, match="ValueError: bad luck"):
+            await worker.call("boom")
+        with pytest.raises(Busy, match="come back") as raised:
+            await worker.call("refuse")
+        assert (raised.value.field, raised.value.retry_after_ms) == ("x.y", 5)
+        assert await worker.call("add", 1, 1) == 2
+
+
+async def test_an_engine_that_cannot_be_made_says_why() -> None:
+    with pytest.raises(EngineMissing, match="install one"):
+        await ProcessWorker("toyroom.worker_engine:fail", {}, "w").start()
+    with pytest.raises(EngineError, match="ended while it was starting"):
+        await ProcessWorker("toyroom.worker_engine:crash", {}, "w").start()
+    with pytest.raises(EngineError, match="no_such_module"):
+        await ProcessWorker("no_such_module:make", {}, "w").start()
+
+
+async def test_a_stream_brings_every_item_in_order() -> None:
+    async with _worker() as worker:
+        assert [item async for item in worker.stream("count", 50)] == list(range(50))
+
+
+async def test_leaving_a_stream_stops_the_childs_work() -> None:
+    async with _worker() as worker:
+        stream = worker.stream("count_for_ever")
+        assert await anext(stream) == 0
+        await stream.aclose()
+        # The child answers again, so it has returned from the endless call.
+        assert await worker.call("how_many") > 0
+        assert [item async for item in worker.stream("count", 3)] == [0, 1, 2]
+
+
+async def test_a_cancelled_reader_stops_the_childs_work() -> None:
+    async with _worker() as worker:
+        reading = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in worker.stream("count_for_ever"):
+                reading.set()
+
+        task = asyncio.ensure_future(read())
+        await reading.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await worker.call("add", 1, 2) == 3
+
+
+async def test_a_cancelled_call_does_not_leave_its_answer_to_the_next() -> None:
+    async with _worker() as worker:
+        first = asyncio.ensure_future(worker.call("add", 1, 1))
+        await asyncio.sleep(0)  # It has been sent.
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert await worker.call("add", 10, 10) == 20
+
+
+async def test_a_child_that_dies_in_a_call_is_an_error_of_that_call() -> None:
+    async with _worker() as worker:
+        with pytest.raises(EngineError, match="died during the call"):
+            await worker.call("die")
+        assert not worker.alive
+        with pytest.raises(EngineError, match="has died"):
+            await worker.call("add", 1, 1)
+
+
+async def test_a_child_that_dies_in_a_stream_is_an_error_of_that_stream() -> None:
+    async with _worker() as worker:
+        stream = worker.stream("count_then_die")
+        assert await anext(stream) == 1
+        with pytest.raises(EngineError, match="died"):
+            await anext(stream)
+
+
+async def test_closing_kills_a_child_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicemesh.workers.process._EXIT_GRACE_S", 0.05)
+    async with _worker() as worker:
+        stream = worker.stream("hang")
+        assert await anext(stream) == 0
+        await worker.close()
+        assert not psutil.pid_exists(worker.pid)
+        await stream.aclose()
+
+
+async def test_a_child_dies_with_its_parent(toyroom: Path) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _PARENT, str(toyroom)), stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(await parent.stdout.readline()))
+    parent.kill()
+    await parent.wait()
+    await asyncio.to_thread(psutil.wait_procs, [child], 30)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+_PARENT = """
+import asyncio
+from voicemesh.workers import ProcessWorker
+
+async def main():
+    worker = ProcessWorker("toyroom.worker_engine:make", {}, "w")
+    await worker.start()
+    stream = worker.stream("hang")
+    await anext(stream)
+    print(worker.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_pool_lends_each_worker_once_and_is_busy_at_once() -> None:
+    async with _pool(2) as pool:
+        first, second = pool.lease(), pool.lease()
+        assert first is not second
+        with pytest.raises(Busy, match="all 2 workers of counters are taken"):
+            pool.lease()
+        assert pool.in_use == 2
+        pool.release(first)
+        assert pool.lease() is first
+
+
+async def test_a_pool_replaces_a_worker_that_died_in_a_call() -> None:
+    async with _pool(1) as pool:
+        worker = pool.lease()
+        with pytest.raises(EngineError):
+            await worker.call("die")
+        pool.release(worker)
+        async with pool.borrow() as other:
+            assert other is not worker
+            assert await other.call("add", 1, 1) == 2
+
+
+async def test_a_pool_replaces_a_worker_that_died_while_idle() -> None:
+    async with _pool(1) as pool:
+        worker = pool.lease()
+        pool.release(worker)
+        psutil.Process(worker.pid).kill()
+        await worker.ended()
+        async with pool.borrow() as other:
+            assert other is not worker
+            assert await other.call("add", 1, 1) == 2
+
+
+async def test_borrowers_are_served_in_the_order_they_came() -> None:
+    async with _pool(1) as pool:
+        served: list[int] = []
+
+        async def work(number: int) -> None:
+            async with pool.borrow() as worker:
+                served.append(number)
+                await worker.call("add", 1, 1)
+
+        held = pool.lease()
+        tasks = []
+        for number in range(5):
+            tasks.append(asyncio.ensure_future(work(number)))
+            await asyncio.sleep(0)
+        assert pool.waiting == 5
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+        pool.release(held)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert served == [0, 2, 3, 4]
+        assert pool.in_use == 0
+
+
+async def test_more_borrowers_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicemesh.workers.pool._MAX_WAITING", 1)
+    async with _pool(1) as pool:
+        pool.lease()
+        waiting = asyncio.ensure_future(pool.borrow().__aenter__())
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await pool.borrow().__aenter__()
+        waiting.cancel()
+
+
+async def test_a_pool_that_closes_tells_those_who_wait() -> None:
+    async with _pool(1) as pool:
+        pool.lease()
+        waiting = asyncio.ensure_future(pool.borrow().__aenter__())
+        await asyncio.sleep(0)
+        await pool.close()
+        with pytest.raises(EngineError, match="closing"):
+            await waiting
+
+
+async def test_a_pool_whose_workers_cannot_start_says_why() -> None:
+    pool = ProcessPool("toyroom.worker_engine:fail", {}, "counters", 2)
+    with pytest.raises(EngineMissing, match="install one"):
+        await pool.start()
+
+
+async def test_a_thread_worker_runs_calls_in_order_off_the_event_loop() -> None:
+    worker = ThreadWorker("device")
+    ran: list[tuple[int, int]] = []
+
+    def work(number: int) -> int:
+        ran.append((number, threading.get_ident()))
+        return number
+
+    assert await asyncio.gather(*(worker.run(work, n) for n in range(5))) == [0, 1, 2, 3, 4]
+    worker.close()
+    assert [number for number, _ in ran] == [0, 1, 2, 3, 4]
+    assert len({thread for _, thread in ran}) == 1
+    assert ran[0][1] != threading.get_ident()
