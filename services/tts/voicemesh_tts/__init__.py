@@ -1,0 +1,1 @@
+"""Speech synthesis: text in, audio with the words that it says out."""

@@ -1,0 +1,1 @@
+"""What happens to synthesised samples on their way to the stream."""

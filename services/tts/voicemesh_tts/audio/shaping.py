@@ -1,0 +1,138 @@
+"""From the raw samples of a voice to the chunks of a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh_tts.audio.levelling import amplify
+
+_FRAME_S = 0.005
+# Quieter frames are silence. Breath and the soft onset of "h" lie above it, the
+# noise of a vocoder's pauses below.
+_SILENCE_DBFS = -52.0
+# Kept before the first and after the last sound, so that no onset is clipped.
+_MARGIN_S = 0.010
+_FIRST_CHUNK_S = 0.02
+_LONGEST_CHUNK_S = 0.16
+
+
+@dataclass(frozen=True)
+class Word:
+    """Where a word stands in the text and when it begins to sound."""
+
+    begin: int
+    """The first code point."""
+    end: int
+    """The code point after the last."""
+    start: int
+    """The first sample of the raw audio."""
+
+
+class WordClock:
+    """Tells which text sounds in a range of raw samples.
+
+    A word owns the text up to the next word, so that the spans leave nothing out.
+    """
+
+    def __init__(self, length: int) -> None:
+        """``length`` of the text, in code points."""
+        self._length = length
+        self._words: list[Word] = []
+
+    def add(self, word: Word) -> None:
+        """Words come in the order of the text, at the latest with their audio."""
+        last = self._words[-1] if self._words else Word(0, 0, 0)
+        if word.begin >= last.begin and word.start >= last.start and word.begin < self._length:
+            self._words.append(word)
+
+    def span(self, first: int, stop: int, complete: bool) -> tuple[int, int]:
+        """The text of samples [first, stop); ``complete``: nothing follows them."""
+        begin, end = 0, self._length
+        for index, word in enumerate(self._words):
+            if word.start >= stop:
+                end = word.begin
+                break
+            if word.start <= first and index:
+                begin = word.begin
+            end = word.end
+        return begin, self._length if complete else end
+
+
+class Shaper:
+    """Trims silence, sets the level and gathers samples into chunks.
+
+    A voice begins and ends a text with silence of its own, which would be latency
+    before the first word and a wrong pause after the last. Silence is held back
+    until a sound follows it; what is still held at the end is dropped. The first
+    chunk leaves at once, later ones grow, because messages are what costs time.
+    """
+
+    def __init__(
+        self, rate_hertz: int, gain: float, emit: Callable[[Samples, int, int, bool], bool]
+    ) -> None:
+        """``emit(samples, first, stop, last)`` gets the chunks; False means stop.
+
+        ``first`` and ``stop`` count raw samples from the beginning.
+        """
+        self._emit = emit
+        self._gain = gain
+        self._frame = max(1, round(rate_hertz * _FRAME_S))
+        self._margin = round(rate_hertz * _MARGIN_S)
+        self._target = round(rate_hertz * _FIRST_CHUNK_S)
+        self._longest = round(rate_hertz * _LONGEST_CHUNK_S)
+        threshold = 10 ** (_SILENCE_DBFS / 20) * FULL_SCALE / max(gain, 1e-6)
+        self._threshold = threshold * threshold * self._frame
+        self._held = np.zeros(0, dtype=np.int16)
+        self._first = 0  # the raw position of the first held sample
+        self._scanned = 0  # held samples known to be sound or silence
+        self._sounding = 0  # held samples up to the end of the last sound
+        self._begun = False
+
+    def push(self, samples: Samples) -> bool:
+        """Take raw samples; False when nobody wants more."""
+        self._held = np.concatenate([self._held, samples])
+        self._scan()
+        if not self._begun:
+            # Keep only what may yet turn out to be the margin before a sound.
+            self._drop(self._scanned - self._margin)
+            return True
+        if self._sounding < self._target:
+            return True
+        self._target = min(2 * self._target, self._longest)
+        return self._send(self._sounding, last=False)
+
+    def finish(self) -> None:
+        """The voice has said everything."""
+        if self._begun:
+            self._send(min(self._sounding + self._margin, len(self._held)), last=True)
+
+    def _scan(self) -> None:
+        count = (len(self._held) - self._scanned) // self._frame
+        if count == 0:
+            return
+        stop = self._scanned + count * self._frame
+        frames = self._held[self._scanned : stop].astype(np.float64).reshape(count, self._frame)
+        loud = np.flatnonzero(np.einsum("ij,ij->i", frames, frames) > self._threshold)
+        if len(loud):
+            onset = self._scanned + int(loud[0]) * self._frame
+            self._sounding = self._scanned + (int(loud[-1]) + 1) * self._frame
+        self._scanned = stop
+        if len(loud) and not self._begun:
+            self._begun = True
+            self._drop(onset - self._margin)
+
+    def _drop(self, count: int) -> None:
+        if count > 0:
+            self._held = self._held[count:]
+            self._first += count
+            self._scanned -= count
+            self._sounding = max(0, self._sounding - count)
+
+    def _send(self, count: int, last: bool) -> bool:
+        chunk, first = self._held[:count], self._first
+        self._drop(count)
+        return self._emit(amplify(chunk, self._gain), first, first + count, last)

@@ -1,0 +1,88 @@
+"""The embedded engine: flite and espeak-ng, each in child processes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from voicemesh.audio import pcm16
+from voicemesh.errors import EngineError, EngineMissing
+from voicemesh.workers import ProcessPool
+from voicemesh_tts.engines.embedded_spec import EmbeddedSettings
+from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
+from voicemesh_tts.engines.voicebox import VoiceboxConfig
+
+log = logging.getLogger(__name__)
+
+_VOICEBOX = "voicemesh_tts.engines.voicebox"
+# Flite's first sample comes about 0.4 ms later for every character; with this the
+# first audio of any unit is there within 50 ms, and nobody waits for long.
+_MAX_UNIT_CHARS = 100
+
+
+class Embedded:
+    """English by flite, everything else by espeak-ng.
+
+    Both libraries live in child processes: flite because it may not be called by
+    two threads at once, espeak-ng because it is GPL. A unit borrows a child for as
+    long as it takes, first come first served, so that conversations alternate.
+    """
+
+    capabilities = Capabilities(streaming=True, word_spans=True, max_unit_chars=_MAX_UNIT_CHARS)
+
+    def __init__(self, settings: EmbeddedSettings) -> None:
+        """Nothing is started before ``load``."""
+        level, english = settings.target_level_dbfs, settings.english_voice
+        self._english_voice = english
+        self._flite = ProcessPool(
+            f"{_VOICEBOX}:flite", VoiceboxConfig(level, (english,)), "flite", settings.flite_workers
+        )
+        self._espeak = ProcessPool(
+            f"{_VOICEBOX}:espeak",
+            VoiceboxConfig(level, ("espeak-cmn",)),
+            "espeak-ng",
+            settings.espeak_workers,
+        )
+        self._voices: list[Voice] = []
+        self._pools: dict[str, ProcessPool] = {}
+
+    async def load(self) -> None:
+        """Start the children. One kind may be missing: the other then speaks alone."""
+        missing: list[str] = []
+        for pool in (self._flite, self._espeak):
+            try:
+                await pool.start()
+            except EngineMissing as error:
+                log.warning("%s; going on without it", error)
+                missing.append(str(error))
+                continue
+            async with pool.borrow() as worker:
+                voices: list[Voice] = await worker.call("voices")
+            voices.sort(key=lambda v: v.name != self._english_voice)
+            self._voices += voices
+            self._pools.update(dict.fromkeys((v.name for v in voices), pool))
+        if not self._voices:
+            raise EngineMissing("; ".join(missing))
+
+    def voices(self) -> Sequence[Voice]:
+        """The voice for English first, then flite's others, then espeak-ng's."""
+        return self._voices
+
+    async def synthesize(
+        self, text: str, voice: Voice, rate: float
+    ) -> AsyncGenerator[SpokenChunk, None]:
+        """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
+        pool = self._pools.get(voice.name)
+        if pool is None:
+            raise EngineError(f"no voice {voice.name} is loaded")
+        async with pool.borrow() as worker:
+            items = worker.stream("speak", voice.name, text, rate)
+            async with aclosing(items):
+                async for data, begin, end in items:
+                    yield SpokenChunk(pcm16(data), begin, end)
+
+    async def close(self) -> None:
+        """End the children."""
+        await self._flite.close()
+        await self._espeak.close()

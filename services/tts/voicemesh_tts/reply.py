@@ -1,0 +1,191 @@
+"""One reply: the pieces of one stamp, spoken in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+
+from voicemesh import logs, tracing
+from voicemesh.aio import Channel, ChannelFull
+from voicemesh.audio import Samples
+from voicemesh.errors import Busy, InvalidArgument, ProtocolViolation, VoiceMeshError
+from voicemesh.v1 import common_pb2, tts_pb2
+from voicemesh_tts import metrics
+from voicemesh_tts.speaker import Manner, Speaker
+from voicemesh_tts.text.speech import SpeechText
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[tts_pb2.StreamingSynthesizeResponse], None]
+
+MAX_PIECE_CHARS = 2000
+_LONGEST_MESSAGE_S = 1  # AudioChunk's limit
+
+
+@dataclass(frozen=True)
+class _Piece:
+    input: tts_pb2.SynthesisInput
+    arrived: float
+
+
+class Reply:
+    """Speaks pieces as they come. Its samples count from 0 without a gap.
+
+    It ends with its last piece, with an error, or when its task is cancelled
+    because a newer stamp has come. An error is told once; pieces that follow it
+    are dropped.
+    """
+
+    def __init__(
+        self,
+        conversation_id: str,
+        stamp: common_pb2.Stamp,
+        speaker: Speaker,
+        manner: Manner,
+        max_waiting: int,
+        say: Say,
+    ) -> None:
+        """``say`` sends a response and never waits; Busy when nobody reads."""
+        self.stamp = stamp
+        self.started = time.monotonic()
+        self._conversation_id = conversation_id
+        self._speaker = speaker
+        self._manner = manner
+        self._say = say
+        self._text = SpeechText(manner.reading)
+        self._pieces: Channel[_Piece] = Channel(max_waiting)
+        self._next_piece = 1
+        self._position = 0
+        self.failed = False
+
+    def offer(self, piece: tts_pb2.SynthesisInput) -> None:
+        """Queue a piece; an unacceptable one fails the reply."""
+        if self.failed:
+            return
+        try:
+            self._check(piece)
+            self._pieces.send(_Piece(piece, time.perf_counter()))
+        except ChannelFull:
+            self._fail(
+                Busy(
+                    f"{len(self._pieces)} pieces of this reply wait already; "
+                    "send more when some are finished",
+                    field="input.piece",
+                )
+            )
+            return
+        except VoiceMeshError as error:
+            self._fail(error)
+            return
+        metrics.WAITING.inc()
+        self._next_piece += 1
+        if piece.last:
+            self._pieces.close()
+
+    def _check(self, piece: tts_pb2.SynthesisInput) -> None:
+        if self._pieces.closed:
+            raise ProtocolViolation(
+                "the last piece of this reply has come; use a newer stamp", field="input.last"
+            )
+        if piece.piece != self._next_piece:
+            raise ProtocolViolation(
+                f"piece {piece.piece} came, but {self._next_piece} is next; pieces count from 1",
+                field="input.piece",
+            )
+        if len(piece.text) > MAX_PIECE_CHARS:
+            raise InvalidArgument(
+                f"the piece has {len(piece.text)} code points, at most {MAX_PIECE_CHARS} are "
+                "accepted; cut it at a sentence",
+                field="input.text",
+            )
+        if piece.first_char < 0:
+            raise InvalidArgument("a text begins at 0, not before", field="input.first_char")
+
+    def end_of_input(self) -> None:
+        """No more pieces come, though the last one was not marked."""
+        self._pieces.close()
+
+    def abandon(self) -> int:
+        """Forget what waits; returns how many pieces that were."""
+        waiting = len(self._pieces)
+        metrics.WAITING.dec(waiting)
+        self._pieces.clear()
+        self._pieces.close()
+        return waiting
+
+    def _fail(self, error: VoiceMeshError) -> None:
+        self.failed = True
+        metrics.PIECES.labels("failed").inc(1 + self.abandon())
+        log.info("reply failed: %s", error)
+        with suppress(Busy):  # a client that does not read cannot be told
+            self._say(
+                tts_pb2.StreamingSynthesizeResponse(
+                    stamp=self.stamp, error=error.detail(common_pb2.STAGE_TTS)
+                )
+            )
+
+    async def run(self) -> None:
+        """Speak until the reply ends."""
+        with logs.bind(self._conversation_id, self.stamp):
+            async for piece in self._pieces:
+                metrics.WAITING.dec()
+                try:
+                    await self._speak(piece)
+                except VoiceMeshError as error:
+                    if not self.failed:
+                        self._fail(error)
+                    return
+                if self.failed:
+                    return
+
+    async def _speak(self, piece: _Piece) -> None:
+        number, first_char = piece.input.piece, piece.input.first_char
+        began, first_audio, before = time.perf_counter(), 0.0, self._position
+        speech = self._speaker.say(piece.input.text, self._text, self._manner, piece.input.last)
+        with tracing.span("tts.piece", self._conversation_id, self.stamp, piece=number):
+            async with aclosing(speech):
+                async for part in speech:
+                    if self.failed:
+                        return
+                    first_audio = first_audio or time.perf_counter()
+                    span = common_pb2.TextSpan(
+                        begin_char=first_char + part.begin, end_char=first_char + part.end
+                    )
+                    self._send(number, part.samples, span)
+        ended = time.perf_counter()
+        count = self._position - before
+        self._say(
+            tts_pb2.StreamingSynthesizeResponse(
+                stamp=self.stamp,
+                piece_finished=tts_pb2.PieceFinished(
+                    piece=number,
+                    sample_count=count,
+                    first_audio_us=int(((first_audio or ended) - piece.arrived) * 1e6),
+                    total_us=int((ended - piece.arrived) * 1e6),
+                    last=piece.input.last,
+                ),
+            )
+        )
+        metrics.PIECES.labels("spoken").inc()
+        if count:
+            seconds = count / self._manner.sample_rate_hertz
+            metrics.FIRST_AUDIO.observe(first_audio - began)
+            metrics.REALTIME_FACTOR.observe((ended - began) / seconds)
+            metrics.AUDIO.inc(seconds)
+
+    def _send(self, piece: int, samples: Samples, span: common_pb2.TextSpan) -> None:
+        limit = self._manner.sample_rate_hertz * _LONGEST_MESSAGE_S
+        for offset in range(0, len(samples), limit):
+            part = samples[offset : offset + limit]
+            audio = tts_pb2.SynthesizedAudio(
+                piece=piece,
+                chunk=common_pb2.AudioChunk(
+                    audio=part.astype("<i2").tobytes(), first_sample=self._position
+                ),
+                span=span,
+            )
+            self._position += len(part)
+            self._say(tts_pb2.StreamingSynthesizeResponse(stamp=self.stamp, audio=audio))

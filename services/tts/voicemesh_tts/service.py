@@ -1,0 +1,146 @@
+"""The synthesis service: admission, streams, voices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import ClassVar
+
+import grpc.aio
+
+from voicemesh import logs
+from voicemesh.aio import TaskSet
+from voicemesh.audio import linear16
+from voicemesh.errors import ProtocolViolation, Unavailable
+from voicemesh.registry import engine_spec
+from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
+from voicemesh.settings import Settings, engine_config
+from voicemesh.v1 import common_pb2, operations_pb2, tts_pb2
+from voicemesh.v1.tts_pb2_grpc import (
+    SpeechSynthesizerServiceServicer,
+    add_SpeechSynthesizerServiceServicer_to_server,
+)
+from voicemesh_tts.engines.engine import Synthesizer
+from voicemesh_tts.settings import ENGINES, TtsSettings
+from voicemesh_tts.speaker import Speaker
+from voicemesh_tts.stream import (
+    OUTBOX_MESSAGES,
+    Context,
+    Request,
+    Response,
+    SynthesisStream,
+    manner_of,
+)
+from voicemesh_tts.voices import VoiceTable
+
+_RATES_HERTZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+
+
+class TtsService(Service, SpeechSynthesizerServiceServicer):
+    """One engine, many streams."""
+
+    name: ClassVar[str] = "tts"
+    stage = common_pb2.STAGE_TTS
+
+    def __init__(self, settings: TtsSettings) -> None:
+        """The engine is loaded by ``load``."""
+        self.settings: TtsSettings = settings
+        self._spec = engine_spec(ENGINES, settings.engine)
+        self._engine: Synthesizer = self._spec.factory(engine_config(settings, self._spec))
+        self.admission = Admission(settings.max_concurrent_streams, "synthesis streams")
+        self._streams: set[SynthesisStream] = set()
+        self._replies = TaskSet()
+        self._voices = VoiceTable((), {}, self._spec.name)
+        self._speaker: Speaker | None = None
+
+    async def load(self) -> None:
+        """Load the engine and check that the settings' voices exist."""
+        await self._engine.load()
+        self._voices = VoiceTable(self._engine.voices(), self.settings.voices, self._spec.name)
+        self._voices.check_language(self.settings.language, "tts.language")
+        self._speaker = Speaker(self._engine, self._voices, self.settings)
+
+    def register(self, server: grpc.aio.Server) -> Sequence[str]:
+        """Add the servicer."""
+        add_SpeechSynthesizerServiceServicer_to_server(self, server)
+        return [tts_pb2.DESCRIPTOR.services_by_name["SpeechSynthesizerService"].full_name]
+
+    def _capabilities(self) -> tts_pb2.SynthesizerCapabilities:
+        can = self._engine.capabilities
+        return tts_pb2.SynthesizerCapabilities(
+            languages=self._voices.languages,
+            sample_rates_hertz=_RATES_HERTZ,
+            streaming=can.streaming,
+            word_spans=can.word_spans,
+            max_concurrent_streams=self.settings.max_concurrent_streams,
+        )
+
+    def describe(self, response: operations_pb2.DescribeResponse) -> None:
+        """Engine, slots, capabilities."""
+        response.engine = self._spec.name
+        response.slots.CopyFrom(self.admission.slots())
+        response.synthesizer.CopyFrom(self._capabilities())
+
+    def live_turns(self) -> Sequence[operations_pb2.LiveTurn]:
+        """One entry a stream."""
+        return [stream.live_turn() for stream in self._streams]
+
+    async def drain(self, notice: common_pb2.DrainNotice) -> None:
+        """Tell the streams under way."""
+        for stream in self._streams:
+            stream.notice(notice)
+
+    async def close(self) -> None:
+        """End what is being said, and the engine."""
+        await self._replies.close()
+        await self._engine.close()
+        if self._speaker is not None:
+            self._speaker.close()
+
+    async def StreamingSynthesize(  # type: ignore[override] # it writes through the context
+        self, request_iterator: AsyncIterator[Request], context: Context
+    ) -> None:
+        """Pieces in, audio out; see tts.proto."""
+        async with rpc_errors(context, self.stage):
+            if self._speaker is None:
+                raise Unavailable("the voices are still loading; try again shortly")
+            with self.admission.slot():
+                requests = aiter(request_iterator)
+                first = await anext(requests, None)
+                if first is None:
+                    return
+                if first.WhichOneof("streaming_request") != "streaming_config":
+                    raise ProtocolViolation(
+                        "the first request must carry the config", field="streaming_config"
+                    )
+                config = first.streaming_config
+                manner = manner_of(config, self.settings, self._voices)
+                async with Outbox(context, OUTBOX_MESSAGES, self.name) as outbox:
+                    started = tts_pb2.SynthesisStarted(
+                        engine=self._spec.name,
+                        capabilities=self._capabilities(),
+                        audio_format=linear16(manner.sample_rate_hertz),
+                    )
+                    outbox.send(Response(stamp=first.stamp, started=started))
+                    stream = SynthesisStream(
+                        config, manner, self._speaker, self.settings, outbox, self._replies
+                    )
+                    self._streams.add(stream)
+                    try:
+                        with logs.bind(config.conversation_id):
+                            await stream.run(requests)
+                    finally:
+                        self._streams.discard(stream)
+
+    async def ListVoices(
+        self, request: tts_pb2.ListVoicesRequest, context: Context
+    ) -> tts_pb2.ListVoicesResponse:
+        """The voices of a language, or all."""
+        async with rpc_errors(context, self.stage):
+            return tts_pb2.ListVoicesResponse(voices=self._voices.listed(request.language_code))
+
+
+def _make(settings: Settings) -> TtsService:
+    return TtsService(settings.section("tts", TtsSettings))
+
+
+SPEC = ServiceSpec("tts", "speech synthesis", _make)

@@ -1,0 +1,163 @@
+"""Says the pieces of a stream: text to units, units to audio at the stream's rate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import numpy as np
+
+from voicemesh.audio import Samples, StreamResampler
+from voicemesh.errors import DeadlineExceeded, EngineError
+from voicemesh.workers import ThreadWorker
+from voicemesh_tts import metrics
+from voicemesh_tts.engines.engine import SpokenChunk, Synthesizer, Voice
+from voicemesh_tts.settings import TtsSettings
+from voicemesh_tts.text.scripts import Reading
+from voicemesh_tts.text.speech import SpeechText
+from voicemesh_tts.text.traced import TracedText
+from voicemesh_tts.text.units import Unit, units
+from voicemesh_tts.voices import VoiceTable
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a stream wants to be spoken to."""
+
+    sample_rate_hertz: int
+    reading: Reading
+    voice: Voice | None
+    """For the languages that it speaks; None: by language."""
+    rate: float
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Some audio at the stream's rate, and the part of the piece that it says."""
+
+    samples: Samples
+    begin: int
+    """The first code point of the piece as it was written."""
+    end: int
+
+
+class Speaker:
+    """Turns written pieces into audio. Shared by all streams of a process."""
+
+    def __init__(self, engine: Synthesizer, voices: VoiceTable, settings: TtsSettings) -> None:
+        """``engine`` is loaded."""
+        self._engine = engine
+        self._voices = voices
+        self._settings = settings
+        self._text_worker = ThreadWorker("speech text")
+        self._pauses_ms = {
+            "sentence": settings.sentence_pause_ms,
+            "clause": settings.clause_pause_ms,
+            "none": settings.joint_pause_ms,
+        }
+
+    async def say(
+        self, written: str, text: SpeechText, manner: Manner, last: bool
+    ) -> AsyncGenerator[Speech, None]:
+        """The audio of a piece; ``last``: nothing follows it in the reply.
+
+        ``text`` carries what earlier pieces of the reply have left open.
+        """
+        spoken = await self._text_worker.run(text.spoken, written)
+        limit = self._engine.capabilities.max_unit_chars
+        parts = list(units(spoken.text, manner.reading, limit))
+        for index, unit in enumerate(parts):
+            voice = self._voices.pick(unit.language, manner.voice)
+            if voice is None:
+                metrics.UNSPOKEN.labels(unit.language).inc()
+                continue
+            trace = _Trace(spoken, unit, len(written))
+            async with aclosing(self._unit(unit, voice, trace, manner)) as audio:
+                async for speech in audio:
+                    yield speech
+            if not (last and index == len(parts) - 1):
+                _, end = trace.span(0, len(unit.text))
+                yield Speech(self._pause(unit, manner), end, end)
+
+    def _pause(self, unit: Unit, manner: Manner) -> Samples:
+        seconds = self._pauses_ms[unit.ending] / 1000 / manner.rate
+        return np.zeros(round(seconds * manner.sample_rate_hertz), dtype=np.int16)
+
+    async def _unit(
+        self, unit: Unit, voice: Voice, trace: _Trace, manner: Manner
+    ) -> AsyncGenerator[Speech, None]:
+        resampler = StreamResampler(voice.native_rate_hertz, manner.sample_rate_hertz)
+        begin, end = trace.span(0, 0)
+        async with aclosing(self._persistent(unit.text, voice, manner.rate)) as chunks:
+            async for chunk in chunks:
+                begin, end = trace.span(chunk.begin, chunk.end)
+                samples = resampler.push(chunk.samples)
+                if len(samples):
+                    yield Speech(samples, begin, end)
+        tail = resampler.finish()
+        if len(tail):
+            yield Speech(tail, begin, end)
+
+    async def _persistent(
+        self, text: str, voice: Voice, rate: float
+    ) -> AsyncGenerator[SpokenChunk, None]:
+        """The chunks of a unit, begun anew once when the engine fails before the first."""
+        for attempt in (1, 2):
+            begun = False
+            try:
+                async with aclosing(self._in_time(text, voice, rate)) as chunks:
+                    async for chunk in chunks:
+                        begun = True
+                        yield chunk
+                return
+            except EngineError:
+                if begun or attempt == 2:
+                    raise
+                metrics.RETRIES.inc()
+
+    async def _in_time(
+        self, text: str, voice: Voice, rate: float
+    ) -> AsyncGenerator[SpokenChunk, None]:
+        """The chunks of a unit; DeadlineExceeded when one does not come in time."""
+        limit = self._settings.unit_deadline_s
+        async with aclosing(self._engine.synthesize(text, voice, rate)) as chunks:
+            while True:
+                try:
+                    async with asyncio.timeout(limit):
+                        chunk = await anext(chunks, None)
+                except TimeoutError:
+                    raise DeadlineExceeded(
+                        f"the voice {voice.name} said nothing within {limit:g} s; the service is "
+                        "overloaded or its engine hangs"
+                    ) from None
+                if chunk is None:
+                    return
+                yield chunk
+
+    def close(self) -> None:
+        """Free the text worker."""
+        self._text_worker.close()
+
+
+class _Trace:
+    """The way back from a unit's text to the piece as it was written.
+
+    Spans leave nothing out: what is skipped, such as markup, belongs to the words
+    before it.
+    """
+
+    def __init__(self, spoken: TracedText, unit: Unit, written_length: int) -> None:
+        self._spoken = spoken
+        self._offset = unit.begin
+        self._length = written_length
+
+    def span(self, begin: int, end: int) -> tuple[int, int]:
+        """The written code points behind a range of the unit's text."""
+        first, stop = self._offset + begin, self._offset + end
+        begins, ends = self._spoken.begins, self._spoken.ends
+        source_begin = 0 if first == 0 else begins[min(first, len(begins) - 1)]
+        source_end = ends[stop - 1] if stop > 0 else 0
+        following = begins[stop] if stop < len(begins) else self._length
+        return source_begin, max(source_begin, source_end, following if stop else 0)

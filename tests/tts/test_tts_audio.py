@@ -1,0 +1,67 @@
+"""Shaping and levelling of samples, and what the room loads before it is asked to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from voicemesh_tts.audio.levelling import amplify
+from voicemesh_tts.audio.shaping import Shaper, Word, WordClock
+from voicemesh_tts.engines.embedded_spec import SPEC
+
+
+def test_the_engine_says_that_it_can_run_here() -> None:
+    assert SPEC.probe().usable
+
+
+def test_spec_and_settings_import_no_speech_library() -> None:
+    code = (
+        "import sys, voicemesh_tts.service, voicemesh_tts.engines.embedded_spec;"
+        "assert 'espeakng_loader' not in sys.modules;"
+        "assert 'libflite' not in open('/proc/self/maps').read()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_silence_at_both_ends_is_dropped_and_kept_inside() -> None:
+    rate = 16_000
+    tone = (8_000 * np.sin(2 * np.pi * 440 * np.arange(rate // 2) / rate)).astype(np.int16)
+    silence = np.zeros(rate // 4, dtype=np.int16)
+    raw = np.concatenate([silence, tone, silence, tone, silence])
+    got: list[tuple[int, int, int, bool]] = []
+
+    def emit(samples: NDArray[np.int16], first: int, stop: int, last: bool) -> bool:
+        got.append((len(samples), first, stop, last))
+        return True
+
+    shaper = Shaper(rate, 1.0, emit)
+    for start in range(0, len(raw), 333):
+        shaper.push(raw[start : start + 333])
+    shaper.finish()
+    total = sum(count for count, *_ in got)
+    assert abs(total - (2 * len(tone) + len(silence))) < 0.03 * rate
+    assert abs(got[0][1] - len(silence)) < 0.02 * rate
+    assert all(a[2] == b[1] for a, b in zip(got, got[1:], strict=False))
+    assert [last for *_, last in got] == [False] * (len(got) - 1) + [True]
+    assert got[0][0] < got[2][0]
+
+
+def test_a_word_owns_the_text_up_to_the_next_word() -> None:
+    clock = WordClock(11)
+    for word in (Word(0, 5, 100), Word(6, 10, 900)):
+        clock.add(word)
+    assert clock.span(100, 500, complete=False) == (0, 6)
+    assert clock.span(500, 1000, complete=False) == (0, 10)
+    assert clock.span(1000, 1500, complete=True) == (6, 11)
+
+
+def test_the_limiter_bends_peaks_and_leaves_speech_alone() -> None:
+    samples = np.array([0, 1000, -1000, 20_000, -20_000], dtype=np.int16)
+    assert np.abs(amplify(samples, 1.0).astype(int) - samples).max() <= 1
+    loud = amplify(samples, 4.0).astype(int)
+    assert loud[1] == pytest.approx(4000, abs=2)
+    assert 30_000 < loud[3] <= 32_767
+    assert loud[4] == -loud[3]
