@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voicemesh_llm import knowledge
 from voicemesh_llm.engines.scripted import chinese_numbers, english_numbers
 from voicemesh_llm.engines.scripted.arithmetic import NoResult, NotArithmetic, Token, evaluate

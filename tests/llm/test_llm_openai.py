@@ -12,6 +12,17 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
+
+from voicemesh.errors import (
+    Busy,
+    DeadlineExceeded,
+    EngineError,
+    Forbidden,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+    VoiceMeshError,
+)
 from voicemesh_llm.engines.engine import (
     Audio,
     Event,
@@ -30,17 +41,6 @@ from voicemesh_llm.engines.engine import (
 from voicemesh_llm.engines.openai.engine import OpenAIModel
 from voicemesh_llm.engines.openai.server_events import LONGEST_EVENT_BYTES
 from voicemesh_llm.engines.openai.settings import OpenAISettings
-
-from voicemesh.errors import (
-    Busy,
-    DeadlineExceeded,
-    EngineError,
-    Forbidden,
-    InvalidArgument,
-    NotFound,
-    Unavailable,
-    VoiceMeshError,
-)
 
 HELLO = Prompt((Message(Speaker.USER, ("hello",)),), max_output_tokens=64)
 Chunk = Callable[..., str]

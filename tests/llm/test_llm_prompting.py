@@ -5,14 +5,14 @@ from itertools import takewhile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from voicemesh.errors import InvalidArgument
 from voicemesh_llm.engines.engine import Message, Speaker, ToolCall
 from voicemesh_llm.prompting.history import bound_history, message_tokens
 from voicemesh_llm.prompting.notes import with_facts, with_interruption_note
 from voicemesh_llm.prompting.persona import with_persona
 from voicemesh_llm.prompting.reset_phrases import ResetPhrases, confirmation
 from voicemesh_llm.token_estimate import estimate_tokens
-
-from voicemesh.errors import InvalidArgument
 
 
 def message(speaker: Speaker, text: str) -> Message:

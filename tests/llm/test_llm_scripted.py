@@ -4,14 +4,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+
+from voicemesh.errors import SettingsError
 from voicemesh_llm import knowledge
 from voicemesh_llm.engines.engine import Finish, Finished, Message, Prompt, Speaker, TextDelta
 from voicemesh_llm.engines.scripted.clock import clock_slots
 from voicemesh_llm.engines.scripted.engine import ScriptedModel
 from voicemesh_llm.engines.scripted.matching import Matcher, ways_to_ask
 from voicemesh_llm.engines.scripted.settings import ScriptedSettings
-
-from voicemesh.errors import SettingsError
 
 AFTERNOON = datetime(2026, 11, 20, 15, 5)
 

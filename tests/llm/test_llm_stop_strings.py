@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from voicemesh.errors import Busy
 from voicemesh_llm.delta_coalescing import DeltaCoalescer
 from voicemesh_llm.engines.openai.reasoning import ReasoningFilter
 from voicemesh_llm.stop_strings import StopStrings
-
-from voicemesh.errors import Busy
 
 letters = st.text("ab<", max_size=30)
 cuts = st.lists(st.integers(0, 30), max_size=10)

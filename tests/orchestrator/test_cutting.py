@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from voicemesh_orchestrator.cutting import PieceCutter
 from voicemesh_orchestrator.settings import Cutting
 

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+
+from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.history import Exchange, History
 from voicemesh_orchestrator.playback import Playback, SpokenText
 from voicemesh_orchestrator.voice import Voice
-
-from voicemesh.v1 import common_pb2, dialog_pb2
 
 RATE = 16_000
 

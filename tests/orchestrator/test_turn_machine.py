@@ -4,6 +4,10 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from voicemesh.errors import InvalidArgument, Unavailable
+from voicemesh.stamps import order
+from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh_orchestrator.turn_machine import (
     Apologise,
     Effect,
@@ -13,10 +17,6 @@ from voicemesh_orchestrator.turn_machine import (
     StopReply,
     TurnMachine,
 )
-
-from voicemesh.errors import InvalidArgument, Unavailable
-from voicemesh.stamps import order
-from voicemesh.v1 import dialog_pb2 as pb
 
 LOST = Unavailable("gone")
 

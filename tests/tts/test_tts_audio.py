@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from voicemesh_tts.audio.levelling import amplify
 from voicemesh_tts.audio.shaping import Shaper, Word, WordClock
 from voicemesh_tts.engines.embedded_spec import SPEC

@@ -13,11 +13,11 @@ import pocketsphinx
 import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
+
+from voicemesh.audio import StreamResampler
 from voicemesh_tts.engines.embedded import Embedded
 from voicemesh_tts.engines.embedded_spec import EmbeddedSettings
 from voicemesh_tts.engines.engine import SpokenChunk, Voice
-
-from voicemesh.audio import StreamResampler
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

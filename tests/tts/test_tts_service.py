@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
-from voicemesh_tts.service import SPEC, TtsService
 
 from voicemesh.audio import linear16, pcm16
 from voicemesh.errors import ERROR_METADATA_KEY, SettingsError
@@ -23,6 +22,7 @@ from voicemesh.settings import load
 from voicemesh.v1 import common_pb2 as common
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
+from voicemesh_tts.service import SPEC, TtsService
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from voicemesh_tts.text.characters import MARKS, speakable
 from voicemesh_tts.text.scripts import Reading, primary
 from voicemesh_tts.text.speech import SpeechText

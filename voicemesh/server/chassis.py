@@ -113,12 +113,14 @@ class Server:
         self._operations.state = operations_pb2.PROCESS_STATE_DRAINING
         notice = common_pb2.DrainNotice(reason="stopping", grace_ms=int(self._grace_s * 1000))
         self._service.admission.close()
-        await self._service.drain(notice)
-        idle = self._tasks.start(self._service.admission.idle(), "drain")
-        await within(self._grace_s, idle)
-        await self._server.stop(0.5)
-        await self._service.close()
-        await self._tasks.close()
+        try:
+            await self._service.drain(notice)
+            idle = self._tasks.start(self._service.admission.idle(), "drain")
+            await within(self._grace_s, idle)
+        finally:
+            await self._server.stop(0.5)
+            await self._service.close()
+            await self._tasks.close()
 
 
 def _open_metrics(service: Service) -> None:

@@ -72,8 +72,10 @@ class _Child:
 
 def main() -> None:
     """Entry point of the child process."""
-    # The supervisor decides when we end, not the terminal's Ctrl-C.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Our parent decides when we end: a signal to the whole group must not stop
+    # the engine in the middle of a drain.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     die_with_parent()
     fd, target = int(sys.argv[1]), sys.argv[2]
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # The parent is gone.

@@ -20,18 +20,19 @@ log = logging.getLogger(__name__)
 
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 3.0
-_KEPT_S = 2.0
+_KEPT_S = 8.0  # Longer than a killed recogniser takes to come back and be found.
 _LONGEST_SILENCE_S = 10
 
 Request = asr_pb2.StreamingRecognizeRequest
 Response = asr_pb2.StreamingRecognizeResponse
 Sound = common_pb2.AudioChunk | common_pb2.SilenceChunk
+Said = Sound | common_pb2.EndOfUtterance
 
 
 class Recognition:
     """Feeds the microphone to ASR and reports the user's turns.
 
-    While the stream is lost the newest two seconds of sound are kept and sent
+    While the stream is lost the newest eight seconds of sound are kept and sent
     first when it is open again.
     """
 
@@ -58,7 +59,7 @@ class Recognition:
         self._pending_first = 0
         # The sample after the last that was passed on (sent or kept).
         self._next_sample = config.first_sample
-        self._kept: deque[Sound] = deque()
+        self._kept: deque[Said] = deque()
         self._kept_samples = 0
         self._tasks = TaskSet()
         self._upstream = self._new_upstream()
@@ -110,7 +111,10 @@ class Recognition:
     def end_of_utterance(self, end: common_pb2.EndOfUtterance) -> None:
         """The user says that the utterance is over."""
         self._flush()
-        self._upstream.send(Request(stamp=self.stamp, end_of_utterance=end))
+        if self._upstream.open:
+            self._send(end)
+        elif self._kept and not isinstance(self._kept[-1], common_pb2.EndOfUtterance):
+            self._kept.append(end)
 
     def _flush(self) -> None:
         if not self._pending:
@@ -129,11 +133,14 @@ class Recognition:
         while self._kept_samples > _KEPT_S * self._rate and len(self._kept) > 1:
             self._kept_samples -= _length(self._kept.popleft())
 
-    def _send(self, sound: Sound) -> None:
-        if isinstance(sound, common_pb2.AudioChunk):
-            self._upstream.send(Request(stamp=self.stamp, audio=sound))
-        else:
-            self._upstream.send(Request(stamp=self.stamp, silence=sound))
+    def _send(self, said: Said) -> None:
+        match said:
+            case common_pb2.AudioChunk():
+                self._upstream.send(Request(stamp=self.stamp, audio=said))
+            case common_pb2.SilenceChunk():
+                self._upstream.send(Request(stamp=self.stamp, silence=said))
+            case common_pb2.EndOfUtterance():
+                self._upstream.send(Request(stamp=self.stamp, end_of_utterance=said))
 
     def _lost(self, error: VoiceMeshError) -> None:
         self.in_turn = False
@@ -147,7 +154,7 @@ class Recognition:
             upstream = self._new_upstream()
             config = asr_pb2.StreamingRecognitionConfig()
             config.CopyFrom(self._config)
-            config.first_sample = self._kept[0].first_sample if self._kept else self._next_sample
+            config.first_sample = self._oldest_sample()
             request = Request(stamp=self.stamp, streaming_config=config)
             try:
                 await upstream.start(self._stub.StreamingRecognize, request, self._connect_s)
@@ -161,9 +168,18 @@ class Recognition:
                 log.info("recognition goes on")
                 return
 
+    def _oldest_sample(self) -> int:
+        """Where what is kept begins."""
+        if not self._kept:
+            return self._next_sample
+        oldest = self._kept[0]
+        if isinstance(oldest, common_pb2.EndOfUtterance):
+            return oldest.sample
+        return oldest.first_sample
+
     def _replay(self, first_sample: int) -> None:
         """Send what was kept; what grew too old while the stream opened becomes silence."""
-        resumed = self._kept[0].first_sample if self._kept else self._next_sample
+        resumed = self._oldest_sample()
         while first_sample < resumed:
             count = min(resumed - first_sample, _LONGEST_SILENCE_S * self._rate)
             self._send(common_pb2.SilenceChunk(first_sample=first_sample, sample_count=count))
@@ -179,7 +195,11 @@ class Recognition:
         await self._upstream.close()
 
 
-def _length(sound: Sound) -> int:
-    if isinstance(sound, common_pb2.AudioChunk):
-        return len(sound.audio) // 2
-    return sound.sample_count
+def _length(said: Said) -> int:
+    match said:
+        case common_pb2.AudioChunk():
+            return len(said.audio) // 2
+        case common_pb2.SilenceChunk():
+            return said.sample_count
+        case common_pb2.EndOfUtterance():
+            return 0

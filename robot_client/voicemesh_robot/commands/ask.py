@@ -1,0 +1,104 @@
+"""``voicemesh ask``: one question to a running mesh, from a file or typed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import uvloop
+
+from voicemesh.commands.frame import Command
+from voicemesh.settings import Settings
+from voicemesh_robot.console import Console
+from voicemesh_robot.interview import Report, interview
+from voicemesh_robot.link import Manner
+from voicemesh_robot.session import Session
+from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.turn import Question
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError("more than 0 seconds")
+    return number
+
+
+def add_turn_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that the demonstration shares."""
+    parser.add_argument("--turns", type=_count, default=1, metavar="N", help="ask it N times")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write a report of the turns")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="the longest wait for a turn's end"
+    )
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--audio-in", type=Path, metavar="FILE", help="a spoken question: WAV, FLAC or OGG"
+    )
+    parser.add_argument("--text", default="", help="a typed question; with --audio-in part of it")
+    parser.add_argument(
+        "--output-file", type=Path, metavar="FILE", help="write the spoken answer as WAV"
+    )
+    parser.add_argument("--host", help="where the orchestrator is (default: robot.target)")
+    parser.add_argument("--port", type=int, help="its port (default: robot.target)")
+    parser.add_argument(
+        "--language",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="a BCP-47 tag such as en or zh, likeliest first; may be repeated",
+    )
+    parser.add_argument(
+        "--fast", action="store_true", help="as fast as possible instead of in real time"
+    )
+    add_turn_arguments(parser)
+
+
+def robot_settings(options: argparse.Namespace, settings: Settings) -> RobotSettings:
+    """``[robot]`` as the command's own flags change it."""
+    robot = settings.section("robot", RobotSettings)
+    host, _, port = robot.target.rpartition(":")
+    changes: dict[str, object] = {"target": f"{options.host or host}:{options.port or port}"}
+    if options.language:
+        changes["language_codes"] = tuple(options.language)
+    if options.timeout is not None:
+        changes["turn_timeout_s"] = options.timeout
+    return robot.model_copy(update=changes)
+
+
+async def _ask(options: argparse.Namespace, robot: RobotSettings) -> Report:
+    question = Question(audio=options.audio_in, text=options.text)
+    # Whoever types and names no file for the answer wants to read it.
+    want_audio = options.audio_in is not None or options.output_file is not None
+    manner = Manner(
+        real_time=not options.fast,
+        store_reply=options.fast,
+        speaks=options.audio_in is not None,
+        hears=want_audio,
+    )
+    console = Console()
+    async with Session(robot, manner, console.observe) as session:
+        return await interview(
+            session, question, options.turns, console, options.output_file, want_audio
+        )
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    report = uvloop.run(_ask(options, robot_settings(options, settings)))
+    if options.json is not None:
+        report.write(options.json)
+    return 0 if report.complete else 1
+
+
+COMMAND = Command(
+    "ask", "ask a running mesh a question, spoken in a file or typed", _add_arguments, _run
+)

@@ -1,0 +1,87 @@
+"""``voicemesh demo``: start a mesh, ask it a spoken question in real time, stop it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import uvloop
+
+from voicemesh.commands.frame import Command
+from voicemesh.settings import Settings
+from voicemesh.supervisor import Mesh
+from voicemesh_robot.commands.ask import add_turn_arguments
+from voicemesh_robot.console import Console
+from voicemesh_robot.interview import Report, interview
+from voicemesh_robot.link import Manner
+from voicemesh_robot.session import Session
+from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.turn import Question
+
+ANSWER = Path("out/answer.wav")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--audio-in",
+        type=Path,
+        metavar="FILE",
+        required=True,
+        help="the spoken question: WAV, FLAC or OGG",
+    )
+    parser.add_argument(
+        "--output-file",
+        type=Path,
+        metavar="FILE",
+        default=ANSWER,
+        help=f"the spoken answer as WAV (default: {ANSWER})",
+    )
+    add_turn_arguments(parser)
+
+
+async def _demo(options: argparse.Namespace, settings: Settings) -> Report:
+    console = Console()
+    flags = {"mesh.log_level": "warning"} | dict(options.settings)
+    mesh = Mesh(
+        config=options.config,
+        flags=flags,
+        ephemeral=True,
+        report=lambda line: console.line(f"  {line}"),
+    )
+    began = time.monotonic()
+    console.line("Starting the mesh:")
+    async with mesh:
+        console.line(f"Ready after {time.monotonic() - began:.1f} s. Asking {options.audio_in}.\n")
+        robot = settings.section("robot", RobotSettings)
+        changes: dict[str, object] = {"target": mesh.target}
+        if options.timeout is not None:
+            changes["turn_timeout_s"] = options.timeout
+        manner = Manner(real_time=True, store_reply=True)
+        session = Session(robot.model_copy(update=changes), manner, console.observe)
+        async with session:
+            report = await interview(
+                session,
+                Question(audio=options.audio_in),
+                options.turns,
+                console,
+                options.output_file,
+                want_audio=True,
+            )
+    console.line(f"The mesh has stopped; {time.monotonic() - began:.1f} s in all.")
+    return report
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    report = uvloop.run(_demo(options, settings))
+    if options.json is not None:
+        report.write(options.json)
+    return 0 if report.complete else 1
+
+
+COMMAND = Command(
+    "demo",
+    "start a mesh, ask it a spoken question, write its answer, stop it",
+    _add_arguments,
+    _run,
+)

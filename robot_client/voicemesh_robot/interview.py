@@ -1,0 +1,70 @@
+"""One question asked several times: printed, written as WAV files, reported as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voicemesh.errors import InvalidArgument
+from voicemesh.v1 import common_pb2 as pb
+from voicemesh_robot.console import Console
+from voicemesh_robot.session import Session
+from voicemesh_robot.turn import Question
+from voicemesh_robot.turn_record import TurnRecord
+
+
+@dataclass
+class Report:
+    """How all turns went."""
+
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    records: list[TurnRecord] = field(default_factory=list)
+    complete: bool = True
+    """Whether every turn brought what was asked for."""
+
+    def write(self, path: Path) -> None:
+        """Write ``{"turns": [...]}``."""
+        text = json.dumps({"turns": self.entries}, indent=2, ensure_ascii=False)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise InvalidArgument(
+                f"the report {path} cannot be written ({error}); name another place",
+                stage=pb.STAGE_CLIENT,
+            ) from None
+
+
+def numbered(path: Path, turn: int) -> Path:
+    """The file of a turn, counted from 1: ``a.wav``, ``a-2.wav``, ``a-3.wav``."""
+    return path if turn == 1 else path.with_stem(f"{path.stem}-{turn}")
+
+
+async def interview(
+    session: Session,
+    question: Question,
+    turns: int,
+    console: Console,
+    output_file: Path | None,
+    want_audio: bool,
+) -> Report:
+    """Ask ``question`` ``turns`` times in one session; a failed turn does not end it."""
+    report = Report()
+    for turn in range(1, turns + 1):
+        if turns > 1:
+            console.line(f"\nTurn {turn} of {turns}")
+        record = await session.ask(question)
+        console.summary(record)
+        wav: Path | None = None
+        if output_file is not None and record.reply.sample_count:
+            wav = numbered(output_file, turn)
+            await asyncio.to_thread(record.reply.write, wav)
+            console.line(f"The answer's audio ({record.reply.seconds:.1f} s) is in {wav}.")
+        good = record.spoken_answer if want_audio else record.answered
+        report.complete = report.complete and good
+        report.records.append(record)
+        report.entries.append(record.as_json(str(wav) if wav else None))
+    return report

@@ -1,0 +1,100 @@
+"""A conversation together with the source that is heard in it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from voicemesh.aio import TaskSet
+from voicemesh.errors import VoiceMeshError
+from voicemesh_robot.clock import Clock
+from voicemesh_robot.connection import ConversationOptions
+from voicemesh_robot.conversation import Conversation
+from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sources import (
+    EndOfSpeech,
+    FastSource,
+    RealTimeSource,
+    Silence,
+    Sound,
+    Source,
+)
+
+STORED_LEAD_MS = 600_000
+"""Nobody waits for a reply to be played that is only stored."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the client talks and listens."""
+
+    real_time: bool = True
+    """Send audio at a microphone's pace; otherwise as fast as the mesh takes it."""
+    store_reply: bool = False
+    """Take the reply as fast as it is made; otherwise at the pace of a loudspeaker."""
+    speaks: bool = True
+    """Send audio at all; otherwise questions are typed."""
+    hears: bool = True
+    """Ask for replies as audio; otherwise as text only."""
+
+    def source(self, settings: RobotSettings, clock: Clock) -> Source | None:
+        """What will be heard in a conversation."""
+        if not self.speaks:
+            return None
+        if not self.real_time:
+            return FastSource(clock)
+        return RealTimeSource(clock, settings.silence_chunk_ms)
+
+
+class Link:
+    """An open conversation whose source is being sent."""
+
+    def __init__(self, conversation: Conversation, source: Source | None) -> None:
+        """Begins to send what ``source`` hears; None: the conversation only types."""
+        self.conversation = conversation
+        self.source = source
+        self._tasks = TaskSet()
+        if source is not None:
+            self._tasks.start(self._listen(source), "microphone")
+
+    @classmethod
+    async def open(cls, settings: RobotSettings, manner: Manner, clock: Clock) -> Link:
+        """Open a conversation in that manner; errors as of Conversation.open."""
+        source_rate = None if not manner.speaks else 16_000
+        conversation = await Conversation.open(
+            ConversationOptions(
+                target=settings.target,
+                input_rate_hertz=source_rate,
+                reply_rate_hertz=settings.reply_rate_hertz if manner.hears else None,
+                language_codes=settings.language_codes,
+                reply_lead_ms=STORED_LEAD_MS if manner.store_reply else 0,
+            ),
+            clock,
+        )
+        return cls(conversation, manner.source(settings, clock))
+
+    @property
+    def usable(self) -> bool:
+        """Whether another turn can be had over it."""
+        return self.conversation.failure is None and not self.conversation.draining
+
+    def microphone_sample(self, moment_s: float) -> int:
+        """The microphone's sample at a moment of the clock; 0 without a microphone."""
+        return 0 if self.source is None else self.source.sample_at(moment_s)
+
+    async def _listen(self, source: Source) -> None:
+        # A lost conversation tells whoever receives from it.
+        with suppress(VoiceMeshError):
+            async for heard in source.sounds():
+                match heard:
+                    case Sound(first_sample, samples):
+                        await self.conversation.send_audio(first_sample, samples)
+                    case Silence(first_sample, sample_count):
+                        await self.conversation.send_silence(first_sample, sample_count)
+                    case EndOfSpeech(sample):
+                        await self.conversation.end_utterance(sample)
+
+    async def close(self) -> None:
+        """Stop sending and end the conversation."""
+        await self._tasks.close()
+        await self.conversation.close()

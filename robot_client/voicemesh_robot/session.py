@@ -1,0 +1,97 @@
+"""Questions asked one after the other, over conversations that may be lost."""
+
+from __future__ import annotations
+
+from voicemesh.errors import VoiceMeshError
+from voicemesh_robot.clock import Clock, MonotonicClock
+from voicemesh_robot.link import Link, Manner
+from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sources import Recording
+from voicemesh_robot.turn import Observe, Question, Turn
+from voicemesh_robot.turn_record import TurnRecord
+
+_FIRST_BACKOFF_S = 0.1
+_LONGEST_BACKOFF_S = 2.0
+
+
+class Session:
+    """Asks questions in one conversation, and opens a new one where it was lost."""
+
+    def __init__(
+        self,
+        settings: RobotSettings,
+        manner: Manner,
+        observe: Observe = lambda event: None,
+        clock: Clock | None = None,
+    ) -> None:
+        """``observe`` sees every event as it arrives. Nothing is opened yet."""
+        self._settings = settings
+        self._manner = manner
+        self._observe = observe
+        self._clock = clock or MonotonicClock()
+        self._link: Link | None = None
+        self._connected_once = False
+
+    async def ask(self, question: Question) -> TurnRecord:
+        """One turn. What goes wrong on the way stands in the record's ``error``.
+
+        Only a file that cannot be read raises, before anything is sent.
+        """
+        recording = None if question.audio is None else await Recording.open(question.audio)
+        try:
+            link = await self._open()
+        except VoiceMeshError as error:
+            record = question.new_record(self._settings)
+            record.error = error
+            return record
+        turn = Turn(
+            link, question, recording, self._settings, self._manner, self._observe, self._clock
+        )
+        try:
+            return await turn.run()
+        except VoiceMeshError as error:
+            turn.record.error = error
+            await self.close()
+            return turn.record
+        finally:
+            await turn.close()
+
+    async def _open(self) -> Link:
+        """The open conversation, or a new one.
+
+        A mesh that was there before is tried again for a while, because a
+        supervisor brings it back; one that never answered is reported at once.
+        """
+        if self._link is not None:
+            if self._link.usable:
+                return self._link
+            await self.close()
+        deadline = self._clock.now()
+        if self._connected_once:
+            deadline += self._settings.connect_timeout_s
+        backoff = _FIRST_BACKOFF_S
+        while True:
+            try:
+                self._link = await Link.open(self._settings, self._manner, self._clock)
+                self._connected_once = True
+                return self._link
+            except VoiceMeshError as error:
+                again = self._clock.now() + backoff
+                if not error.retryable or again > deadline:
+                    raise
+            await self._clock.sleep_until(again)
+            backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
+
+    async def close(self) -> None:
+        """End the conversation; another question opens a new one."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+    async def __aenter__(self) -> Session:
+        """The session."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+        await self.close()

@@ -1,0 +1,256 @@
+"""Where a conversation's audio comes from: files that are spoken into it.
+
+A source is an endless stream of sounds on one sample clock, as a microphone is.
+Both sources of this file take recordings with ``say``; they differ in their
+pace alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from voicemesh.audio import Samples
+from voicemesh.errors import VoiceMeshError
+from voicemesh_robot.audio_file import SPEECH_RATE_HERTZ, AudioFile
+from voicemesh_robot.clock import Clock
+from voicemesh_robot.voiced import VoicedJudge
+
+FRAME_MS = 20
+"""The usual frame of voice activity detectors; longer ones only add delay."""
+
+FAST_FRAME_MS = 100
+"""Where nobody waits for a single frame, fewer messages cost less."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Samples that were heard."""
+
+    first_sample: int
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Samples that need no sending: nobody was expected to speak."""
+
+    first_sample: int
+    sample_count: int
+
+
+@dataclass(frozen=True)
+class EndOfSpeech:
+    """The recording is over, and the source knows it."""
+
+    sample: int
+
+
+Heard = Sound | Silence | EndOfSpeech
+
+
+class Recording:
+    """A file on its way into a conversation, cut into frames."""
+
+    def __init__(self, path: Path, rate_hertz: int = SPEECH_RATE_HERTZ) -> None:
+        """Read the file once, to measure it; blocks. Errors as of AudioFile.
+
+        A file that is damaged in its middle is refused here, before half of it
+        has been said.
+        """
+        self._file = AudioFile(path)
+        judge = VoicedJudge(rate_hertz)
+        self.sample_count = 0
+        """Its length, in samples at the source's rate."""
+        try:
+            for block in self._file.blocks(rate_hertz):
+                judge.push(block)
+                self.sample_count += len(block)
+        except VoiceMeshError:
+            self._file.close()
+            raise
+        self.voiced_end = min(judge.end_sample(), self.sample_count)
+        """The sample after its last voiced one, counted from its start; 0: none is voiced."""
+        self.first_sample: int | None = None
+        """Where it began on the source's clock; None: not yet."""
+        self._blocks: Iterator[Samples] = self._file.blocks(rate_hertz)
+        self._rest = np.zeros(0, dtype=np.int16)
+
+    @classmethod
+    async def open(cls, path: Path, rate_hertz: int = SPEECH_RATE_HERTZ) -> Recording:
+        """The recording, measured in a thread."""
+        return await asyncio.to_thread(cls, path, rate_hertz)
+
+    async def frame(self, size: int) -> Samples | None:
+        """The next ``size`` samples, fewer only at the end; None when it is over.
+
+        The file is read in a thread, half a second at a time.
+        """
+        while len(self._rest) < size:
+            block = await asyncio.to_thread(next, self._blocks, None)
+            if block is None:
+                break
+            self._rest = np.concatenate([self._rest, block])
+        if not len(self._rest):
+            self._file.close()
+            return None
+        frame, self._rest = self._rest[:size], self._rest[size:]
+        return frame
+
+
+class Source(Protocol):
+    """What a conversation listens to."""
+
+    rate_hertz: int
+
+    def say(self, recording: Recording) -> None:
+        """Speak a recording as soon as the one before it is over."""
+        ...
+
+    def attend(self) -> None:
+        """Somebody may speak: send what is heard."""
+        ...
+
+    def rest(self) -> None:
+        """Nobody is expected to speak: silence may be sent as a duration."""
+        ...
+
+    def sample_at(self, moment_s: float) -> int:
+        """The sample that is recorded at a moment of the clock."""
+        ...
+
+    def recorded_at(self, sample: int) -> float:
+        """The moment of the clock at which a sample was (or will be) recorded."""
+        ...
+
+    def sounds(self) -> AsyncIterator[Heard]:
+        """Everything heard, without gap or overlap, until nobody asks for more."""
+        ...
+
+
+class RealTimeSource:
+    """Files at the pace of a microphone, with silence between them.
+
+    Frame n leaves when a microphone would have recorded it whole, at ``start +
+    (n + 1) * 20 ms`` of the clock. Every moment is computed from the start, so
+    that lateness never adds up: who is late sends the next frames at once.
+    """
+
+    def __init__(
+        self, clock: Clock, silence_chunk_ms: int = 160, rate_hertz: int = SPEECH_RATE_HERTZ
+    ) -> None:
+        """The clock's reading now is when sample 0 is recorded."""
+        self.rate_hertz = rate_hertz
+        self._clock = clock
+        self._start_s = clock.now()
+        self._frame = rate_hertz * FRAME_MS // 1000
+        self._silence_samples = rate_hertz * silence_chunk_ms // 1000
+        self._recording: Recording | None = None
+        self._attentive = False
+        self._recorded = 0
+        self._sent = 0
+
+    def say(self, recording: Recording) -> None:
+        """Begin with the next frame, and listen attentively from then on."""
+        self._recording = recording
+        self._attentive = True
+
+    def attend(self) -> None:
+        """Send silence as samples, since speech may begin or go on."""
+        self._attentive = True
+
+    def rest(self) -> None:
+        """Send silence as a duration where no recording is being spoken."""
+        self._attentive = False
+
+    def sample_at(self, moment_s: float) -> int:
+        """The sample that is recorded at ``moment_s``."""
+        return max(0, int((moment_s - self._start_s) * self.rate_hertz))
+
+    def recorded_at(self, sample: int) -> float:
+        """When ``sample`` is recorded."""
+        return self._start_s + sample / self.rate_hertz
+
+    async def sounds(self) -> AsyncIterator[Heard]:
+        """One frame every 20 ms, or one silence every ``silence_chunk_ms``."""
+        silent_frame = np.zeros(self._frame, dtype=np.int16)
+        while True:
+            await self._clock.sleep_until(self.recorded_at(self._recorded + self._frame))
+            frame = await self._spoken()
+            if frame is None and self._attentive:
+                frame = silent_frame
+            if frame is not None and self._recorded > self._sent:
+                yield self._silence()
+            self._recorded += self._frame
+            if frame is not None:
+                yield Sound(self._sent, frame)
+                self._sent = self._recorded
+            elif self._recorded - self._sent >= self._silence_samples:
+                yield self._silence()
+
+    def _silence(self) -> Silence:
+        silence = Silence(self._sent, self._recorded - self._sent)
+        self._sent = self._recorded
+        return silence
+
+    async def _spoken(self) -> Samples | None:
+        recording = self._recording
+        if recording is None:
+            return None
+        frame = await recording.frame(self._frame)
+        if recording.first_sample is None:
+            recording.first_sample = self._recorded
+        if frame is None:
+            self._recording = None
+            return None
+        return np.pad(frame, (0, self._frame - len(frame)))
+
+
+class FastSource:
+    """Files as fast as the mesh takes them, each followed by the word that it is over.
+
+    There is nothing between two files. Whoever takes the sounds sets the pace.
+    """
+
+    def __init__(self, clock: Clock, rate_hertz: int = SPEECH_RATE_HERTZ) -> None:
+        """The clock tells when samples were handed out."""
+        self.rate_hertz = rate_hertz
+        self._clock = clock
+        self._frame = rate_hertz * FAST_FRAME_MS // 1000
+        self._waiting: asyncio.Queue[Recording] = asyncio.Queue(1)
+        self._sent = 0
+        self._sent_s = clock.now()
+
+    def say(self, recording: Recording) -> None:
+        """Begin at once; asyncio.QueueFull while another one waits already."""
+        self._waiting.put_nowait(recording)
+
+    def attend(self) -> None:
+        """Changes nothing: there is no silence to send."""
+
+    def rest(self) -> None:
+        """Changes nothing: there is no silence to send."""
+
+    def sample_at(self, moment_s: float) -> int:
+        """The last sample handed out: this source's clock stands still between files."""
+        return self._sent
+
+    def recorded_at(self, sample: int) -> float:
+        """When the newest samples were handed out."""
+        return self._sent_s
+
+    async def sounds(self) -> AsyncIterator[Heard]:
+        """100 ms at a time."""
+        while True:
+            recording = await self._waiting.get()
+            recording.first_sample = self._sent
+            while (frame := await recording.frame(self._frame)) is not None:
+                yield Sound(self._sent, frame)
+                self._sent += len(frame)
+            self._sent_s = self._clock.now()
+            yield EndOfSpeech(self._sent)

@@ -1,0 +1,209 @@
+"""One question on its way: sent, listened to, its reply played, until its turn is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemesh.errors import DeadlineExceeded, InvalidArgument, NotFound
+from voicemesh.v1 import asr_pb2, dialog_pb2
+from voicemesh.v1 import common_pb2 as pb
+from voicemesh_robot.clock import Clock
+from voicemesh_robot.events import Event
+from voicemesh_robot.link import Link, Manner
+from voicemesh_robot.playback import Playback
+from voicemesh_robot.playback_clock import PlaybackClock, StorageClock
+from voicemesh_robot.reply_writer import ReplyWriter
+from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sources import Recording, Source
+from voicemesh_robot.turn_record import TurnRecord
+
+Observe = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: a recording, typed text, or both in one turn."""
+
+    audio: Path | None = None
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        """InvalidArgument where nothing is asked."""
+        if self.audio is None and not self.text.strip():
+            raise InvalidArgument(
+                "there is nothing to ask; give an audio file or a text", stage=pb.STAGE_CLIENT
+            )
+
+    def new_record(self, settings: RobotSettings) -> TurnRecord:
+        """A record in which nothing has happened yet."""
+        typed = self.text.strip()
+        return TurnRecord(
+            reply=ReplyWriter(settings.reply_rate_hertz),
+            typed=typed,
+            transcript="" if self.audio else typed,
+        )
+
+
+class Turn:
+    """Asks one question over a link and listens until the mesh has answered it.
+
+    A recording with pauses may become several turns of the mesh. The last one,
+    whose end was decided at or after the recording's last voiced sample, is the
+    one that counts; ``observe`` sees them all.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        question: Question,
+        recording: Recording | None,
+        settings: RobotSettings,
+        manner: Manner,
+        observe: Observe,
+        clock: Clock,
+    ) -> None:
+        """``recording`` is the question's audio, opened."""
+        self._link = link
+        self._question = question
+        self._recording = recording
+        self._settings = settings
+        self._manner = manner
+        self._observe = observe
+        self._clock = clock
+        self._playback: Playback | None = None
+        self._asked_s = clock.now()
+        self.record = question.new_record(settings)
+        """What is known of the turn so far."""
+
+    async def run(self) -> TurnRecord:
+        """Ask and listen; a VoiceMeshError when the conversation is lost or takes too long."""
+        await self._ask()
+        earlier: TurnRecord | None = None
+        while True:
+            event = await self._receive(earlier)
+            if event is None:
+                return earlier or self._unheard()
+            self._observe(event)
+            self.record.take(event)
+            await self._react(event)
+            if not self.record.ended:
+                continue
+            if self._is_answer():
+                self._note_end_of_question()
+                return self.record
+            earlier = self.record
+            self.record = self._question.new_record(self._settings)
+
+    async def _ask(self) -> None:
+        self._asked_s = self._clock.now()
+        if self._question.text:
+            with_speech = self._recording is not None
+            await self._link.conversation.send_text(self._question.text, with_speech)
+            self.record.spoken_s = self._clock.now()
+        if self._recording is not None:
+            self._source.say(self._recording)
+
+    @property
+    def _source(self) -> Source:
+        if self._link.source is None:
+            raise InvalidArgument(
+                "this conversation only types; open one that speaks", stage=pb.STAGE_CLIENT
+            )
+        return self._link.source
+
+    @property
+    def _spoken_until_s(self) -> float:
+        """When the recording will have been said at a microphone's pace."""
+        if self._recording is None:
+            return self._asked_s
+        return self._asked_s + self._recording.sample_count / self._source.rate_hertz
+
+    async def _receive(self, earlier: TurnRecord | None) -> Event | None:
+        """The next event; None when the recording is over and nothing of it was heard (again)."""
+        limit_s = self._spoken_until_s + self._settings.turn_timeout_s
+        quiet = self._recording is not None and not self.record.begun
+        if quiet:
+            limit_s = min(limit_s, self._spoken_until_s + self._settings.quiet_after_s)
+        try:
+            async with asyncio.timeout(max(0.0, limit_s - self._clock.now())):
+                return await self._link.conversation.receive()
+        except TimeoutError:
+            if quiet:
+                return None
+            raise DeadlineExceeded(
+                f"client: the turn did not end within {self._settings.turn_timeout_s:g} s; look "
+                "at the orchestrator's log, or allow more with --timeout",
+                stage=pb.STAGE_CLIENT,
+            ) from None
+
+    def _unheard(self) -> TurnRecord:
+        """The record of a recording in which the mesh noticed no speech."""
+        self.record.outcome = dialog_pb2.TURN_OUTCOME_NOTHING_HEARD
+        self.record.error = self.record.error or NotFound(
+            f"asr: no speech was heard in {self._question.audio}; "
+            "is it loud enough and in a language of the mesh?",
+            stage=pb.STAGE_ASR,
+        )
+        return self.record
+
+    def _is_answer(self) -> bool:
+        """Whether the turn that has ended is the one that answers the whole question."""
+        recording = self._recording
+        if recording is None:
+            return True
+        decided = self.record.end_of_turn_sample
+        if decided is None:
+            # It ended without an end of speech: recognition was lost.
+            return self.record.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+        begin = recording.first_sample or 0
+        return decided >= begin + recording.voiced_end
+
+    def _note_end_of_question(self) -> None:
+        recording = self._recording
+        if recording is not None and recording.first_sample is not None:
+            last_voiced = recording.first_sample + recording.voiced_end
+            self.record.spoken_s = self._source.recorded_at(last_voiced)
+
+    async def _react(self, event: Event) -> None:
+        match event.payload:
+            case asr_pb2.TurnEvent(type=kind) if self._link.source is not None:
+                if kind == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+                    self._link.source.attend()
+                elif kind == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                    self._link.source.rest()
+            case dialog_pb2.ReplyAudio(chunk=chunk):
+                if self._playback is None:
+                    self._playback = self._new_playback(event.stamp)
+                self._playback.arrived(len(chunk.audio) // 2)
+            case dialog_pb2.ReplyEnded() if self._playback and self._plays(event.stamp):
+                await self._playback.complete()
+            case dialog_pb2.ReplyInterrupted() if self._plays(event.stamp):
+                self.record.reply.cut(await self._stop_playback())
+            case dialog_pb2.TurnEnded():
+                await self._stop_playback()
+
+    def _new_playback(self, stamp: pb.Stamp) -> Playback:
+        kind = StorageClock if self._manner.store_reply else PlaybackClock
+        return Playback(
+            self._link.conversation,
+            stamp,
+            kind(self._settings.reply_rate_hertz),
+            self._clock,
+            self._link.microphone_sample,
+            self._settings.playback_report_ms / 1000,
+        )
+
+    def _plays(self, stamp: pb.Stamp) -> bool:
+        return self._playback is not None and self._playback.stamp == stamp
+
+    async def _stop_playback(self) -> int:
+        """Play no more; how many samples were played."""
+        playback, self._playback = self._playback, None
+        return 0 if playback is None else await playback.stop()
+
+    async def close(self) -> None:
+        """Play no more."""
+        await self._stop_playback()

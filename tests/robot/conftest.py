@@ -1,0 +1,37 @@
+"""A whole mesh for the tests of this room, and questions spoken to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from numpy.typing import NDArray
+
+from voicemesh.supervisor import Mesh
+from voicemesh_robot.audio_file import write_wav
+
+Speech = Callable[..., NDArray[np.int16]]
+SpokenFile = Callable[..., Path]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mesh() -> AsyncIterator[Mesh]:
+    """All services as supervised processes on free ports."""
+    flags = {"mesh.log_level": "warning", "asr.pocketsphinx.workers": "2"}
+    async with Mesh(ephemeral=True, flags=flags, report=lambda line: None) as running:
+        yield running
+
+
+@pytest.fixture
+def spoken_file(flite_speech: Speech, tmp_path: Path) -> SpokenFile:
+    """``spoken_file("what is the moon")``: a WAV that says it."""
+
+    def speak(text: str, voice: str = "rms") -> Path:
+        path = tmp_path / f"{text.replace(' ', '_')}.wav"
+        write_wav(path, flite_speech(text, voice), 16_000)
+        return path
+
+    return speak

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import soundfile
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.long
+def test_demo_answers_its_own_question(tmp_path: Path) -> None:
+    wav, report = tmp_path / "answer.wav", tmp_path / "report.json"
+    demo = subprocess.run(
+        [ROOT / "scripts/demo", "--turns", "2", "--output-file", wav, "--json", report],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert demo.returncode == 0, demo.stderr
+    turns = json.loads(report.read_text())["turns"]
+    assert [turn["transcript"] for turn in turns] == ["what is artificial intelligence"] * 2
+    assert all("intelligence" in turn["reply_text"] for turn in turns)
+    assert soundfile.info(wav).duration == pytest.approx(turns[0]["reply_seconds"], abs=0.001)
+    assert "client_first_audio" in demo.stdout
+
+
+@pytest.mark.long
+def test_demo_fails_when_nothing_is_said(tmp_path: Path) -> None:
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, [0.0] * 8_000, 16_000)
+    demo = subprocess.run(
+        [ROOT / "scripts/demo", "--audio-in", silence, "--output-file", tmp_path / "answer.wav"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert demo.returncode == 1
+    assert "no speech was heard" in demo.stdout
+    assert not (tmp_path / "answer.wav").exists()

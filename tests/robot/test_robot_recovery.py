@@ -1,0 +1,84 @@
+"""Services that die under a client: the error names the stage, the next turn works."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from voicemesh.supervisor import Mesh
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
+from voicemesh_robot.events import Event
+from voicemesh_robot.link import Manner
+from voicemesh_robot.session import Session
+from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.turn import Question
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SpokenFile = Callable[..., Path]
+
+# When each service is killed: at a moment when the turn needs it.
+MOMENTS: dict[str, type] = {
+    "asr": asr_pb2.TurnEvent,
+    "llm": dialog_pb2.ReplyStarted,
+    "tts": dialog_pb2.ReplyAudio,
+    "orchestrator": dialog_pb2.ReplyText,
+}
+
+
+class Assassin:
+    """Kills a service when the client sees an event of a kind."""
+
+    def __init__(self, mesh: Mesh, name: str) -> None:
+        self.child = mesh.services[name]
+        self.restarts = self.child.restarts
+        self._moment = MOMENTS[name]
+        self.struck = False
+
+    def observe(self, event: Event) -> None:
+        if not self.struck and isinstance(event.payload, self._moment):
+            self.struck = True
+            os.kill(self.child.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+async def test_dead_service_is_named_and_the_next_turn_works(
+    mesh: Mesh, spoken_file: SpokenFile, name: str
+) -> None:
+    assassin = Assassin(mesh, name)
+    question = Question(audio=spoken_file("what is artificial intelligence"))
+    manner = Manner(real_time=True, store_reply=True)
+    async with Session(RobotSettings(target=mesh.target), manner, assassin.observe) as client:
+        failed = await client.ask(question)
+        assert assassin.struck
+        if name != "llm":  # Its answer may have been complete when it died.
+            assert failed.error is not None
+            assert not failed.answered
+        if failed.error is not None:
+            assert common_pb2.Stage.Name(failed.error.stage) == f"STAGE_{name.upper()}"
+            assert str(failed.error).startswith(f"{name}:")
+        await assassin.child.wait_serving(assassin.restarts + 1)
+        again = await client.ask(question)
+    assert again.error is None
+    assert again.transcript == "what is artificial intelligence"
+    assert again.spoken_answer
+
+
+async def test_question_that_is_said_while_recognition_comes_back_is_understood(
+    mesh: Mesh, spoken_file: SpokenFile
+) -> None:
+    question = Question(audio=spoken_file("what is a rainbow"))
+    child = mesh.services["asr"]
+    manner = Manner(real_time=False, store_reply=True)
+    async with Session(RobotSettings(target=mesh.target), manner) as client:
+        assert (await client.ask(question)).spoken_answer
+        restarts = child.restarts
+        os.kill(child.pid, signal.SIGKILL)
+        await child.wait_serving(restarts + 1)
+        record = await client.ask(question)
+    assert record.transcript == "what is a rainbow"
+    assert record.spoken_answer

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemesh_robot.timeline import draw
+
+
+def test_stages_stand_in_the_order_of_time_with_their_figures() -> None:
+    lines = draw([("first_audio", 480.0), ("last_voiced", 0.0), ("endpoint", 400.0)])
+    assert [line.split()[0] for line in lines[:3]] == ["last_voiced", "endpoint", "first_audio"]
+    assert "400 ms" in lines[1]
+    marks = [line.index("●") for line in lines[:3]]
+    assert marks == sorted(marks)
+    assert "200" in lines[-1]
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    assert draw([]) == []
+
+
+@given(st.lists(st.floats(-1e5, 1e6), min_size=1, max_size=12))
+def test_any_times_fit_on_the_axis(times: list[float]) -> None:
+    lines = draw([(f"step{i}", at) for i, at in enumerate(times)])
+    assert len(lines) == len(times) + 2
+    assert all(len(line) < 120 for line in lines)
