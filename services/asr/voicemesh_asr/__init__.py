@@ -1,0 +1,1 @@
+"""Speech recognition: audio in; transcripts and the turns of a speaker out."""

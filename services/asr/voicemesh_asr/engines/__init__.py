@@ -1,0 +1,1 @@
+"""Recognisers, each behind the protocol of :mod:`voicemesh_asr.engines.engine`."""

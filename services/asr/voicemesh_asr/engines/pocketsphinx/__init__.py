@@ -1,0 +1,1 @@
+"""PocketSphinx: the embedded default. It hears English only."""

@@ -1,0 +1,283 @@
+"""One speaker: samples in, turn events out.
+
+Voice activity, turn detection and recogniser in the order of the audio: a frame
+is judged, the detector decides, and what it decides is carried out before the
+next frame is looked at. So results depend on the audio alone, never on how fast
+it arrives; while the recogniser is busy, audio waits in the transport.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+
+from voicemesh.audio import Samples
+from voicemesh.tracing import span
+from voicemesh.v1 import asr_pb2 as pb
+from voicemesh.v1.common_pb2 import Stamp
+from voicemesh.workers import ThreadWorker
+from voicemesh_asr import metrics
+from voicemesh_asr.engines.engine import Hypothesis, Phrase, RecognizerSession
+from voicemesh_asr.microphone_clock import MicrophoneClock
+from voicemesh_asr.stream_plan import StreamPlan
+from voicemesh_asr.transcripts import TranscriptWriter
+from voicemesh_asr.turn_detection.completeness.judge import CompletenessJudge, default_judge
+from voicemesh_asr.turn_detection.detector import Action, Decision, TurnDetector
+from voicemesh_asr.vad.activity import SpeechActivity
+from voicemesh_asr.vad.vad import Vad
+
+Send = Callable[[pb.TurnEvent], None]
+
+_EVENTS = {
+    Action.START: pb.TURN_EVENT_TYPE_START_OF_TURN,
+    Action.EAGER: pb.TURN_EVENT_TYPE_EAGER_END_OF_TURN,
+    Action.RESUME: pb.TURN_EVENT_TYPE_TURN_RESUMED,
+    Action.END: pb.TURN_EVENT_TYPE_END_OF_TURN,
+}
+_EMPTY: Samples = np.zeros(0, dtype=np.int16)
+# Beyond pre-roll and shortest speech: a smoothing detector's own delay.
+_HISTORY_SLACK_MS = 300
+
+
+def _reason(reason: pb.TurnReason.ValueType) -> str:
+    return pb.TurnReason.Name(reason).removeprefix("TURN_REASON_").lower()
+
+
+def _probabilities(vad: Vad, frames: Samples) -> list[float]:
+    """The judgement of each row; digital silence needs no detector."""
+    return [vad.probability(frame) if frame.any() else 0.0 for frame in frames]
+
+
+class Hearing:
+    """Hears one speaker. Calls come one at a time."""
+
+    def __init__(
+        self,
+        plan: StreamPlan,
+        session: RecognizerSession,
+        engine_rate_hertz: int,
+        vad: Vad,
+        vad_worker: ThreadWorker,
+        phrases: tuple[Phrase, ...],
+        send: Send,
+    ) -> None:
+        """``send`` takes each event as soon as it happens; it must not wait.
+
+        ``phrases`` are those that the session was opened with.
+        """
+        self._plan = plan
+        self._session = session
+        self._vad = vad
+        self._vad_worker = vad_worker
+        self._judge = self._judge_of(phrases)
+        self._next_phrases: tuple[Phrase, ...] | None = None
+        self._send = send
+        self.clock = MicrophoneClock(plan.first_sample, plan.rate_hertz, engine_rate_hertz)
+        self._activity = SpeechActivity(
+            plan.vad.threshold, plan.vad.min_speech_ms, engine_rate_hertz
+        )
+        self._detector = TurnDetector(
+            plan.waits, plan.rate_hertz, plan.vad.pre_roll_ms, plan.first_sample, plan.resume_from
+        )
+        self._writer = TranscriptWriter(plan, self.clock, self._detector)
+        self.stamp = Stamp()
+        """The newest stamp, for traces."""
+        self._position = 0
+        self._partial = _EMPTY
+        self._history = _EMPTY
+        history_ms = plan.vad.pre_roll_ms + plan.vad.min_speech_ms + _HISTORY_SLACK_MS
+        self._history_limit = history_ms * engine_rate_hertz // 1000
+        self._queue: list[Samples] = []
+        # A turn that another replica began goes on here without a START.
+        self._decoding = self._detector.in_turn
+        self._turn_since_explicit_end = False
+        self._final_pass_us = 0
+        self._trace = ExitStack()
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether a turn is under way."""
+        return self._detector.in_turn
+
+    @property
+    def processed_sample(self) -> int:
+        """How far the audio has been heard, on the microphone's clock."""
+        return self.clock.sample(self._position)
+
+    async def hear(self, samples: Samples) -> None:
+        """Hear more samples, at the engine's rate."""
+        metrics.AUDIO.inc(len(samples) / self.clock.engine_rate_hertz)
+        began = time.perf_counter()
+        pending = np.concatenate([self._partial, samples])
+        size = self._vad.frame_samples
+        count = len(pending) // size
+        self._partial = pending[count * size :]
+        if count == 0:
+            return
+        frames = pending[: count * size].reshape(count, size)
+        probabilities = await self._vad_worker.run(_probabilities, self._vad, frames)
+        for frame, probability in zip(frames, probabilities, strict=True):
+            await self._frame(frame, probability)
+        await self._decode()
+        metrics.CHUNK.observe(time.perf_counter() - began)
+
+    async def _frame(self, frame: Samples, probability: float) -> None:
+        self._position += len(frame)
+        self._history = np.concatenate([self._history, frame])[-self._history_limit :]
+        if self._detector.in_turn:
+            self._queue.append(frame)
+        activity = self.clock.activity(self._activity.push(frame, probability))
+        await self._carry_out(self._detector.hear(activity))
+
+    async def _carry_out(self, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            match decision.action:
+                case Action.START:
+                    self._begin()
+                case Action.FINISH:
+                    await self._finish()
+                    continue
+                case Action.RESUME:
+                    await self._session.resume()
+                    self._decoding = True
+                case Action.EAGER | Action.END:
+                    pass
+            if decision.announced:
+                self._announce(decision)
+            if decision.action is Action.END:
+                self._trace.close()
+                await self._forget()
+
+    def _begin(self) -> None:
+        self._turn_since_explicit_end = True
+        self._decoding = True
+        wanted = self._position - self.clock.engine_sample(self._detector.begin)
+        self._queue = [self._history[-wanted:]]
+        self._writer.next_utterance()
+        self._trace.enter_context(span("asr.turn", self._plan.conversation_id, self.stamp))
+
+    async def _decode(self) -> None:
+        """Let the recogniser hear what is queued; not while it waits after a final pass."""
+        if not self._decoding or not self._queue:
+            return
+        samples = np.concatenate(self._queue)
+        self._queue.clear()
+        running = await self._session.accept(samples)
+        if running is not None:
+            self._understand(running)
+
+    def _understand(self, running: Hypothesis) -> None:
+        text = self._writer.text(running)
+        if text != self._detector.text:
+            self._detector.understand(text, self._judge.judge(text))
+            if self._plan.interim_results:
+                self._update()
+
+    def _update(self) -> None:
+        self._send(
+            pb.TurnEvent(
+                type=pb.TURN_EVENT_TYPE_UPDATE,
+                reason=pb.TURN_REASON_SPEECH,
+                sample=self.processed_sample,
+                last_voiced_sample=self._detector.last_voiced,
+                transcript=self._writer.interim(self.processed_sample),
+                mark=self._detector.mark,
+                state=self._detector.state(),
+            )
+        )
+
+    async def _finish(self) -> None:
+        await self._decode()
+        began = time.perf_counter()
+        with span("asr.final_pass", self._plan.conversation_id, self.stamp):
+            final = await self._session.finish()
+        took = time.perf_counter() - began
+        metrics.FINAL_PASS.observe(took)
+        self._final_pass_us = int(took * 1e6)
+        self._decoding = False
+        self._writer.final(final)
+        text = self._writer.text(final)
+        changed = text != self._detector.text
+        decisions = self._detector.finished(text, self._judge.judge(text))
+        if changed and not decisions and self._plan.interim_results:
+            self._update()
+        await self._carry_out(decisions)
+
+    def _announce(self, decision: Decision) -> None:
+        wait_s = (decision.sample - decision.last_voiced) / self._plan.rate_hertz
+        ends = decision.action is Action.END
+        if ends:
+            metrics.UTTERANCES.labels(_reason(decision.reason)).inc()
+            metrics.ENDPOINT_WAIT.labels(_reason(decision.reason)).observe(max(0.0, wait_s))
+        if decision.action is Action.RESUME:
+            metrics.EAGER.labels("resumed").inc()
+        if decision.action is Action.EAGER:
+            metrics.EAGER.labels("reported").inc()
+        event = pb.TurnEvent(
+            type=_EVENTS[decision.action],
+            reason=decision.reason,
+            sample=decision.sample,
+            last_voiced_sample=decision.last_voiced,
+            wait_ms=decision.wait_ms,
+            confidence=decision.confidence,
+            mark=decision.mark,
+            state=self._detector.state(),
+        )
+        if decision.action in (Action.EAGER, Action.END):
+            event.transcript.CopyFrom(self._writer.finished(decision.sample, is_final=ends))
+            event.final_pass_us = self._final_pass_us
+        self._send(event)
+
+    async def _forget(self) -> None:
+        self._decoding = False
+        self._queue.clear()
+        self._final_pass_us = 0
+        await self._session.reset()
+        await self._take_next_phrases()
+
+    async def end_utterance(self) -> None:
+        """The speaker says that the utterance is over.
+
+        Where no turn has been reported since the stream's start or the last such
+        word, the answer is an END_OF_TURN with TURN_REASON_NOTHING_HEARD, so that
+        every explicit end is answered.
+        """
+        if self._detector.in_turn and len(self._partial):
+            self._queue.append(self._partial)
+        if not self._detector.in_turn and not self._turn_since_explicit_end:
+            metrics.UTTERANCES.labels("nothing_heard").inc()
+            self._writer.next_utterance()
+            self._send(self._writer.nothing_heard(self.processed_sample))
+        self._turn_since_explicit_end = False
+        await self._carry_out(self._detector.end(pb.TURN_REASON_EXPLICIT))
+
+    async def discard(self) -> None:
+        """Forget the turn under way without an END_OF_TURN."""
+        if self._detector.discard():
+            metrics.UTTERANCES.labels("discarded").inc()
+            self._trace.close()
+            await self._forget()
+
+    def _judge_of(self, phrases: tuple[Phrase, ...]) -> CompletenessJudge:
+        return default_judge(phrase.text for phrase in phrases)
+
+    async def set_phrases(self, phrases: tuple[Phrase, ...]) -> None:
+        """Replace the likely phrases: now, or within a turn when it is over."""
+        self._next_phrases = phrases
+        if not self._detector.in_turn:
+            await self._take_next_phrases()
+
+    async def _take_next_phrases(self) -> None:
+        if self._next_phrases is not None:
+            phrases, self._next_phrases = self._next_phrases, None
+            self._judge = self._judge_of(phrases)
+            await self._session.set_phrases(phrases)
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Ends the trace of a turn that the stream leaves behind."""
+        with self._trace:
+            yield

@@ -1,0 +1,220 @@
+"""The ASR service: admission, engine, and the two RPCs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import grpc.aio
+
+from voicemesh.audio import StreamResampler, pcm16
+from voicemesh.errors import Busy, InvalidArgument, Unavailable
+from voicemesh.registry import config_field, engine_spec
+from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
+from voicemesh.settings import Settings, engine_config
+from voicemesh.v1 import asr_pb2 as pb
+from voicemesh.v1 import common_pb2, operations_pb2
+from voicemesh.v1.asr_pb2_grpc import (
+    SpeechRecognizerServiceServicer,
+    add_SpeechRecognizerServiceServicer_to_server,
+)
+from voicemesh.workers import ThreadWorker
+from voicemesh_asr.engines.engine import (
+    ENGINES,
+    Recognizer,
+    RecognizerSession,
+    SessionOptions,
+)
+from voicemesh_asr.hearing import Hearing, Send
+from voicemesh_asr.settings import AsrSettings, phrases_of
+from voicemesh_asr.stream import RecognitionStream, first_config
+from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream
+from voicemesh_asr.vad.vad import Vad
+
+MAX_RECORDING_S = 60
+_STAGE = common_pb2.STAGE_ASR
+
+
+class AsrService(Service):
+    """Hears as many speakers as its engine has decoders."""
+
+    name = "asr"
+    stage = _STAGE
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is loaded before ``load``."""
+        self.settings: AsrSettings = settings.section("asr", AsrSettings)
+        self._phrases = phrases_of(self.settings)
+        spec = engine_spec(ENGINES, self.settings.engine)
+        self.engine: Recognizer = spec.factory(engine_config(self.settings, spec))
+        self.admission = Admission(self.engine.capabilities.max_concurrent_streams or 1, "speakers")
+        self._vad_worker = ThreadWorker("vad")
+        self._streams: set[RecognitionStream] = set()
+        self._loaded = False
+
+    async def load(self) -> None:
+        """See Service."""
+        await self.engine.load()
+        self._loaded = True
+
+    def register(self, server: grpc.aio.Server) -> Sequence[str]:
+        """See Service."""
+        add_SpeechRecognizerServiceServicer_to_server(_Servicer(self), server)
+        return ["voicemesh.v1.SpeechRecognizerService"]
+
+    def describe(self, response: operations_pb2.DescribeResponse) -> None:
+        """See Service."""
+        response.engine = self.settings.engine
+        response.model = self.engine.model
+        response.slots.CopyFrom(self.admission.slots())
+        response.recognizer.CopyFrom(self.engine.capabilities)
+
+    def live_turns(self) -> Sequence[operations_pb2.LiveTurn]:
+        """See Service."""
+        return [stream.live_turn() for stream in self._streams]
+
+    async def drain(self, notice: common_pb2.DrainNotice) -> None:
+        """See Service."""
+        for stream in self._streams:
+            with suppress(Busy):  # A client that does not read ends by itself.
+                stream.send(drain=notice)
+
+    async def close(self) -> None:
+        """See Service."""
+        await self.engine.close()
+        self._vad_worker.close()
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._loaded:
+            raise Unavailable("the recogniser is still loading; try again in a second")
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.admission.slot())
+            except Busy as busy:
+                raise Busy(
+                    f"{self.admission.total} speakers are being heard, which is all that this "
+                    f"machine is set to; try again when one has finished, or raise "
+                    f"asr.{config_field(self.settings.engine)}.workers",
+                    retry_after_ms=busy.retry_after_ms,
+                ) from None
+            yield
+
+    async def _open(self, plan: StreamPlan) -> tuple[RecognizerSession, Vad]:
+        """A decoder and a voice activity detector of this speaker's own."""
+        options = SessionOptions(plan.language_code, (*self._phrases, *plan.phrases))
+        session = await self.engine.open(options)
+        try:
+            vad = await self._vad_worker.run(plan.make_vad, self.settings)
+        except BaseException:
+            await session.close()
+            raise
+        return session, vad
+
+    def _hearing(
+        self, session: RecognizerSession, vad: Vad, plan: StreamPlan, send: Send
+    ) -> Hearing:
+        phrases = (*self._phrases, *plan.phrases)
+        rate = self.engine.rate_hertz
+        return Hearing(plan, session, rate, vad, self._vad_worker, phrases, send)
+
+    async def stream(
+        self,
+        requests: AsyncIterator[pb.StreamingRecognizeRequest],
+        outbox: Outbox[pb.StreamingRecognizeResponse],
+    ) -> None:
+        """Serve one speaker's stream."""
+        config, stamp = await first_config(requests)
+        plan = plan_stream(config, self.settings, self.engine.capabilities, self.engine.model)
+        with self._slot():
+            session, vad = await self._open(plan)
+            try:
+                stream = RecognitionStream(
+                    plan, stamp, outbox, partial(self._hearing, session, vad), self._phrases
+                )
+                self._streams.add(stream)
+                try:
+                    stream.send(started=self._started(plan))
+                    await stream.run(requests)
+                finally:
+                    self._streams.discard(stream)
+            finally:
+                await session.close()
+
+    def _started(self, plan: StreamPlan) -> pb.RecognitionStarted:
+        return pb.RecognitionStarted(
+            engine=self.settings.engine,
+            capabilities=self.engine.capabilities,
+            language_code=plan.language_code,
+            turn_detector=plan.turn_detector_options(),
+            vad=plan.vad,
+        )
+
+    async def recognize(self, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
+        """A whole recording at once."""
+        plan = plan_recording(request, self.settings, self.engine.capabilities, self.engine.model)
+        samples = pcm16(_checked_recording(request.audio, plan.rate_hertz))
+        heard: list[pb.Transcript] = []
+
+        def collect(event: pb.TurnEvent) -> None:
+            if event.type == pb.TURN_EVENT_TYPE_END_OF_TURN and event.transcript.text:
+                heard.append(event.transcript)
+
+        with self._slot():
+            session, vad = await self._open(plan)
+            try:
+                hearing = self._hearing(session, vad, plan, collect)
+                resampler = StreamResampler(plan.rate_hertz, self.engine.rate_hertz)
+                with hearing.closing():
+                    for start in range(0, len(samples), plan.rate_hertz):
+                        await hearing.hear(resampler.push(samples[start : start + plan.rate_hertz]))
+                    await hearing.hear(resampler.finish())
+                    await hearing.end_utterance()
+            finally:
+                await session.close()
+        return pb.RecognizeResponse(stamp=request.stamp, transcripts=heard)
+
+
+def _checked_recording(audio: bytes, rate_hertz: int) -> bytes:
+    if not audio:
+        raise InvalidArgument("the recording holds no audio", field="audio")
+    if len(audio) % 2:
+        raise InvalidArgument(
+            f"{len(audio)} bytes are no whole number of 16-bit samples", field="audio"
+        )
+    if len(audio) // 2 > MAX_RECORDING_S * rate_hertz:
+        raise InvalidArgument(
+            f"{len(audio) / 2 / rate_hertz:.1f} s are more than {MAX_RECORDING_S} s; "
+            "use StreamingRecognize",
+            field="audio",
+        )
+    return audio
+
+
+class _Servicer(SpeechRecognizerServiceServicer):
+    """The RPCs; all work is the service's."""
+
+    def __init__(self, service: AsrService) -> None:
+        self._service = service
+
+    async def StreamingRecognize(  # type: ignore[override]  # The stubs know generators only.
+        self,
+        request_iterator: AsyncIterator[pb.StreamingRecognizeRequest],
+        context: grpc.aio.ServicerContext[Any, pb.StreamingRecognizeResponse],
+    ) -> None:
+        async with rpc_errors(context, _STAGE), Outbox(context, service="asr") as outbox:
+            await self._service.stream(request_iterator, outbox)
+
+    async def Recognize(
+        self,
+        request: pb.RecognizeRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> pb.RecognizeResponse:
+        async with rpc_errors(context, _STAGE):
+            return await self._service.recognize(request)
+        raise AssertionError("rpc_errors ends the RPC")
+
+
+SPEC = ServiceSpec("asr", "speech recognition and turn detection", AsrService)

@@ -1,0 +1,125 @@
+"""``[asr]``: the settings of the speech recognition service."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+
+from voicemesh.errors import SettingsError
+from voicemesh.settings import Section, ServerSettings, with_engines
+from voicemesh_asr.engines.engine import ENGINES, Phrase
+from voicemesh_asr.vad.vad import VADS
+
+MAX_PHRASES = 2000
+LONGEST_WAIT_MS = 10_000
+
+
+class AsrSettings(ServerSettings):
+    """``[asr]``."""
+
+    port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0: any free one.")
+    metrics_port: int = Field(
+        9451, ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: none."
+    )
+    engine: str = Field(
+        "pocketsphinx",
+        description="The recogniser. The default is small and hears English only.",
+    )
+    vad: str = Field(
+        "silero",
+        description="The voice activity detector: silero holds in noise, webrtc is nearly free.",
+    )
+    turn_detector: str = Field(
+        "pause", description="How the end of a turn is found: by pauses and the running text."
+    )
+    sentence_end_wait_ms: int = Field(
+        300,
+        ge=0,
+        le=LONGEST_WAIT_MS,
+        description="Silence in ms that ends a turn after a whole sentence (arXiv 2305.12450).",
+    )
+    clause_end_wait_ms: int = Field(
+        400,
+        ge=0,
+        le=LONGEST_WAIT_MS,
+        description="Silence in ms that ends a turn after a clause (arXiv 2305.12450).",
+    )
+    no_mark_wait_ms: int = Field(
+        700,
+        ge=0,
+        le=LONGEST_WAIT_MS,
+        description="Silence in ms that ends a turn whose text tells nothing (arXiv 2305.12450).",
+    )
+    unfinished_wait_ms: int = Field(
+        1200,
+        ge=0,
+        le=LONGEST_WAIT_MS,
+        description="Silence in ms that ends a turn in mid-sentence (after 'and', 'um', 'the'). "
+        "Long: somebody who is thinking is not to be cut off.",
+    )
+    eager_wait_ms: int = Field(
+        150,
+        ge=0,
+        le=LONGEST_WAIT_MS,
+        description="Silence in ms after which the final pass runs and an eager end is reported. "
+        "Half of the shortest wait: pauses within words are shorter, and the other half hides "
+        "the final pass.",
+    )
+    max_turn_ms: int = Field(
+        30_000,
+        ge=1000,
+        le=120_000,
+        description="The longest turn in ms; it is cut there. Bounds memory and what a model "
+        "has to read.",
+    )
+    min_speech_ms: int = Field(
+        90,
+        ge=0,
+        le=2000,
+        description="Sound shorter than this many ms starts no turn. Knocks and clicks are "
+        "shorter, 'yes' is longer.",
+    )
+    pre_roll_ms: int = Field(
+        250,
+        ge=0,
+        le=2000,
+        description="Audio in ms before the detected start that belongs to the turn. Detectors "
+        "miss up to 80 ms of a soft beginning; decoders like some silence before it.",
+    )
+    phrases: tuple[str, ...] = Field(
+        (),
+        description="Phrases that are likely to be said to this robot: its knowledge file's "
+        "questions, commands. Recognised much better than free speech.",
+    )
+    phrase_file: Path | None = Field(
+        None, description="A UTF-8 file with more such phrases, one a line; # begins a comment."
+    )
+
+
+def phrases_of(settings: AsrSettings) -> tuple[Phrase, ...]:
+    """The likely phrases of the settings and of their file; SettingsError if unreadable."""
+    lines = list(settings.phrases)
+    if settings.phrase_file is not None:
+        try:
+            text = settings.phrase_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"the phrase file cannot be read: {error}; one phrase a line in UTF-8",
+                field="asr.phrase_file",
+            ) from None
+        lines += (line.partition("#")[0].strip() for line in text.splitlines())
+    phrases = tuple(Phrase(line) for line in lines if line)
+    if len(phrases) > MAX_PHRASES:
+        raise SettingsError(
+            f"{len(phrases)} phrases are more than {MAX_PHRASES}; keep the likeliest",
+            field="asr.phrases",
+        )
+    return phrases
+
+
+@cache
+def section() -> type[Section]:
+    """``[asr]`` with a sub-section for each installed engine and detector."""
+    return with_engines(with_engines(AsrSettings, ENGINES), VADS)

@@ -1,0 +1,252 @@
+"""What a stream asks for, checked field by field and completed from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from voicemesh.audio import check_format
+from voicemesh.errors import InvalidArgument, NotFound, Unsupported
+from voicemesh.registry import EngineSpec, engine_specs
+from voicemesh.settings import engine_config
+from voicemesh.v1 import asr_pb2 as pb
+from voicemesh_asr.engines.engine import Phrase
+from voicemesh_asr.settings import LONGEST_WAIT_MS, MAX_PHRASES, AsrSettings
+from voicemesh_asr.turn_detection.waits import Waits
+from voicemesh_asr.vad.vad import VADS, Vad
+
+TURN_DETECTORS = ("pause",)
+_Wait = Literal[
+    "sentence_end_wait_ms",
+    "clause_end_wait_ms",
+    "no_mark_wait_ms",
+    "unfinished_wait_ms",
+    "eager_wait_ms",
+    "max_turn_ms",
+]
+_LONGEST_PHRASE = 200
+_HIGHEST_BOOST = 20.0
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """How one speaker is heard. Every choice is made."""
+
+    conversation_id: str
+    rate_hertz: int
+    first_sample: int
+    language_code: str
+    interim_results: bool
+    word_times: bool
+    phrases: tuple[Phrase, ...]
+    waits: Waits
+    vad: pb.VadOptions
+    """Every field set that applies to the detector."""
+    vad_spec: EngineSpec
+    resume_from: pb.TurnDetectorState | None = None
+
+    def make_vad(self, settings: AsrSettings) -> Vad:
+        """A detector of this speaker's own. May take some milliseconds."""
+        config = engine_config(settings, self.vad_spec)
+        if self.vad.HasField("aggressiveness"):
+            config = config.model_copy(update={"aggressiveness": self.vad.aggressiveness})
+        vad: Vad = self.vad_spec.factory(config)
+        return vad
+
+    def turn_detector_options(self) -> pb.TurnDetectorOptions:
+        """The waits as they cross the wire, every field set."""
+        return pb.TurnDetectorOptions(
+            name=TURN_DETECTORS[0],
+            sentence_end_wait_ms=self.waits.sentence_end_ms,
+            clause_end_wait_ms=self.waits.clause_end_ms,
+            no_mark_wait_ms=self.waits.no_mark_ms,
+            unfinished_wait_ms=self.waits.unfinished_ms,
+            eager_wait_ms=self.waits.eager_ms,
+            max_turn_ms=self.waits.max_turn_ms,
+        )
+
+
+def plan_stream(
+    config: pb.StreamingRecognitionConfig,
+    settings: AsrSettings,
+    capabilities: pb.RecognizerCapabilities,
+    model: str,
+) -> StreamPlan:
+    """The plan for a stream's config; an error names the first field that is wrong."""
+    root = "streaming_config"
+    rate = check_format(config.audio_format, f"{root}.audio_format")
+    if config.first_sample < 0:
+        raise InvalidArgument("a sample index is never negative", field=f"{root}.first_sample")
+    if config.model and config.model not in (model, settings.engine):
+        raise NotFound(
+            f"there is no model {config.model!r} here; leave it empty or ask for {model!r}",
+            field=f"{root}.model",
+        )
+    if config.enable_word_times and not capabilities.word_times:
+        raise Unsupported(
+            f"the engine {settings.engine} knows no word times; leave it out",
+            field=f"{root}.enable_word_times",
+        )
+    vad, spec = _vad(config.vad, settings, f"{root}.vad")
+    resumes = config.HasField("resume_from")
+    return StreamPlan(
+        conversation_id=config.conversation_id,
+        rate_hertz=rate,
+        first_sample=config.first_sample,
+        language_code=choose_language(
+            config.language_codes, capabilities, settings.engine, f"{root}.language_codes"
+        ),
+        interim_results=config.interim_results and capabilities.interim_results,
+        word_times=config.enable_word_times,
+        phrases=check_phrases(config.phrase_hints, f"{root}.phrase_hints"),
+        waits=_waits(config.turn_detector, settings, f"{root}.turn_detector"),
+        vad=vad,
+        vad_spec=spec,
+        resume_from=_state(config.resume_from, f"{root}.resume_from") if resumes else None,
+    )
+
+
+def plan_recording(
+    request: pb.RecognizeRequest,
+    settings: AsrSettings,
+    capabilities: pb.RecognizerCapabilities,
+    model: str,
+) -> StreamPlan:
+    """The plan for a whole recording."""
+    rate = check_format(request.audio_format, "audio_format")
+    language = choose_language(
+        request.language_codes, capabilities, settings.engine, "language_codes"
+    )
+    phrases = check_phrases(request.phrase_hints, "phrase_hints")
+    if request.enable_word_times and not capabilities.word_times:
+        raise Unsupported(
+            f"the engine {settings.engine} knows no word times; leave it out",
+            field="enable_word_times",
+        )
+    vad, spec = _vad(pb.VadOptions(), settings, "vad")
+    waits = _waits(pb.TurnDetectorOptions(), settings, "turn_detector")
+    return StreamPlan(
+        conversation_id="",
+        rate_hertz=rate,
+        first_sample=0,
+        language_code=language,
+        interim_results=False,
+        word_times=request.enable_word_times,
+        phrases=phrases,
+        waits=waits,
+        vad=vad,
+        vad_spec=spec,
+    )
+
+
+def choose_language(
+    wanted: Sequence[str], capabilities: pb.RecognizerCapabilities, engine: str, field: str
+) -> str:
+    """The first wanted language that the engine hears; its first where none is named."""
+    heard = [language.language_code for language in capabilities.languages]
+    if not wanted:
+        return heard[0]
+    for tag in wanted:
+        lower = tag.lower()
+        if any(lower == h.lower() or lower.startswith(f"{h.lower()}-") for h in heard):
+            return tag
+    raise Unsupported(
+        f"the engine {engine} hears {', '.join(heard)}, but not {', '.join(wanted)}; "
+        "set [asr] engine to one that does (see docs/engines.md)",
+        field=field,
+    )
+
+
+def check_phrases(hints: Iterable[pb.PhraseHint], field: str) -> tuple[Phrase, ...]:
+    """Phrase hints within their bounds."""
+    phrases: list[Phrase] = []
+    for index, hint in enumerate(hints):
+        where = f"{field}[{index}]"
+        if index >= MAX_PHRASES:
+            raise InvalidArgument(
+                f"more than {MAX_PHRASES} phrases; send the likeliest", field=field
+            )
+        if not hint.phrase.strip() or len(hint.phrase) > _LONGEST_PHRASE:
+            raise InvalidArgument(
+                f"a phrase has 1 to {_LONGEST_PHRASE} characters", field=f"{where}.phrase"
+            )
+        if not 0 <= hint.boost <= _HIGHEST_BOOST:
+            raise InvalidArgument(
+                f"{hint.boost:g} is outside of 0 to {_HIGHEST_BOOST:g}", field=f"{where}.boost"
+            )
+        phrases.append(Phrase(hint.phrase, hint.boost))
+    return tuple(phrases)
+
+
+def _within(value: int, low: int, high: int, field: str) -> int:
+    if not low <= value <= high:
+        raise InvalidArgument(f"{value} is outside of {low} to {high}", field=field)
+    return value
+
+
+def _vad(
+    options: pb.VadOptions, settings: AsrSettings, field: str
+) -> tuple[pb.VadOptions, EngineSpec]:
+    specs = engine_specs(VADS)
+    name = options.name or settings.vad
+    if name not in specs:
+        raise InvalidArgument(
+            f"there is no voice activity detector {name!r}; known are: {', '.join(specs)}",
+            field=f"{field}.name",
+        )
+    spec = specs[name]
+    config = engine_config(settings, spec)
+    threshold = getattr(config, "threshold", 0.5)
+    if options.HasField("threshold"):
+        threshold = options.threshold
+        if not 0 < threshold < 1:
+            raise InvalidArgument(
+                f"{threshold:g} is not between 0 and 1", field=f"{field}.threshold"
+            )
+    chosen = pb.VadOptions(name=name, threshold=threshold)
+    if hasattr(config, "aggressiveness"):
+        asked = options.HasField("aggressiveness")
+        value = options.aggressiveness if asked else config.aggressiveness
+        chosen.aggressiveness = _within(value, 0, 3, f"{field}.aggressiveness")
+    elif options.HasField("aggressiveness"):
+        raise Unsupported(
+            f"the detector {name} has a threshold, but no aggressiveness; leave it out",
+            field=f"{field}.aggressiveness",
+        )
+    for key in ("min_speech_ms", "pre_roll_ms"):
+        value = getattr(options, key) if options.HasField(key) else getattr(settings, key)
+        setattr(chosen, key, _within(value, 0, 2000, f"{field}.{key}"))
+    return chosen, spec
+
+
+def _waits(options: pb.TurnDetectorOptions, settings: AsrSettings, field: str) -> Waits:
+    name = options.name or settings.turn_detector
+    if name not in TURN_DETECTORS:
+        raise InvalidArgument(
+            f"there is no turn detector {name!r}; known are: {', '.join(TURN_DETECTORS)}",
+            field=f"{field}.name",
+        )
+
+    def wait(key: _Wait, low: int = 0, high: int = LONGEST_WAIT_MS) -> int:
+        value = getattr(options, key) if options.HasField(key) else getattr(settings, key)
+        return _within(value, low, high, f"{field}.{key}")
+
+    sentence, clause = wait("sentence_end_wait_ms"), wait("clause_end_wait_ms")
+    no_mark, unfinished = wait("no_mark_wait_ms"), wait("unfinished_wait_ms")
+    return Waits(
+        sentence_end_ms=sentence,
+        clause_end_ms=clause,
+        no_mark_ms=no_mark,
+        unfinished_ms=unfinished,
+        # An eager end later than the end itself would hold the end up.
+        eager_ms=min(wait("eager_wait_ms"), sentence, clause, no_mark, unfinished),
+        max_turn_ms=wait("max_turn_ms", 1000, 120_000),
+    )
+
+
+def _state(state: pb.TurnDetectorState, field: str) -> pb.TurnDetectorState:
+    for key in ("turn_begin_sample", "last_voiced_sample", "eager_count", "pause_count"):
+        if getattr(state, key) < 0:
+            raise InvalidArgument("is negative", field=f"{field}.{key}")
+    return state

@@ -1,0 +1,1 @@
+"""Has the speaker finished? Decided from voice activity and the running text."""

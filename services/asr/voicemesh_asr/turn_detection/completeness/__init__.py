@@ -1,0 +1,1 @@
+"""Does a text sound complete? Rules, one strategy a file."""

@@ -1,0 +1,75 @@
+"""The completeness judge: asks one strategy after the other.
+
+A strategy looks at the running text and says what it ends with, or None where it
+has no opinion. The first opinion counts. Strategies are plain objects; a better
+one (a model, the rules of another language) is put in front of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from voicemesh.v1 import asr_pb2 as pb
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a text ends with."""
+
+    mark: pb.EndMark.ValueType
+    confidence: float
+    """0 to 1; how sure the strategy is that the speaker has finished, or that not."""
+
+
+class Strategy(Protocol):
+    """Judges texts that it understands."""
+
+    def judge(self, text: str) -> Judgement | None:
+        """An opinion on ``text``, which is not empty; None: no opinion."""
+
+
+NO_MARK = Judgement(pb.END_MARK_NONE, 0.5)
+
+
+class CompletenessJudge:
+    """Several strategies as one."""
+
+    def __init__(self, strategies: Sequence[Strategy]) -> None:
+        """``strategies`` in the order in which they are asked."""
+        self._strategies = tuple(strategies)
+
+    def judge(self, text: str) -> Judgement:
+        """What ``text`` ends with; no mark where it is empty or nobody knows."""
+        text = text.strip()
+        if not text:
+            return NO_MARK
+        opinions = (strategy.judge(text) for strategy in self._strategies)
+        return next((found for found in opinions if found is not None), NO_MARK)
+
+
+def default_judge(phrases: Iterable[str] = ()) -> CompletenessJudge:
+    """The rules that ship with the room, for English and Chinese.
+
+    One of ``phrases``, which are likely to be said, is complete. What is clearly
+    unfinished comes before punctuation, for a recogniser that punctuates puts a
+    full stop after "I would like to" as well.
+    """
+    from voicemesh_asr.turn_detection.completeness.chinese_complete import ChineseComplete
+    from voicemesh_asr.turn_detection.completeness.chinese_unfinished import ChineseUnfinished
+    from voicemesh_asr.turn_detection.completeness.english_complete import EnglishComplete
+    from voicemesh_asr.turn_detection.completeness.english_unfinished import EnglishUnfinished
+    from voicemesh_asr.turn_detection.completeness.known_phrases import KnownPhrases
+    from voicemesh_asr.turn_detection.completeness.punctuation import Punctuation
+
+    return CompletenessJudge(
+        [
+            KnownPhrases(phrases),
+            ChineseUnfinished(),
+            EnglishUnfinished(),
+            Punctuation(),
+            ChineseComplete(),
+            EnglishComplete(),
+        ]
+    )
