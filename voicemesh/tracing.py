@@ -19,6 +19,7 @@ from voicemesh.stamps import label
 from voicemesh.v1.common_pb2 import Stamp
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
@@ -75,22 +76,49 @@ def configure(service: str, endpoint: str) -> None:
     _provider, _tracer = provider, provider.get_tracer("voicemesh")
 
 
-@contextmanager
-def span(name: str, conversation_id: str, stamp: Stamp, **attributes: Any) -> Iterator[None]:
-    """A span of one stage within the turn's trace."""
-    if _tracer is None:
-        yield
-        return
+def _attributes(conversation_id: str, stamp: Stamp, more: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "voicemesh.conversation": conversation_id,
+        "voicemesh.stamp": label(stamp),
+        **more,
+    }
+
+
+def _within_turn(conversation_id: str, stamp: Stamp) -> Context:
+    """The context of spans whose parent is the turn's root span."""
     from opentelemetry import trace
 
     trace_id, root_id = turn_ids(conversation_id, stamp)
     parent = trace.SpanContext(
         trace_id, root_id, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
     )
-    context = trace.set_span_in_context(trace.NonRecordingSpan(parent))
-    fields = {"voicemesh.conversation": conversation_id, "voicemesh.stamp": label(stamp)}
-    with _tracer.start_as_current_span(name, context=context, attributes={**fields, **attributes}):
+    return trace.set_span_in_context(trace.NonRecordingSpan(parent))
+
+
+@contextmanager
+def span(name: str, conversation_id: str, stamp: Stamp, **attributes: Any) -> Iterator[None]:
+    """A span of one stage within the turn's trace."""
+    if _tracer is None:
         yield
+        return
+    context = _within_turn(conversation_id, stamp)
+    fields = _attributes(conversation_id, stamp, attributes)
+    with _tracer.start_as_current_span(name, context=context, attributes=fields):
+        yield
+
+
+def past_span(
+    name: str, conversation_id: str, stamp: Stamp, start_ns: int, **attributes: Any
+) -> None:
+    """Record a span that ends now, for work whose turn is known only at its end.
+
+    ``start_ns`` is in Unix nanoseconds.
+    """
+    if _tracer is None:
+        return
+    context = _within_turn(conversation_id, stamp)
+    fields = _attributes(conversation_id, stamp, attributes)
+    _tracer.start_span(name, context=context, start_time=start_ns, attributes=fields).end()
 
 
 def turn_span(

@@ -418,6 +418,26 @@ async def test_phrases_of_the_settings_hold_for_every_stream(
         assert (await speaker.until_end())[-1].transcript.text == "tell me a joke"
 
 
+async def test_phrases_that_other_rooms_announce_are_expected(
+    recognizer: Recognizer, serving: Serving, flite_speech: Speech
+) -> None:
+    # After a number the recogniser alone waits longer: digits may follow.
+    speech = utterance(flite_speech("what is twelve plus seven", "rms"), tail_s=2)
+    async with serving("asr", **ONE_WORKER) as target, recognizer(target) as stub:
+        speaker = Speaker(stub, phrase_hints=[])
+        await speaker.start()
+        await speaker.audio(speech)
+        heard = (await speaker.until_end())[-1].transcript
+        assert heard.text == "what is twelve plus seven"
+    # Without them the recogniser's general model hears something else.
+    alone = {"asr.expect_installed_phrases": False}
+    async with serving("asr", **ONE_WORKER, **alone) as target, recognizer(target) as stub:
+        speaker = Speaker(stub, phrase_hints=[])
+        await speaker.start()
+        await speaker.audio(speech)
+        assert (await speaker.until_end())[-1].transcript.text != "what is twelve plus seven"
+
+
 def test_an_unreadable_phrase_file_is_a_settings_error() -> None:
     settings = load(environ={}, flags={"asr.phrase_file": "/nowhere/phrases.txt"})
     with pytest.raises(errors.SettingsError, match="phrase file"):

@@ -9,13 +9,12 @@ it arrives; while the recogniser is busy, audio waits in the transport.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh.tracing import span
+from voicemesh.tracing import past_span, span
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1.common_pb2 import Stamp
 from voicemesh.workers import ThreadWorker
@@ -95,7 +94,7 @@ class Hearing:
         self._decoding = self._detector.in_turn
         self._turn_since_explicit_end = False
         self._final_pass_us = 0
-        self._trace = ExitStack()
+        self._turn_began_ns = 0
 
     @property
     def in_turn(self) -> bool:
@@ -148,7 +147,9 @@ class Hearing:
             if decision.announced:
                 self._announce(decision)
             if decision.action is Action.END:
-                self._trace.close()
+                # Only now does the stamp name this turn: the orchestrator minted it
+                # when it was told of the start.
+                past_span("asr.turn", self._plan.conversation_id, self.stamp, self._turn_began_ns)
                 await self._forget()
 
     def _begin(self) -> None:
@@ -157,7 +158,7 @@ class Hearing:
         wanted = self._position - self.clock.engine_sample(self._detector.begin)
         self._queue = [self._history[-wanted:]]
         self._writer.next_utterance()
-        self._trace.enter_context(span("asr.turn", self._plan.conversation_id, self.stamp))
+        self._turn_began_ns = time.time_ns()
 
     async def _decode(self) -> None:
         """Let the recogniser hear what is queued; not while it waits after a final pass."""
@@ -258,7 +259,6 @@ class Hearing:
         """Forget the turn under way without an END_OF_TURN."""
         if self._detector.discard():
             metrics.UTTERANCES.labels("discarded").inc()
-            self._trace.close()
             await self._forget()
 
     def _judge_of(self, phrases: tuple[Phrase, ...]) -> CompletenessJudge:
@@ -275,9 +275,3 @@ class Hearing:
             phrases, self._next_phrases = self._next_phrases, None
             self._judge = self._judge_of(phrases)
             await self._session.set_phrases(phrases)
-
-    @contextmanager
-    def closing(self) -> Iterator[None]:
-        """Ends the trace of a turn that the stream leaves behind."""
-        with self._trace:
-            yield

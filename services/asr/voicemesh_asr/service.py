@@ -46,9 +46,11 @@ class AsrService(Service):
     def __init__(self, settings: Settings) -> None:
         """Nothing is loaded before ``load``."""
         self.settings: AsrSettings = settings.section("asr", AsrSettings)
-        self._phrases = phrases_of(self.settings)
         spec = engine_spec(ENGINES, self.settings.engine)
         self.engine: Recognizer = spec.factory(engine_config(self.settings, spec))
+        heard = self.engine.capabilities.languages
+        languages = {language.language_code.partition("-")[0] for language in heard}
+        self._phrases = phrases_of(self.settings, settings, sorted(languages))
         self.admission = Admission(self.engine.capabilities.max_concurrent_streams or 1, "speakers")
         self._vad_worker = ThreadWorker("vad")
         self._streams: set[RecognitionStream] = set()
@@ -167,11 +169,10 @@ class AsrService(Service):
             try:
                 hearing = self._hearing(session, vad, plan, collect)
                 resampler = StreamResampler(plan.rate_hertz, self.engine.rate_hertz)
-                with hearing.closing():
-                    for start in range(0, len(samples), plan.rate_hertz):
-                        await hearing.hear(resampler.push(samples[start : start + plan.rate_hertz]))
-                    await hearing.hear(resampler.finish())
-                    await hearing.end_utterance()
+                for start in range(0, len(samples), plan.rate_hertz):
+                    await hearing.hear(resampler.push(samples[start : start + plan.rate_hertz]))
+                await hearing.hear(resampler.finish())
+                await hearing.end_utterance()
             finally:
                 await session.close()
         return pb.RecognizeResponse(stamp=request.stamp, transcripts=heard)

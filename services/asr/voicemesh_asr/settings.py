@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from pydantic import Field
 
 from voicemesh.errors import SettingsError
-from voicemesh.settings import Section, ServerSettings, with_engines
+from voicemesh.registry import installed
+from voicemesh.settings import Section, ServerSettings, Settings, with_engines
 from voicemesh_asr.engines.engine import ENGINES, Phrase
 from voicemesh_asr.vad.vad import VADS
 
+PHRASES = "voicemesh.phrases"
 MAX_PHRASES = 2000
 LONGEST_WAIT_MS = 10_000
 
@@ -88,6 +91,11 @@ class AsrSettings(ServerSettings):
         description="Audio in ms before the detected start that belongs to the turn. Detectors "
         "miss up to 80 ms of a soft beginning; decoders like some silence before it.",
     )
+    expect_installed_phrases: bool = Field(
+        True,
+        description="Expect what other rooms installed here announce as likely to be said: the "
+        "questions of the language model service's knowledge files.",
+    )
     phrases: tuple[str, ...] = Field(
         (),
         description="Phrases that are likely to be said to this robot: its knowledge file's "
@@ -98,25 +106,39 @@ class AsrSettings(ServerSettings):
     )
 
 
-def phrases_of(settings: AsrSettings) -> tuple[Phrase, ...]:
-    """The likely phrases of the settings and of their file; SettingsError if unreadable."""
-    lines = list(settings.phrases)
-    if settings.phrase_file is not None:
-        try:
-            text = settings.phrase_file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"the phrase file cannot be read: {error}; one phrase a line in UTF-8",
-                field="asr.phrase_file",
-            ) from None
-        lines += (line.partition("#")[0].strip() for line in text.splitlines())
-    phrases = tuple(Phrase(line) for line in lines if line)
+def phrases_of(
+    settings: AsrSettings, mesh: Settings, languages: Sequence[str]
+) -> tuple[Phrase, ...]:
+    """What is likely to be said in ``languages``; SettingsError if a file is unreadable.
+
+    From the settings, their file, and the rooms installed here, which announce
+    phrases under the entry-point group ``voicemesh.phrases``.
+    """
+    lines = [*settings.phrases, *_lines_of(settings.phrase_file)]
+    if settings.expect_installed_phrases:
+        for expected in installed(PHRASES).values():
+            for language in languages:
+                lines += expected(mesh, language)
+    phrases = tuple(Phrase(line) for line in dict.fromkeys(lines) if line)
     if len(phrases) > MAX_PHRASES:
         raise SettingsError(
             f"{len(phrases)} phrases are more than {MAX_PHRASES}; keep the likeliest",
             field="asr.phrases",
         )
     return phrases
+
+
+def _lines_of(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the phrase file cannot be read: {error}; one phrase a line in UTF-8",
+            field="asr.phrase_file",
+        ) from None
+    return [line.partition("#")[0].strip() for line in text.splitlines()]
 
 
 @cache

@@ -89,7 +89,7 @@ class RecognitionStream:
         The end of the requests never ends an utterance: it may mean that the
         client is gone.
         """
-        with bind(self._plan.conversation_id), self._hearing.closing():
+        with bind(self._plan.conversation_id):
             async for request in requests:
                 is_newest = self._gate.admit(request.stamp)
                 self._hearing.stamp = self._gate.newest
