@@ -273,14 +273,17 @@ Global___SilenceChunk: _TypeAlias = SilenceChunk  # noqa: Y015
 @_typing.final
 class EndOfUtterance(_message.Message):
     """The speaker says explicitly that the utterance is over (push-to-talk, the end
-    of a file). The end of a stream never means this.
+    of a file). The end of a stream never means this. It is always answered: a turn
+    under way ends with TURN_REASON_EXPLICIT; where none was reported since the
+    stream's start or the last such message, TURN_REASON_NOTHING_HEARD comes; a
+    turn that has ended by itself since needs no further answer.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SAMPLE_FIELD_NUMBER: _builtins.int
     sample: _builtins.int
-    """The index after the last sample of the utterance."""
+    """The index after the last sample of the utterance; not beyond what was sent."""
     def __init__(
         self,
         *,

@@ -1016,6 +1016,7 @@ class RunTurnResponse(_message.Message):
     TURN_ENDED_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
         """The generation of the work."""
@@ -1044,6 +1045,10 @@ class RunTurnResponse(_message.Message):
     def heartbeat(self) -> _common_pb2.Heartbeat:
         """Keeps the stream alive."""
 
+    @_builtins.property
+    def drain(self) -> _common_pb2.DrainNotice:
+        """The process will stop."""
+
     def __init__(
         self,
         *,
@@ -1054,12 +1059,13 @@ class RunTurnResponse(_message.Message):
         turn_ended: Global___TurnEnded | None = ...,
         error: _common_pb2.ErrorDetail | None = ...,
         heartbeat: _common_pb2.Heartbeat | None = ...,
+        drain: _common_pb2.DrainNotice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "heartbeat", b"heartbeat", "playback", b"playback", "reply_text", b"reply_text", "run_turn_response", b"run_turn_response", "stamp", b"stamp", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "playback", b"playback", "reply_text", b"reply_text", "run_turn_response", b"run_turn_response", "stamp", b"stamp", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "heartbeat", b"heartbeat", "playback", b"playback", "reply_text", b"reply_text", "run_turn_response", b"run_turn_response", "stamp", b"stamp", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "playback", b"playback", "reply_text", b"reply_text", "run_turn_response", b"run_turn_response", "stamp", b"stamp", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_run_turn_response: _TypeAlias = _typing.Literal["turn_event", "reply_text", "playback", "turn_ended", "error", "heartbeat"]  # noqa: Y015
+    _WhichOneofReturnType_run_turn_response: _TypeAlias = _typing.Literal["turn_event", "reply_text", "playback", "turn_ended", "error", "heartbeat", "drain"]  # noqa: Y015
     _WhichOneofArgType_run_turn_response: _TypeAlias = _typing.Literal["run_turn_response", b"run_turn_response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_run_turn_response) -> _WhichOneofReturnType_run_turn_response | None: ...
 

@@ -101,6 +101,7 @@ class ListenResponse(_message.Message):
     SILENCE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
         """The generation of the work."""
@@ -125,6 +126,10 @@ class ListenResponse(_message.Message):
     def heartbeat(self) -> _common_pb2.Heartbeat:
         """Keeps the stream alive."""
 
+    @_builtins.property
+    def drain(self) -> _common_pb2.DrainNotice:
+        """The process will stop."""
+
     def __init__(
         self,
         *,
@@ -134,12 +139,13 @@ class ListenResponse(_message.Message):
         silence: _common_pb2.SilenceChunk | None = ...,
         error: _common_pb2.ErrorDetail | None = ...,
         heartbeat: _common_pb2.Heartbeat | None = ...,
+        drain: _common_pb2.DrainNotice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "error", b"error", "heartbeat", b"heartbeat", "listen_response", b"listen_response", "silence", b"silence", "stamp", b"stamp", "turn_event", b"turn_event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "listen_response", b"listen_response", "silence", b"silence", "stamp", b"stamp", "turn_event", b"turn_event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "error", b"error", "heartbeat", b"heartbeat", "listen_response", b"listen_response", "silence", b"silence", "stamp", b"stamp", "turn_event", b"turn_event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "listen_response", b"listen_response", "silence", b"silence", "stamp", b"stamp", "turn_event", b"turn_event"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_listen_response: _TypeAlias = _typing.Literal["turn_event", "audio", "silence", "error", "heartbeat"]  # noqa: Y015
+    _WhichOneofReturnType_listen_response: _TypeAlias = _typing.Literal["turn_event", "audio", "silence", "error", "heartbeat", "drain"]  # noqa: Y015
     _WhichOneofArgType_listen_response: _TypeAlias = _typing.Literal["listen_response", b"listen_response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_listen_response) -> _WhichOneofReturnType_listen_response | None: ...
 
@@ -205,6 +211,7 @@ class PlayResponse(_message.Message):
     PLAYBACK_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
         """The generation of the work."""
@@ -221,6 +228,10 @@ class PlayResponse(_message.Message):
     def heartbeat(self) -> _common_pb2.Heartbeat:
         """Keeps the stream alive."""
 
+    @_builtins.property
+    def drain(self) -> _common_pb2.DrainNotice:
+        """The process will stop."""
+
     def __init__(
         self,
         *,
@@ -228,12 +239,13 @@ class PlayResponse(_message.Message):
         playback: _common_pb2.PlaybackReport | None = ...,
         error: _common_pb2.ErrorDetail | None = ...,
         heartbeat: _common_pb2.Heartbeat | None = ...,
+        drain: _common_pb2.DrainNotice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "heartbeat", b"heartbeat", "play_response", b"play_response", "playback", b"playback", "stamp", b"stamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "play_response", b"play_response", "playback", b"playback", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "heartbeat", b"heartbeat", "play_response", b"play_response", "playback", b"playback", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "play_response", b"play_response", "playback", b"playback", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_play_response: _TypeAlias = _typing.Literal["playback", "error", "heartbeat"]  # noqa: Y015
+    _WhichOneofReturnType_play_response: _TypeAlias = _typing.Literal["playback", "error", "heartbeat", "drain"]  # noqa: Y015
     _WhichOneofArgType_play_response: _TypeAlias = _typing.Literal["play_response", b"play_response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_play_response) -> _WhichOneofReturnType_play_response | None: ...
 

@@ -1,0 +1,86 @@
+"""No service keeps the event loop busy: models and codecs run elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voicemesh.audio import linear16
+from voicemesh.v1 import common_pb2, dialog_pb2
+
+from .conftest import RATE, Connect, Mesh, Request
+
+LONGEST_S = 0.02
+"""What one callback may take of the loop's thread, in seconds of CPU time. CPU time,
+because a busy machine delays callbacks that do nothing wrong."""
+
+Handle: Any = asyncio.Handle
+
+
+class Busy:
+    """The callbacks that took the loop's thread for longest."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[tuple[float, str]] = []
+
+    def worst(self) -> tuple[float, str]:
+        return max(self.callbacks, default=(0.0, ""))
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Busy:
+    seen = Busy()
+    run = Handle._run
+
+    def measured(handle: Any) -> None:
+        began = time.thread_time()
+        run(handle)
+        took = time.thread_time() - began
+        if took > LONGEST_S / 2:
+            seen.callbacks.append((took, repr(handle)))
+
+    monkeypatch.setattr(asyncio.Handle, "_run", measured)
+    return seen
+
+
+async def test_the_detector_sees_a_callback_that_computes(busy: Busy) -> None:
+    def compute() -> None:
+        end = time.thread_time() + 2 * LONGEST_S
+        while time.thread_time() < end:
+            pass
+
+    asyncio.get_running_loop().call_soon(compute)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    took, _ = busy.worst()
+    assert took > LONGEST_S
+
+
+async def test_a_whole_turn_never_keeps_the_loop_busy(
+    mesh: Mesh, connect: Connect, flite_speech: Any, busy: Busy
+) -> None:
+    speech = flite_speech("what is artificial intelligence")
+    question = np.concatenate([speech, np.zeros(RATE, dtype=np.int16)])
+    config = dialog_pb2.ConverseConfig(
+        input_format=linear16(RATE), output_format=linear16(48_000), reply_lead_ms=600_000
+    )
+    async with (
+        mesh("asr", "llm", "tts", **{"asr.pocketsphinx.workers": 1}) as target,
+        connect(target, Request(config=config)) as client,
+    ):
+        await client.until("started")
+        busy.callbacks.clear()  # What loads and warms up may take its time.
+        for _ in range(2):
+            await client.say(question)
+            ended = (await client.until("reply_ended")).reply_ended
+            report = common_pb2.PlaybackReport(
+                stamp=client.seen[-1].stamp, played_samples=ended.sample_count, drained=True
+            )
+            await client.send(playback=report)
+            await client.until("turn_ended")
+        took, callback = busy.worst()
+        assert took <= LONGEST_S, f"{took * 1000:.0f} ms of CPU in {callback}"
