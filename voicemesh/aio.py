@@ -147,6 +147,20 @@ class TaskSet:
         await cancel_and_wait(*self._tasks)
 
 
+async def uninterrupted(work: Coroutine[Any, Any, T], name: str) -> T:
+    """Run ``work`` to its end: a cancel of the caller takes effect only then.
+
+    For clean-up: gRPC tells a handler of a client's cancel first as the end of
+    the requests, and cancels the handler a moment later, while it cleans up.
+    """
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
 async def within(seconds: float, task: asyncio.Task[T]) -> bool:
     """Wait for ``task`` at most that long; True when it is done.
 

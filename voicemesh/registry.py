@@ -100,7 +100,11 @@ def probe_import(module: str, package: str, extra: str = "") -> Probe:
     """A probe for an engine that needs one Python module."""
     from importlib.util import find_spec
 
-    if find_spec(module) is not None:
+    try:
+        found = find_spec(module) is not None
+    except ModuleNotFoundError:  # The package that the module is in is missing.
+        found = False
+    if found:
         return Probe(True, f"{package} is installed")
     what = extra or package
     return Probe(False, f"{package} is not installed", f"pip install {what}")

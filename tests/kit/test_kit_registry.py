@@ -32,9 +32,10 @@ def test_a_settings_field_is_a_python_name() -> None:
 
 def test_a_probe_for_a_module_names_the_cure() -> None:
     assert probe_import("json", "json").usable
-    missing = probe_import("no_such_module", "no-such", "voicemesh-asr[no-such]")
-    assert not missing.usable
-    assert missing.cure == "pip install voicemesh-asr[no-such]"
+    for module in ("no_such_module", "no_such_package.module"):
+        missing = probe_import(module, "no-such", "voicemesh-asr[no-such]")
+        assert not missing.usable
+        assert missing.cure == "pip install voicemesh-asr[no-such]"
 
 
 def test_a_broken_package_is_named_in_one_line(

@@ -168,13 +168,14 @@ async def test_a_taken_port_is_refused_with_its_setting(echoing: Any) -> None:
         await second.server.stop()
 
 
+@pytest.mark.parametrize("flood", ["flood", "flood-aside"])
 async def test_a_client_that_never_reads_loses_its_stream_not_the_services_memory(
-    echoing: Any, saying: Any, read_to_end: Any
+    echoing: Any, saying: Any, read_to_end: Any, flood: str
 ) -> None:
     async with echoing(outbox=20, slots=1) as echo:
         stream = echo.stream()
         assert (await stream.read()).HasField("started")
-        await saying(stream, "flood")
+        await saying(stream, flood)
         await echo.service.admission.idle()  # The stream has ended, though nobody read.
 
         other = echo.stream()

@@ -86,6 +86,14 @@ async def test_a_killed_service_comes_back_on_its_port(tmp_path: Path) -> None:
     assert not psutil.pid_exists(child.pid)
 
 
+async def test_a_restart_leaves_no_task_behind() -> None:
+    async with Mesh(["echo"], ephemeral=True) as mesh:
+        child = mesh.services["echo"]
+        os.kill(child.pid, signal.SIGKILL)
+        await child.wait_serving(restarts=1)
+        assert not [task for task in asyncio.all_tasks() if "coro=<Event.wait()" in repr(task)]
+
+
 async def test_a_service_that_drained_by_itself_comes_back() -> None:
     async with Mesh(["echo"], ephemeral=True) as mesh:
         child = mesh.services["echo"]

@@ -116,6 +116,42 @@ async def test_a_cancelled_call_does_not_leave_its_answer_to_the_next() -> None:
         assert await worker.call("add", 10, 10) == 20
 
 
+async def test_a_cancelled_call_stays_cancelled_though_the_engine_refuses() -> None:
+    async with _worker() as worker:
+        call = asyncio.ensure_future(worker.call("refuse"))
+        await asyncio.sleep(0)  # It has been sent.
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await worker.call("add", 10, 10) == 20
+
+
+async def test_a_child_whose_answer_nobody_waits_for_is_given_up() -> None:
+    async with _worker() as worker:
+        call = asyncio.ensure_future(worker.call("add", 1, 1))
+        for _ in range(2):
+            await asyncio.sleep(0)
+            call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        with pytest.raises(EngineError, match="being replaced"):
+            await worker.call("add", 10, 10)
+
+
+async def test_a_start_that_is_cancelled_leaves_no_child() -> None:
+    worker = ProcessWorker(COUNTER, {}, "counter")
+    start = asyncio.ensure_future(worker.start())
+    waits = 50  # Then it waits for the engine, which takes far longer to be made.
+    while waits:
+        await asyncio.sleep(0)
+        waits -= worker.pid > 0
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    async with asyncio.timeout(30):
+        await worker.ended()
+
+
 async def test_a_child_that_dies_in_a_call_is_an_error_of_that_call() -> None:
     async with _worker() as worker:
         with pytest.raises(EngineError, match="died during the call"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -9,8 +10,18 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import linear16
-from voicemesh.errors import InvalidArgument, NotFound, Unavailable, VoiceMeshError
-from voicemesh.v1 import common_pb2, dialog_pb2
+from voicemesh.channels import Duplex, open_channel
+from voicemesh.errors import (
+    DeadlineExceeded,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+    VoiceMeshError,
+)
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
+from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
+from voicemesh.v1.operations_pb2 import DescribeRequest
+from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 
 from .conftest import RATE, Client, Connect, Mesh, Request, config
 
@@ -183,6 +194,7 @@ async def test_a_bad_first_message_is_refused_with_its_field(
         (Request(text=dialog_pb2.TypedText(text="x" * 5000)), "text.text"),
         (Request(audio=_audio(320)), "audio"),
         (Request(silence=common_pb2.SilenceChunk(sample_count=5)), "silence"),
+        (Request(text=dialog_pb2.TypedText(text="x", with_speech=True)), "text.with_speech"),
     ],
 )
 async def test_a_bad_message_ends_the_stream_with_its_field(
@@ -194,6 +206,39 @@ async def test_a_bad_message_ends_the_stream_with_its_field(
         with pytest.raises(InvalidArgument) as caught:
             await client.until("turn_ended")
         assert caught.value.field == field
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_a_client_that_says_nothing_for_too_long_loses_its_slot(
+    mesh: Mesh, begins: bool
+) -> None:
+    silence = {"orchestrator.deadlines.client_silence_s": 1.01}
+    async with mesh(**silence) as target, open_channel(target) as channel:
+        client = Client(
+            Duplex(DialogServiceStub(channel).Converse(), common_pb2.STAGE_ORCHESTRATOR)
+        )
+        if begins:
+            await client.send(config=TEXT_ONLY)
+            await client.until("started")
+        with pytest.raises(DeadlineExceeded, match="nothing came from the client"):
+            await client.until("turn_ended")
+
+
+async def test_a_client_that_cancels_gives_back_what_it_held(
+    mesh: Mesh, connect: Connect, serving: Any
+) -> None:
+    async with (
+        serving("tts") as tts,
+        mesh(**{"orchestrator.tts_target": tts}) as target,
+        open_channel(tts) as channel,
+    ):
+        async with connect(target) as client:
+            await client.until("started")
+            client.stream.cancel()
+        describe = OperationsServiceStub(channel).Describe
+        async with asyncio.timeout(30):
+            while (await describe(DescribeRequest())).slots.used:
+                pass
 
 
 async def test_one_conversation_more_than_the_slots_is_refused_at_once(
@@ -248,3 +293,42 @@ async def test_typed_text_joins_the_spoken_question(
         question = (await client.until("reply_started")).reply_started.question
         assert question.splitlines()[-1] == "in Berlin"
         assert "time" in question.splitlines()[0]
+
+
+async def test_news_of_a_spoken_turn_bears_its_own_stamp_though_text_is_typed_meanwhile(
+    mesh: Mesh, connect: Connect, flite_speech: Any
+) -> None:
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    async with (
+        mesh("asr", "llm", **{"asr.pocketsphinx.workers": 1}) as target,
+        connect(target, first) as client,
+    ):
+        await client.say(flite_speech("what is artificial intelligence"))
+        spoken = await client.until("turn_event")
+        assert spoken.turn_event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN
+        await client.send(text=dialog_pb2.TypedText(text="hello"))
+        typed = await client.until("reply_started")
+        assert typed.stamp.turn > spoken.stamp.turn
+        before = len(client.seen)
+        await client.say(np.zeros(2 * RATE, dtype=np.int16))
+        answered = await client.until("reply_started")
+        *news, end = [r for r in client.seen[before:] if r.HasField("turn_event")]
+        assert news
+        assert all(response.stamp == spoken.stamp for response in news)
+        assert end.turn_event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
+        assert end.stamp == answered.stamp
+
+
+async def test_an_utterance_cannot_end_beyond_its_sound(
+    mesh: Mesh, connect: Connect, flite_speech: Any
+) -> None:
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    async with (
+        mesh("asr", **{"asr.pocketsphinx.workers": 1}) as target,
+        connect(target, first) as client,
+    ):
+        await client.until("started")
+        await client.send(end_of_utterance=common_pb2.EndOfUtterance(sample=1))
+        with pytest.raises(InvalidArgument) as caught:
+            await client.read()
+        assert caught.value.field == "end_of_utterance.sample"

@@ -1,7 +1,6 @@
 """What the user has heard: the playback clock, the spoken text, the pacing of audio."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -44,6 +43,26 @@ def test_a_report_beyond_what_was_sent_is_not_believed() -> None:
     assert playback.played(2.0) == 100
 
 
+def test_the_end_of_a_pause_cannot_be_told_from_the_clock() -> None:
+    playback = Playback(RATE)
+    playback.add(RATE, now_s=0.0)
+    playback.report(played=RATE // 2, paused=True, now_s=0.5)
+    assert playback.seconds_until(RATE, now_s=3.0) is None
+    assert playback.seconds_until(RATE // 2, now_s=3.0) == 0
+    playback.report(played=RATE // 2, paused=False, now_s=4.0)
+    assert playback.seconds_until(RATE, now_s=4.25) == pytest.approx(0.25)
+
+
+def test_audio_that_replaces_the_rest_of_a_reply_says_nothing_of_its_text() -> None:
+    text = "One two. Three four. Five six."
+    spoken = SpokenText()
+    for number, end_char in enumerate((8, 20, 30), start=1):
+        spoken.add(number * RATE, end_char)
+    spoken.break_off(RATE)
+    spoken.add(4 * RATE, 80)
+    assert spoken.heard(text, 4 * RATE) == "One two."
+
+
 @pytest.mark.parametrize(
     ("text", "played", "heard"),
     [
@@ -76,7 +95,7 @@ class VirtualClock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualClock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     clock = VirtualClock()
     monkeypatch.setattr("voicemesh_orchestrator.voice.time.monotonic", lambda: clock.now)
 
@@ -107,6 +126,21 @@ async def test_audio_never_runs_further_ahead_than_the_lead(clock: VirtualClock)
     assert sent[-1][0] == pytest.approx(49 * 0.2 - 0.4, abs=0.01)
     await voice.played_out()
     assert clock.now == pytest.approx(10.0, abs=0.01)
+
+
+async def test_a_speaker_that_ran_dry_within_a_reply_still_plays_the_rest(
+    clock: VirtualClock,
+) -> None:
+    voice = Voice(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None)
+    voice.add(bytes(2 * RATE), common_pb2.TextSpan())
+    sending = asyncio.ensure_future(voice.send_all())
+    await asyncio.sleep(0)  # It has been sent.
+    voice.report(common_pb2.PlaybackReport(played_samples=RATE, drained=True))
+    voice.add(bytes(2 * RATE), common_pb2.TextSpan())
+    voice.complete()
+    await sending
+    await voice.played_out()
+    assert clock.now == pytest.approx(1.0)
 
 
 async def test_synthesis_waits_when_enough_is_ready() -> None:

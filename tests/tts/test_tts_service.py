@@ -488,7 +488,6 @@ async def test_a_client_that_does_not_read_loses_its_stream(
         reply = next(t for t in asyncio.all_tasks() if t.get_name() == "reply c")
         async with asyncio.timeout(20):
             await asyncio.wait({reply})
-        await call.write(piece("Hello?", turn=2))
         failure = await failure_of(call)
         assert failure.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "read" in error_of(failure).message

@@ -78,7 +78,9 @@ class Child:
                 backoff = FIRST_BACKOFF_S
             self.restarts += 1
             log.warning("%s ended %s; starting it again in %.1f s", self.name, status, backoff)
-            if await within(backoff, asyncio.ensure_future(self._retired.wait())):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(backoff):
+                    await self._retired.wait()
                 return
             backoff = min(2 * backoff, LONGEST_BACKOFF_S)
 

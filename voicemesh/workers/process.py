@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
-from voicemesh.errors import EngineError
+from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.workers import wire
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,11 @@ class ProcessWorker:
         except EOFError:
             await self.close()
             raise EngineError(f"{self.name}: the process ended while it was starting") from None
+        except asyncio.CancelledError:
+            self._broken = True
+            with suppress(ProcessLookupError):
+                self._process.kill()  # Nobody will own it.
+            raise
         if answer[0] == "error":
             await self.close()
             raise answer[1]
@@ -81,24 +86,31 @@ class ProcessWorker:
     async def call(self, method: str, *args: Any) -> Any:
         """Call a method of the engine; its exception is raised here."""
         async with self._turn:
-            await self._send("call", method, args, False)
             # Shielded: a caller that goes away must not leave a result unread,
             # it would be taken for the answer to the next call.
-            answer = asyncio.ensure_future(self._receive())
+            answer = asyncio.ensure_future(self._ask(method, args))
             try:
                 return await asyncio.shield(answer)
             except asyncio.CancelledError:
-                with suppress(EngineError):
-                    await answer
+                await self._forget(answer)
                 raise
+
+    async def _forget(self, answer: asyncio.Future[Any]) -> None:
+        """Wait for an answer that nobody wants; a second cancel gives up the child."""
+        try:
+            with suppress(VoiceMeshError):
+                await answer
+        except asyncio.CancelledError:
+            self._broken = True  # Half an answer would be taken for another one.
+            raise
 
     async def stream(self, method: str, *args: Any) -> AsyncGenerator[Any, None]:
         """Call a method that emits items. Closing the iterator cancels the call."""
         async with self._turn:
-            await self._send("call", method, args, True)
             pending: asyncio.Future[tuple[str, Any]] | None = None
             ended = False
             try:
+                await self._send("call", method, args, True)
                 while True:
                     pending = asyncio.ensure_future(self._next())
                     kind, value = await asyncio.shield(pending)
@@ -147,7 +159,8 @@ class ProcessWorker:
             raise self._lost() from None
         return message[0], message[1]
 
-    async def _receive(self) -> Any:
+    async def _ask(self, method: str, args: tuple[Any, ...]) -> Any:
+        await self._send("call", method, args, False)
         kind, value = await self._next()
         if kind == "error":
             raise value

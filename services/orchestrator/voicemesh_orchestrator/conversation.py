@@ -123,7 +123,7 @@ class Conversation:
     def _final_is_late(self) -> None:
         limit = self._settings.deadlines.final_transcript_s
         text = f"asr: no final transcript within {limit:g} s"
-        self.recognition_lost(DeadlineExceeded(text, stage=common_pb2.STAGE_ASR))
+        self.recognition_failed(DeadlineExceeded(text, stage=common_pb2.STAGE_ASR))
 
     def type_text(self, typed: dialog_pb2.TypedText) -> None:
         """The user types."""
@@ -151,14 +151,17 @@ class Conversation:
             self._do(self._machine.user_started())
             if self._recognition is not None:
                 self._recognition.stamp = self.stamp
-        self._send(Event(stamp=self.stamp, turn_event=event))
         if event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
             self._end_of_turn(event)
+        else:
+            stamp = self._machine.hearing or self.stamp
+            self._send(Event(stamp=stamp, turn_event=event))
 
     def _end_of_turn(self, event: asr_pb2.TurnEvent) -> None:
         self._cancel_final_deadline()
         now = time.monotonic()
         effects = self._machine.user_finished(event.transcript.text)
+        self._send(Event(stamp=self.stamp, turn_event=event))
         turn = self._turn(self.stamp)
         turn.wait_ms = event.wait_ms
         # When the user fell silent: as long ago as samples have come since.
@@ -171,8 +174,8 @@ class Conversation:
             metrics.ASR_FINAL.observe(event.final_pass_us / 1e6)
         self._do(effects)
 
-    def recognition_lost(self, error: VoiceMeshError) -> None:
-        """ASR has failed; its stream is being reopened."""
+    def recognition_failed(self, error: VoiceMeshError) -> None:
+        """ASR has failed: what is being said is lost."""
         self._cancel_final_deadline()
         error.stage = error.stage or common_pb2.STAGE_ASR
         effects = self._machine.hearing_failed(error)

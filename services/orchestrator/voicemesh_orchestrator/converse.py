@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import grpc.aio
 
 from voicemesh import logs
-from voicemesh.aio import within
+from voicemesh.aio import uninterrupted
 from voicemesh.audio import check_chunk, check_format
 from voicemesh.errors import (
     DeadlineExceeded,
@@ -112,11 +112,11 @@ class Converse:
                     log.info("conversation begins")
                     await self._listen(requests)
                 finally:
-                    await conversation.close()
+                    await uninterrupted(conversation.close(), "close conversation")
                     log.info("conversation ends")
 
     async def _first(self, requests: AsyncIterator[Request]) -> dialog_pb2.ConverseConfig:
-        first = await anext(requests, None)
+        first = await self._read(requests)
         if first is None or first.WhichOneof("converse_request") != "config":
             raise ProtocolViolation("the first message must carry config", field="converse_request")
         config = first.config
@@ -189,7 +189,7 @@ class Converse:
             self._settings.deadlines.connect_s,
             self._settings.microphone_coalescing_ms,
             conversation.on_turn_event,
-            conversation.recognition_lost,
+            conversation.recognition_failed,
         )
 
     def _synthesis(self, config: dialog_pb2.ConverseConfig) -> Synthesis:
@@ -208,26 +208,22 @@ class Converse:
 
     async def _listen(self, requests: AsyncIterator[Request]) -> None:
         """Take requests until the client says good-bye, half-closes or is gone."""
-        limit = self._settings.deadlines.client_silence_s
-        loop = asyncio.get_running_loop()
         while True:
-            # A kept task: cancelling a read would cancel the whole RPC.
-            reading = loop.create_task(_next(requests), name="read client")
-            try:
-                arrived = await within(limit, reading)
-            except asyncio.CancelledError:
-                reading.cancel()
-                raise
-            if not arrived:
-                reading.cancel()
-                raise DeadlineExceeded(
-                    f"nothing came from the client for {limit:g} s; send audio, silence or "
-                    "heartbeats"
-                )
-            request = reading.result()
+            request = await self._read(requests)
             if request is None or request.WhichOneof("converse_request") == "end":
                 return
             await self._take(request)
+
+    async def _read(self, requests: AsyncIterator[Request]) -> Request | None:
+        """The next request; None at the end, an error when the client is silent for too long."""
+        limit = self._settings.deadlines.client_silence_s
+        try:
+            async with asyncio.timeout(limit):
+                return await anext(requests, None)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"nothing came from the client for {limit:g} s; send audio, silence or heartbeats"
+            ) from None
 
     async def _take(self, request: Request) -> None:
         conversation = self._conversation
@@ -245,8 +241,11 @@ class Converse:
                 conversation.hear_silence(request.silence)
             case "end_of_utterance":
                 self._check_microphone("end_of_utterance")
+                self._check_end(request.end_of_utterance)
                 conversation.end_utterance(request.end_of_utterance)
             case "text":
+                if request.text.with_speech:
+                    self._check_microphone("text.with_speech")
                 conversation.type_text(request.text)
             case "playback":
                 conversation.report_playback(request.playback)
@@ -268,7 +267,16 @@ class Converse:
     def _check_microphone(self, field: str) -> None:
         if not self._rate:
             raise ProtocolViolation(
-                "sound came, but config.input_format is unset; set it to send sound", field=field
+                "no sound can come, because config.input_format is unset; set it to send sound",
+                field=field,
+            )
+
+    def _check_end(self, end: common_pb2.EndOfUtterance) -> None:
+        if not 0 <= end.sample <= self._next_sample:
+            raise InvalidArgument(
+                f"the utterance ends at sample {end.sample}, but sound has come up to "
+                f"{self._next_sample} only; send its sound first",
+                field="end_of_utterance.sample",
             )
 
     def _check_silence(self, silence: common_pb2.SilenceChunk) -> None:
@@ -284,7 +292,3 @@ class Converse:
                 "is next",
                 field="silence.first_sample",
             )
-
-
-async def _next(requests: AsyncIterator[Request]) -> Request | None:
-    return await anext(requests, None)

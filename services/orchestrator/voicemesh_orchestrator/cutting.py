@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import accumulate
 
 from voicemesh_orchestrator.settings import Cutting
 
@@ -37,9 +36,8 @@ class Piece:
     first_char: int
 
 
-def _lengths(text: str) -> list[int]:
-    """The spoken length up to and including each code point."""
-    return list(accumulate(_HAN_LENGTH if _HAN.match(char) else 1 for char in text))
+def _spoken_length(char: str) -> int:
+    return _HAN_LENGTH if _HAN.match(char) else 1
 
 
 def _full_stop_ends(before: str, after: str, complete: bool) -> bool:
@@ -132,13 +130,14 @@ class PieceCutter:
     def _boundary(self, limit: int, complete: bool) -> int:
         """Where the next piece of ``text[:limit]`` ends; 0: not yet."""
         text = self._text[:limit]
-        lengths = _lengths(text)
+        length = 0
         shortest = (
             self._settings.min_tts_input_len if self._first else self._settings.later_piece_len
         )
         last_break = 0
         for index, char in enumerate(text):
-            if lengths[index] > self._settings.longest_piece_len:
+            length += _spoken_length(char)
+            if length > self._settings.longest_piece_len:
                 return last_break or index
             end = self._after_closers(text, index + 1)
             if char in _SENTENCE_MARKS:
@@ -153,7 +152,7 @@ class PieceCutter:
                     ends = self._first
                 elif char.isspace():
                     last_break = max(last_break, index + 1)
-            if ends and lengths[end - 1] >= shortest:
+            if ends and length + end - index - 1 >= shortest:
                 return end
         return 0
 

@@ -18,6 +18,7 @@ Request = llm_pb2.GenerateRequest
 Response = llm_pb2.GenerateResponse
 
 _CAPACITY = 4096
+_EVENTS = frozenset({"delta", "tool_call", "finished"})
 
 
 class Generation:
@@ -57,14 +58,17 @@ class Generation:
         return response.started
 
     def _hear(self, response: Response) -> None:
-        if response.stamp != self._stamp:
+        kind = response.WhichOneof("generate_response")
+        # Echoed heartbeats are no sign of the model: they must not put off its deadline.
+        if response.stamp != self._stamp or kind not in _EVENTS:
             return
-        if response.HasField("finished"):
+        if kind == "finished":
             self._finished = True
         try:
             self._events.send(response)
         except ChannelFull:
-            self._lost(Busy("llm: the reply is longer than can be taken in"))
+            text = "llm: the reply is longer than can be taken in"
+            self._lost(Busy(text, stage=common_pb2.STAGE_LLM))
         except ChannelClosed:
             return
 

@@ -46,9 +46,15 @@ class Playback:
         elapsed = max(0, int((now_s - self._anchor_s) * self._rate))
         return min(self.sent, self._anchor_played + elapsed)
 
-    def seconds_until(self, played: int, now_s: float) -> float:
-        """When ``played`` samples will have left the speaker, in seconds from now."""
-        return max(0.0, (played - self.played(now_s)) / self._rate)
+    def seconds_until(self, played: int, now_s: float) -> float | None:
+        """When ``played`` samples will have left the speaker, in seconds from now.
+
+        None while playback is paused before them: only a report can tell.
+        """
+        missing = played - self.played(now_s)
+        if missing > 0 and self._paused:
+            return None
+        return max(0, missing) / self._rate
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,17 @@ class SpokenText:
     def __init__(self) -> None:
         """Nothing has been spoken yet."""
         self._marks: list[_Spoken] = [_Spoken(0, 0)]
+        self._broken_off = False
 
     def add(self, end_sample: int, end_char: int) -> None:
         """The audio up to ``end_sample`` says the text up to ``end_char``."""
-        self._marks.append(_Spoken(end_sample, max(end_char, self._marks[-1].end_char)))
+        if not self._broken_off:
+            self._marks.append(_Spoken(end_sample, max(end_char, self._marks[-1].end_char)))
+
+    def break_off(self, end_sample: int) -> None:
+        """What comes after ``end_sample`` says nothing of this text, whatever was planned."""
+        self._marks = [mark for mark in self._marks if mark.end_sample <= end_sample]
+        self._broken_off = True
 
     def heard(self, text: str, played: int) -> str:
         """The part of ``text`` that ``played`` samples have said, cut at a word or character."""

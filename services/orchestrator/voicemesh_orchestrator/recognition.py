@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from voicemesh.aio import TaskSet
-from voicemesh.errors import VoiceMeshError
+from voicemesh.errors import VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh_orchestrator.upstream import Upstream
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 3.0
 _KEPT_S = 8.0  # Longer than a killed recogniser takes to come back and be found.
+_KEPT_MESSAGES = 200  # Fewer than a stream takes at once.
 _LONGEST_SILENCE_S = 10
 
 Request = asr_pb2.StreamingRecognizeRequest
@@ -44,15 +45,15 @@ class Recognition:
         connect_s: float,
         coalescing_ms: int,
         on_turn_event: Callable[[asr_pb2.TurnEvent], None],
-        on_lost: Callable[[VoiceMeshError], None],
+        on_failed: Callable[[VoiceMeshError], None],
     ) -> None:
-        """``on_lost`` tells of a loss; the stream is then reopened by itself."""
+        """``on_failed``: the utterance is lost; a lost stream is reopened by itself."""
         self._stub = stub
         self._target = target
         self._config = config
         self._connect_s = connect_s
         self._on_turn_event = on_turn_event
-        self._on_lost = on_lost
+        self._on_failed = on_failed
         self._rate = config.audio_format.sample_rate_hertz
         self._coalesced_samples = self._rate * coalescing_ms // 1000
         self._pending = bytearray()
@@ -85,7 +86,11 @@ class Recognition:
         return response.started
 
     def _hear(self, response: Response) -> None:
-        if response.WhichOneof("streaming_response") == "turn_event":
+        kind = response.WhichOneof("streaming_response")
+        if kind == "error":  # Of this utterance; the stream lives on.
+            self.in_turn = False
+            self._on_failed(from_detail(response.error))
+        elif kind == "turn_event":
             event = response.turn_event
             if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
                 self.in_turn = True
@@ -130,8 +135,16 @@ class Recognition:
             return
         self._kept.append(sound)
         self._kept_samples += samples
-        while self._kept_samples > _KEPT_S * self._rate and len(self._kept) > 1:
+        while self._kept and self._oldest_is_too_much():
             self._kept_samples -= _length(self._kept.popleft())
+
+    def _oldest_is_too_much(self) -> bool:
+        """Nor is an end of utterance of use whose sound is forgotten."""
+        return (
+            self._kept_samples > _KEPT_S * self._rate
+            or len(self._kept) > _KEPT_MESSAGES
+            or isinstance(self._kept[0], common_pb2.EndOfUtterance)
+        )
 
     def _send(self, said: Said) -> None:
         match said:
@@ -144,7 +157,7 @@ class Recognition:
 
     def _lost(self, error: VoiceMeshError) -> None:
         self.in_turn = False
-        self._on_lost(error)
+        self._on_failed(error)
         self._tasks.start(self._reopen(self._upstream), "reopen recognition")
 
     async def _reopen(self, lost: Upstream[Request, Response]) -> None:
@@ -170,12 +183,7 @@ class Recognition:
 
     def _oldest_sample(self) -> int:
         """Where what is kept begins."""
-        if not self._kept:
-            return self._next_sample
-        oldest = self._kept[0]
-        if isinstance(oldest, common_pb2.EndOfUtterance):
-            return oldest.sample
-        return oldest.first_sample
+        return self._next_sample - self._kept_samples
 
     def _replay(self, first_sample: int) -> None:
         """Send what was kept; what grew too old while the stream opened becomes silence."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import grpc.aio
 
-from voicemesh.audio import MAX_RATE_HERTZ, MIN_RATE_HERTZ
 from voicemesh.channels import open_channel
 from voicemesh.errors import Unsupported
 from voicemesh.server import Admission, Service, ServiceSpec, rpc_errors
@@ -74,7 +73,7 @@ class Orchestrator(Service, DialogServiceServicer):
 
     def _capabilities(self) -> dialog_pb2.DialogCapabilities:
         return dialog_pb2.DialogCapabilities(
-            sample_rates_hertz=[r for r in _RATES if MIN_RATE_HERTZ <= r <= MAX_RATE_HERTZ],
+            sample_rates_hertz=_RATES,
             max_concurrent_conversations=self.settings.max_conversations,
         )
 

@@ -59,7 +59,7 @@ class Synthesis:
             common_pb2.STAGE_TTS,
             self._target,
             self._hear,
-            self._lost,
+            self._fail,
             lambda beat: Request(stamp=self._stamp, heartbeat=beat),
         )
         request = Request(stamp=self._stamp, streaming_config=self._config)
@@ -106,9 +106,9 @@ class Synthesis:
         elif kind == "piece_finished":
             self._listener.on_piece_finished(response.piece_finished)
         elif kind == "error":
-            self._listener.on_synthesis_failed(from_detail(response.error))
+            self._fail(from_detail(response.error))
 
-    def _lost(self, error: VoiceMeshError) -> None:
+    def _fail(self, error: VoiceMeshError) -> None:
         if self._listener is not None:
             listener, self._listener = self._listener, None
             listener.on_synthesis_failed(error)

@@ -69,18 +69,28 @@ Effect = StartReply | StopReply | Apologise | EndTurn | MoveFloor
 class TurnMachine:
     """Decides what the orchestrator does next."""
 
-    def __init__(self, epoch: int) -> None:
-        """``epoch``: the lease under which this orchestrator owns the conversation."""
-        self.stamp = Stamp(epoch=epoch)
+    def __init__(self, epoch: int, turn: int = 0) -> None:
+        """``epoch``: the lease under which this orchestrator owns the conversation.
+
+        ``turn``: the newest turn that the conversation has had already.
+        """
+        self.stamp = Stamp(epoch=epoch, turn=turn)
+        self._expected: Stamp | None = None
         self._hearing: Stamp | None = None
+        self._wants_answer = True
         self._answering: Stamp | None = None
         self._audible = False
         self._typed = ""
 
     @property
-    def hearing(self) -> bool:
-        """Whether the user's spoken turn is under way."""
-        return self._hearing is not None
+    def expected(self) -> Stamp | None:
+        """The spoken turn that a robot was told to listen for; nobody has spoken yet."""
+        return self._expected
+
+    @property
+    def hearing(self) -> Stamp | None:
+        """The user's spoken turn that is under way."""
+        return self._hearing
 
     @property
     def answering(self) -> Stamp | None:
@@ -92,24 +102,56 @@ class TurnMachine:
         """In a word: idle, listening, thinking, speaking."""
         if self._answering is not None:
             return "speaking" if self._audible else "thinking"
-        return "listening" if self._hearing is not None else "idle"
+        return "listening" if self._hearing or self._expected else "idle"
 
     def _next_turn(self) -> Stamp:
         self.stamp = Stamp(epoch=self.stamp.epoch, turn=self.stamp.turn + 1)
         return self.stamp
 
+    def expect(self, wants_answer: bool) -> list[Effect]:
+        """A robot is told to listen: what is said next is a turn; a reply under way stops.
+
+        A user who is speaking already is that turn. ``wants_answer``: whether it
+        is answered, or only heard.
+        """
+        effects: list[Effect] = []
+        if self._hearing is None:
+            effects = [*self._expect_nobody(pb.TURN_OUTCOME_INTERRUPTED), *self._stop("command")]
+            self._expected = self._next_turn()
+        self._wants_answer = wants_answer
+        return effects
+
+    def nobody_spoke(self) -> list[Effect]:
+        """Whoever was expected to speak did not."""
+        return self._expect_nobody(pb.TURN_OUTCOME_NOTHING_HEARD)
+
+    def _expect_nobody(self, outcome: pb.TurnOutcome.ValueType) -> list[Effect]:
+        if self._expected is None:
+            return []
+        stamp, self._expected = self._expected, None
+        self._wants_answer = True
+        return [EndTurn(stamp, outcome)]
+
+    def _take_expected(self) -> Stamp:
+        """The number of a spoken turn: the expected one, or a new one."""
+        stamp, self._expected = self._expected, None
+        return stamp or self._next_turn()
+
     def user_started(self) -> list[Effect]:
         """The user begins to speak. A reply under way stops."""
         effects = self._stop("speech")
-        self._hearing = self._next_turn()
+        self._hearing = self._take_expected()
         return effects
 
     def user_finished(self, text: str) -> list[Effect]:
         """The user's turn is over; ``text`` is empty when nothing was understood."""
-        stamp = self._hearing or self._next_turn()
+        stamp = self._hearing or self._take_expected()
         if order(stamp) < order(self.stamp):
             stamp = self._next_turn()  # Text typed meanwhile has taken a newer number.
         self._hearing = None
+        wants_answer, self._wants_answer = self._wants_answer, True
+        if text.strip() and not wants_answer:
+            return [EndTurn(stamp, pb.TURN_OUTCOME_COMPLETED)]
         question = "\n".join(part for part in (text.strip(), self._typed) if part)
         self._typed = ""
         if not question:
@@ -128,7 +170,11 @@ class TurnMachine:
         if with_speech:
             self._typed = f"{self._typed}\n{text}".strip()
             return []
-        return [*self._stop("text"), *self._answer(self._next_turn(), text)]
+        return [
+            *self._expect_nobody(pb.TURN_OUTCOME_INTERRUPTED),
+            *self._stop("text"),
+            *self._answer(self._next_turn(), text),
+        ]
 
     def _answer(self, stamp: Stamp, question: str) -> list[Effect]:
         self._answering = stamp
@@ -139,13 +185,15 @@ class TurnMachine:
         """The client wants quiet."""
         return self._stop("client")
 
-    def _stop(self, reason: str) -> list[Effect]:
+    def _stop(
+        self, reason: str, outcome: pb.TurnOutcome.ValueType = pb.TURN_OUTCOME_INTERRUPTED
+    ) -> list[Effect]:
         if self._answering is None:
             return []
         stamp = self._answering
         return [
             StopReply(stamp, reason),
-            EndTurn(stamp, pb.TURN_OUTCOME_INTERRUPTED),
+            EndTurn(stamp, outcome),
             *self._fall_silent(),
         ]
 
@@ -176,27 +224,41 @@ class TurnMachine:
         return [Apologise(stamp, error)]
 
     def hearing_failed(self, error: VoiceMeshError) -> list[Effect]:
-        """Recognition was lost. Only a user who was speaking hears an apology."""
-        if self._hearing is None:
+        """Recognition was lost. Only a user who spoke, or was to speak, hears an apology."""
+        if self._hearing is None and self._expected is None:
             return []
-        stamp = self._hearing
+        stamp = self._hearing or self._take_expected()
         if order(stamp) < order(self.stamp):
             stamp = self._next_turn()
         self._hearing = None
+        self._wants_answer = True
         effects = self._stop("error")
         self._answering = stamp
         self._audible = False
         return [*effects, Apologise(stamp, error)]
 
-    def abandon(self) -> list[Effect]:
+    def give_up(self, stamp: Stamp) -> list[Effect]:
+        """Whoever asked for the turn of ``stamp`` is gone: nobody wants an answer."""
+        if stamp == self._answering:
+            return self._stop("gone", pb.TURN_OUTCOME_ABANDONED)
+        if stamp == self._expected:
+            return self._expect_nobody(pb.TURN_OUTCOME_ABANDONED)
+        if stamp == self._hearing:
+            self._wants_answer = False
+        return []
+
+    def abandon(
+        self, outcome: pb.TurnOutcome.ValueType = pb.TURN_OUTCOME_ABANDONED
+    ) -> list[Effect]:
         """The client is gone."""
-        effects: list[Effect] = []
+        effects = self._expect_nobody(outcome)
         if self._answering is not None:
-            effects = [
+            effects += [
                 StopReply(self._answering, "gone"),
-                EndTurn(self._answering, pb.TURN_OUTCOME_ABANDONED),
+                EndTurn(self._answering, outcome),
             ]
         elif self._hearing is not None:
-            effects = [EndTurn(self._hearing, pb.TURN_OUTCOME_ABANDONED)]
+            effects += [EndTurn(self._hearing, outcome)]
         self._answering = self._hearing = None
+        self._wants_answer = True
         return effects

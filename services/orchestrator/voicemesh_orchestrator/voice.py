@@ -39,7 +39,6 @@ class Voice:
         self._room = asyncio.Event()
         self._room.set()
         self._playback = Playback(rate_hertz)
-        self._drained = False
         self.spoken = SpokenText()
 
     @property
@@ -76,7 +75,6 @@ class Voice:
     def report(self, report: common_pb2.PlaybackReport) -> None:
         """The client says where its speaker stands."""
         self._playback.report(report.played_samples, report.paused, time.monotonic())
-        self._drained = report.drained and self._playback.sent <= report.played_samples
         self._news.set()
 
     def played(self) -> int:
@@ -88,6 +86,7 @@ class Voice:
         self._received -= self._waiting_samples
         self._waiting.clear()
         self._waiting_samples = 0
+        self.spoken.break_off(self._received)
         self._room.set()
 
     async def send_all(self) -> None:
@@ -99,17 +98,17 @@ class Voice:
             if self._waiting:
                 # It may go once its beginning is within the lead.
                 delay = self._playback.seconds_until(self._playback.sent - self._lead, now)
-                if delay <= 0:
+                if delay == 0:
                     self._send_next(now)
                     continue
             await self._wait(delay)
 
     async def played_out(self) -> None:
         """Wait until the client has played everything that was sent."""
-        while not self._drained:
+        while True:
             self._news.clear()
             delay = self._playback.seconds_until(self._playback.sent, time.monotonic())
-            if delay <= 0:
+            if delay == 0:
                 return
             await self._wait(delay)
 

@@ -82,12 +82,17 @@ class EchoService(Service, LanguageModelServiceServicer):
                     raise ValueError("the parrot bites")
                 raise error(f"{rest} happened; do this", field="a.b", retry_after_ms=7)
             case "flood":
-                while True:
-                    box.send(llm_pb2.GenerateResponse(delta=llm_pb2.TextDelta(text="x" * 60_000)))
-                    await asyncio.sleep(0)
+                await self._flood(box)
+            case "flood-aside":
+                self.aside = asyncio.ensure_future(self._flood(box))
             case _:
                 delta = llm_pb2.TextDelta(text=text)
                 box.send(llm_pb2.GenerateResponse(stamp=stamp, delta=delta))
+
+    async def _flood(self, box: Box) -> None:
+        while box in self.streams:
+            box.send(llm_pb2.GenerateResponse(delta=llm_pb2.TextDelta(text="x" * 60_000)))
+            await asyncio.sleep(0)
 
 
 def _factory(settings: Settings) -> EchoService:

@@ -1,0 +1,243 @@
+"""Services that are stuck, broken or lost: what the orchestrator makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from voicemesh.audio import linear16
+from voicemesh.channels import open_channel
+from voicemesh.errors import Busy
+from voicemesh.server import Outbox
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, llm_pb2
+from voicemesh.v1.asr_pb2_grpc import (
+    SpeechRecognizerServiceServicer,
+    add_SpeechRecognizerServiceServicer_to_server,
+)
+from voicemesh.v1.llm_pb2_grpc import (
+    LanguageModelServiceServicer,
+    add_LanguageModelServiceServicer_to_server,
+)
+from voicemesh.v1.operations_pb2 import DescribeRequest
+from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
+
+from .conftest import RATE, Connect, Mesh, Request
+
+TEXT_ONLY = dialog_pb2.ConverseConfig()
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@asynccontextmanager
+async def offering(
+    add: Callable[[Any, grpc.aio.Server], None], servicer: Any
+) -> AsyncIterator[str]:
+    """A service that a test has written, on a free port."""
+    server = grpc.aio.server()
+    add(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+class Model(LanguageModelServiceServicer):
+    """A model whose replies are what ``reply`` does with a function that sends a response."""
+
+    def __init__(self, reply: Callable[[Callable[..., Awaitable[None]]], Awaitable[None]]) -> None:
+        self._reply = reply
+
+    async def Generate(  # type: ignore[override]  # The stubs know no coroutine that writes.
+        self, request_iterator: AsyncIterator[llm_pb2.GenerateRequest], context: Context
+    ) -> None:
+        stamp = (await anext(request_iterator)).stamp
+
+        async def send(**response: Any) -> None:
+            await context.write(llm_pb2.GenerateResponse(stamp=stamp, **response))
+
+        await send(started=llm_pb2.GenerationStarted())
+        await self._reply(send)
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "the model is gone")
+
+
+offering_model = partial(offering, add_LanguageModelServiceServicer_to_server)
+offering_ears = partial(offering, add_SpeechRecognizerServiceServicer_to_server)
+
+
+async def test_a_stuck_model_misses_its_deadline_though_its_service_lives(
+    mesh: Mesh, connect: Connect
+) -> None:
+    async def reply(send: Callable[..., Awaitable[None]]) -> None:
+        while True:
+            await send(heartbeat=common_pb2.Heartbeat(echo=True))
+            await asyncio.sleep(0.01)
+
+    async with (
+        offering_model(Model(reply)) as model,
+        mesh(
+            **{"orchestrator.llm_target": model, "orchestrator.deadlines.first_token_s": 0.2}
+        ) as target,
+        connect(target, Request(config=TEXT_ONLY)) as client,
+    ):
+        await client.send(text=dialog_pb2.TypedText(text="hello"))
+        turn = (await client.until("turn_ended")).turn_ended
+        assert turn.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+        assert turn.error.code == common_pb2.ERROR_CODE_DEADLINE
+        assert turn.error.stage == common_pb2.STAGE_LLM
+
+
+async def test_what_an_apology_replaced_does_not_count_as_heard(
+    mesh: Mesh, connect: Connect
+) -> None:
+    text = "There is a lot to be said about this, and all of it is long. " * 6
+    heard = asyncio.Event()
+
+    async def reply(send: Callable[..., Awaitable[None]]) -> None:
+        await send(delta=llm_pb2.TextDelta(text=text))
+        await heard.wait()
+
+    async with (
+        offering_model(Model(reply)) as model,
+        mesh("tts", **{"orchestrator.llm_target": model}) as target,
+        connect(target) as client,
+    ):
+        await client.send(text=dialog_pb2.TypedText(text="hello"))
+        await client.until("reply_audio")
+        heard.set()
+        end = await client.until("reply_ended")
+        report = common_pb2.PlaybackReport(
+            stamp=end.stamp, played_samples=end.reply_ended.sample_count, drained=True
+        )
+        await client.send(playback=report)
+        turn = (await client.until("turn_ended")).turn_ended
+        assert turn.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+        assert text.startswith(turn.heard_text)
+        assert 0 < len(turn.heard_text) < len(text) / 2
+
+
+async def test_a_client_that_never_reads_gives_back_what_it_held(
+    mesh: Mesh, connect: Connect, serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicemesh_orchestrator.converse.Outbox", partial(Outbox, capacity=20))
+
+    async def reply(send: Callable[..., Awaitable[None]]) -> None:
+        await send(delta=llm_pb2.TextDelta(text="```"))  # Code is shown and not spoken.
+        while True:
+            await send(delta=llm_pb2.TextDelta(text="x" * 60_000))
+
+    async with (
+        serving("tts") as tts,
+        offering_model(Model(reply)) as model,
+        mesh(**{"orchestrator.llm_target": model, "orchestrator.tts_target": tts}) as target,
+        connect(target) as client,
+        open_channel(tts) as channel,
+        open_channel(target) as operations,
+    ):
+        await client.until("started")
+        await client.send(text=dialog_pb2.TypedText(text="hello"))
+        describe = OperationsServiceStub(operations).Describe
+        async with asyncio.timeout(30):
+            while (await describe(DescribeRequest())).slots.used:
+                pass
+        assert (await OperationsServiceStub(channel).Describe(DescribeRequest())).slots.used == 0
+        with pytest.raises(Busy, match="does not read"):
+            await client.until("turn_ended")
+
+
+class Ears(SpeechRecognizerServiceServicer):
+    """A recogniser that takes note of what it hears and does as ``hear`` says."""
+
+    def __init__(self, hear: Callable[[Ears, Any, Callable[..., Awaitable[None]]], Any]) -> None:
+        self.streams = 0
+        self._hear = hear
+
+    async def StreamingRecognize(  # type: ignore[override]  # As above.
+        self, request_iterator: AsyncIterator[asr_pb2.StreamingRecognizeRequest], context: Context
+    ) -> None:
+        self.streams += 1
+
+        async def send(**response: Any) -> None:
+            await context.write(asr_pb2.StreamingRecognizeResponse(**response))
+
+        await self._hear(self, request_iterator, send)
+
+    async def Recognize(
+        self, request: asr_pb2.RecognizeRequest, context: Context
+    ) -> asr_pb2.RecognizeResponse:
+        raise NotImplementedError
+
+
+async def test_an_error_of_an_utterance_ends_its_turn(mesh: Mesh, connect: Connect) -> None:
+    async def hear(ears: Ears, requests: Any, send: Callable[..., Awaitable[None]]) -> None:
+        await anext(requests)
+        await send(started=asr_pb2.RecognitionStarted())
+        await send(turn_event=asr_pb2.TurnEvent(type=asr_pb2.TURN_EVENT_TYPE_START_OF_TURN))
+        await send(
+            error=common_pb2.ErrorDetail(
+                code=common_pb2.ERROR_CODE_ENGINE, message="the decoder broke; say it again"
+            )
+        )
+        async for _ in requests:
+            pass
+
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    async with (
+        offering_ears(Ears(hear)) as ears,
+        mesh(**{"orchestrator.asr_target": ears}) as target,
+        connect(target, first) as client,
+    ):
+        turn = (await client.until("turn_ended")).turn_ended
+        assert turn.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+        assert turn.error.stage == common_pb2.STAGE_ASR
+        assert turn.error.message == "the decoder broke; say it again"
+
+
+async def test_sound_that_is_kept_while_recognition_is_lost_is_all_taken_when_it_is_back(
+    mesh: Mesh, connect: Connect
+) -> None:
+    count, step = 390, RATE // 50
+    back, complete = asyncio.Event(), asyncio.Event()
+
+    async def hear(ears: Ears, requests: Any, send: Callable[..., Awaitable[None]]) -> None:
+        begin = (await anext(requests)).streaming_config.first_sample
+        if ears.streams > 1:
+            await back.wait()
+        await send(started=asr_pb2.RecognitionStarted())
+        if ears.streams == 1:
+            return  # It goes away.
+        async for request in requests:
+            kind = request.WhichOneof("streaming_request")
+            assert kind in ("silence", "heartbeat")
+            if kind == "silence":
+                assert request.silence.first_sample == begin
+                begin += request.silence.sample_count
+            if begin == count * step:
+                complete.set()
+
+    ears = Ears(hear)
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    async with (
+        offering_ears(ears) as asr,
+        mesh(**{"orchestrator.asr_target": asr}) as target,
+        connect(target, first) as client,
+    ):
+        await client.until("error")  # Recognition is lost.
+        for number in range(count):
+            await client.send(
+                silence=common_pb2.SilenceChunk(first_sample=number * step, sample_count=step)
+            )
+        await client.send(heartbeat=common_pb2.Heartbeat(sequence=1))
+        await client.until("heartbeat")  # All of it has arrived.
+        back.set()
+        async with asyncio.timeout(30):
+            await complete.wait()
+        assert ears.streams == 2
+        assert len(client.of("error")) == 1
