@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
+from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -169,3 +171,57 @@ async def within(seconds: float, task: asyncio.Task[T]) -> bool:
     """
     done, _ = await asyncio.wait({task}, timeout=seconds)
     return bool(done)
+
+
+class SilenceLimit:
+    """``asyncio.timeout`` for a stream: the limit begins again with each sign of life.
+
+        async with SilenceLimit(60.0) as limit:
+            async for message in stream:
+                limit.heard()
+
+    A sign of life only notes the time. A timer of its own for each message would
+    cost a stream of audio as much as reading it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """TimeoutError leaves the body after ``seconds`` without a sign of life."""
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(None)
+        self._heard_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def heard(self) -> None:
+        """There is life."""
+        self._heard_s = time.monotonic()
+
+    @property
+    def expired(self) -> bool:
+        """Whether it was this limit that was exceeded."""
+        return self._timeout.expired()
+
+    def _look(self) -> None:
+        left = self._heard_s + self._seconds - time.monotonic()
+        loop = asyncio.get_running_loop()
+        if left > 0:
+            self._timer = loop.call_later(left, self._look)
+        else:
+            self._timeout.reschedule(loop.time())
+
+    async def __aenter__(self) -> SilenceLimit:
+        """Begin to count."""
+        await self._timeout.__aenter__()
+        self.heard()
+        self._look()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Count no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._timeout.__aexit__(kind, error, trace)

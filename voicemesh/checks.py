@@ -20,9 +20,9 @@ from typing import Literal
 import grpc.aio
 
 from voicemesh.channels import open_channel
-from voicemesh.errors import EngineMissing, SettingsError
+from voicemesh.errors import SettingsError, VoiceMeshError
 from voicemesh.registry import EngineSpec, Probe, engine_specs, installed
-from voicemesh.settings import ServerSettings, Settings
+from voicemesh.settings import Section, ServerSettings, Settings, engine_config
 from voicemesh.supervisor.ports import dialled, is_free
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
@@ -86,7 +86,8 @@ def engine_checks(settings: Settings) -> list[Check]:
             checks.append(Check(kind, "fail", str(error)))
             continue
         chosen = values.get(path)
-        checks += [_engine_check(spec, path, chosen) for spec in specs.values()]
+        section = settings.section(path.partition(".")[0], Section) if chosen else None
+        checks += [_engine_check(spec, path, chosen, section) for spec in specs.values()]
         if chosen is not None and chosen not in specs:
             known = ", ".join(specs) or "none"
             detail = f"{path} = {chosen}, but installed are: {known}"
@@ -94,13 +95,18 @@ def engine_checks(settings: Settings) -> list[Check]:
     return checks
 
 
-def _engine_check(spec: EngineSpec, path: str, chosen: object) -> Check:
+def _engine_check(spec: EngineSpec, path: str, chosen: object, section: Section | None) -> Check:
     is_chosen = spec.name == chosen
     try:
         probe = spec.probe()
-    except (EngineMissing, OSError) as error:
+        detail = probe.reason
+        if is_chosen and probe.usable and spec.check is not None and section is not None:
+            probe = spec.check(engine_config(section, spec))
+            detail = f"{detail}; {probe.reason}"
+    except (VoiceMeshError, OSError) as error:
         probe = Probe(False, str(error))
-    detail = f"{probe.reason}; licence {spec.licence}; {spec.summary}"
+        detail = probe.reason
+    detail = f"{detail}; licence {spec.licence}; {spec.summary}"
     if is_chosen:
         detail = f"chosen by {path}; {detail}"
     verdict: Verdict = "ok" if probe.usable else "fail" if is_chosen else "warn"

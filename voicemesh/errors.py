@@ -206,7 +206,16 @@ def from_rpc(error: grpc.aio.AioRpcError, stage: pb.Stage.ValueType) -> VoiceMes
             return carried
     kind = _BY_STATUS.get(error.code(), InternalError)
     name = pb.Stage.Name(stage).removeprefix("STAGE_").lower()
-    return kind(f"{name}: {error.details() or error.code().name.lower()}", stage=stage)
+    return kind(f"{name}: {_in_words(error, name)}", stage=stage)
+
+
+def _in_words(error: grpc.aio.AioRpcError, name: str) -> str:
+    """What gRPC's own errors mean for a person."""
+    if error.code() == grpc.StatusCode.UNAVAILABLE:
+        return f"the service is gone or cannot be reached ({error.details() or 'no details'})"
+    if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+        return f"what answers there is no {name}, or another version of it; check host and port"
+    return error.details() or error.code().name.lower()
 
 
 async def abort(

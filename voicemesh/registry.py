@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from voicemesh.errors import EngineMissing, SettingsError
+from voicemesh.errors import SettingsError
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ class EngineSpec:
     """Makes the engine from its settings; imports its library."""
     probe: Callable[[], Probe]
     """Looks whether it can run here, without loading a model."""
+    check: Callable[[Any], Probe] | None = None
+    """Looks whether it can work with its settings: files exist, servers answer. At
+    most a few seconds; asked by the doctor for the engine that is chosen."""
     extra: str = ""
     """The extra of the room's distribution that installs its library."""
     tags: frozenset[str] = field(default_factory=frozenset)
@@ -64,19 +67,35 @@ def engine_specs(group: str) -> dict[str, EngineSpec]:
     return specs
 
 
-def engine_spec(group: str, name: str) -> EngineSpec:
-    """The engine of that name; EngineMissing names those that exist."""
+def engine_spec(group: str, name: str, setting: str) -> EngineSpec:
+    """The engine that ``setting`` names; SettingsError tells those that exist."""
     specs = engine_specs(group)
     if name not in specs:
-        kind = group.removeprefix("voicemesh.")
         known = ", ".join(specs) or "none"
-        raise EngineMissing(f"no engine {name!r} among {kind}; installed are: {known}")
+        raise SettingsError(
+            f"{setting} = {name!r}: there is no such engine; installed are: {known}",
+            field=setting,
+        )
     return specs[name]
 
 
 def config_field(name: str) -> str:
     """The settings field of an engine: ``sophon-vits`` becomes ``sophon_vits``."""
     return name.replace("-", "_")
+
+
+def installed_names(group: str) -> list[str]:
+    """The names announced under an entry-point group, without importing anything."""
+    return sorted(entry.name for entry in entry_points(group=group))
+
+
+def installed_one(group: str, name: str) -> Any:
+    """The object announced under a name of an entry-point group, which must exist.
+
+    Only its own package is imported: a service's process holds no other room.
+    """
+    (entry,) = entry_points(group=group, name=name)
+    return _loaded(entry)
 
 
 def installed(group: str) -> dict[str, Any]:

@@ -197,9 +197,15 @@ def _file_layer(layers: _Layers, path: Path | None, environ: Mapping[str, str]) 
 
 def _environment_layer(layers: _Layers, environ: Mapping[str, str]) -> None:
     for key, text in sorted(environ.items()):
-        if key.startswith(ENV_PREFIX) and "__" in key:
-            path = tuple(key.removeprefix(ENV_PREFIX).lower().split("__"))
-            layers.put(path, _plain(text, key), f"environment {key}")
+        if not key.startswith(ENV_PREFIX) or key == CONFIG_ENV:
+            continue
+        if "__" not in key:
+            raise SettingsError(
+                f"environment {key} names no setting; two underscores stand between section and "
+                f"name, as in {ENV_PREFIX}ASR__ENGINE"
+            )
+        path = tuple(key.removeprefix(ENV_PREFIX).lower().split("__"))
+        layers.put(path, _plain(text, key), f"environment {key}")
 
 
 def load(
@@ -223,7 +229,7 @@ def load(
     models = _models()
     for name in layers.tree:
         if name not in models and name not in KNOWN_SECTIONS:
-            known = ", ".join(sorted(KNOWN_SECTIONS))
+            known = ", ".join(sorted(models))
             raise SettingsError(f"unknown section [{name}]; the sections are: {known}")
     sections = {
         name: _validated(name, model, layers.tree.get(name, {}), layers.sources)

@@ -442,3 +442,9 @@ def test_an_unreadable_phrase_file_is_a_settings_error() -> None:
     settings = load(environ={}, flags={"asr.phrase_file": "/nowhere/phrases.txt"})
     with pytest.raises(errors.SettingsError, match="phrase file"):
         AsrService(settings)
+
+
+def test_an_unknown_detector_in_the_settings_is_told_at_the_start() -> None:
+    settings = load(environ={}, flags={"asr.vad": "foo"})
+    with pytest.raises(errors.SettingsError, match="asr.vad = 'foo'.*silero, webrtc"):
+        AsrService(settings)

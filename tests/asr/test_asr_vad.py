@@ -17,7 +17,7 @@ Speech = Callable[..., NDArray[np.int16]]
 
 
 def make_vad(name: str) -> Vad:
-    spec = engine_spec(VADS, name)
+    spec = engine_spec(VADS, name, "asr.vad")
     vad: Vad = spec.factory(spec.config_type())
     return vad
 

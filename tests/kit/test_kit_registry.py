@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from voicemesh.cli import main
-from voicemesh.errors import EngineMissing, SettingsError
+from voicemesh.errors import SettingsError
 from voicemesh.registry import config_field, engine_spec, engine_specs, installed, probe_import
 
 pytestmark = pytest.mark.usefixtures("toyroom")
@@ -18,8 +18,8 @@ def test_engines_of_other_peoples_packages_are_found() -> None:
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(EngineMissing, match="'eagle'.*dodo, parrot"):
-        engine_spec("voicemesh.toy_engines", "eagle")
+    with pytest.raises(SettingsError, match="echo.engine = 'eagle'.*dodo, parrot"):
+        engine_spec("voicemesh.toy_engines", "eagle", "echo.engine")
 
 
 def test_the_service_of_another_package_is_found() -> None:

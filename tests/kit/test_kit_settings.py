@@ -51,7 +51,7 @@ def test_an_engines_own_settings_are_a_section_within_its_rooms(tmp_path: Path) 
     environ = {"VOICEMESH_ECHO__PARROT__WORDS": '["hello", "你好"]'}
     settings = load(file, environ=environ)
     section = settings.section("echo", Section)
-    parrot = engine_config(section, engine_spec("voicemesh.toy_engines", "parrot"))
+    parrot = engine_config(section, engine_spec("voicemesh.toy_engines", "parrot", "echo.engine"))
     assert (parrot.volume, parrot.words) == (5, ["hello", "你好"])
     assert _source(settings, "echo.parrot.volume") == str(file)
 
@@ -122,3 +122,8 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_every_setting_of_every_installed_room_is_described() -> None:
     assert [value.path for value in defaults().values() if not value.description] == []
+
+
+def test_an_environment_variable_that_names_no_setting_is_refused() -> None:
+    with pytest.raises(SettingsError, match="VOICEMESH_LLM_ENGINE names no setting"):
+        load(environ={"VOICEMESH_LLM_ENGINE": "openai"})

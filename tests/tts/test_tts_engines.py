@@ -90,7 +90,8 @@ async def test_voices_are_equally_loud(engine: Embedded) -> None:
     ):
         rate = voice(engine, name).native_rate_hertz
         levels[name] = loudness(joined(await speak(engine, text, name)), rate)
-    assert max(levels.values()) - min(levels.values()) < 2.5, levels
+    # Sentences of one voice differ by 1.5 dB either way; voices as they are by 12 dB.
+    assert max(levels.values()) - min(levels.values()) < 3.5, levels
 
 
 async def test_the_level_follows_the_setting(engine: Embedded) -> None:

@@ -7,7 +7,7 @@ import argparse
 from voicemesh.commands.frame import Command
 from voicemesh.errors import NotFound
 from voicemesh.lifeline import die_with_parent
-from voicemesh.registry import installed
+from voicemesh.registry import installed_names, installed_one
 from voicemesh.server import ServiceSpec, run
 from voicemesh.settings import Settings
 
@@ -22,11 +22,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     if options.parent is not None:
         die_with_parent(options.parent)
-    services: dict[str, ServiceSpec] = installed("voicemesh.services")
-    if options.service not in services:
-        known = ", ".join(services) or "none"
+    names = installed_names("voicemesh.services")
+    if options.service not in names:
+        known = ", ".join(names) or "none"
         raise NotFound(f"no service {options.service!r} is installed here; installed are: {known}")
-    run(services[options.service], settings)
+    spec: ServiceSpec = installed_one("voicemesh.services", options.service)
+    run(spec, settings)
     return 0
 
 

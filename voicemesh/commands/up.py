@@ -52,7 +52,7 @@ async def _up(mesh: Mesh) -> int:
             start.result()
             _say(f"ready: {mesh.target}" if mesh.target else "ready")
             await stop
-        _say("stopping")
+        _say("stopping when what is under way has ended; once more stops at once")
     finally:
         await cancel_and_wait(start, stop)
         await mesh.stop()

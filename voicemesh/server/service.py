@@ -61,3 +61,5 @@ class ServiceSpec:
     name: str
     summary: str
     factory: Callable[[Settings], Service]
+    in_mesh: bool = True
+    """Whether `voicemesh up` starts it without being asked for it by name."""

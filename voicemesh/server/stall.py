@@ -10,13 +10,15 @@ from voicemesh import metrics
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.005
+# Each tick wakes the process: every 5 ms that took an idle service 2 % of a core.
+TICK_S = 0.05
 WARN_S = 0.1
 _WINDOW_S = 10.0
+_TASKS_EVERY_S = 1.0
 
 
 class StallDetector:
-    """Measures how late a short timer fires.
+    """Measures how late a short timer fires, and counts the loop's tasks.
 
     ``longest_s`` is the longest stall since the start; the metric shows the
     longest of the last window. Stalls over 20 ms are bugs; the log warns from
@@ -31,6 +33,7 @@ class StallDetector:
         """Measure until cancelled."""
         window_end = time.monotonic() + _WINDOW_S
         window_longest = 0.0
+        count_at = 0.0
         while True:
             before = time.monotonic()
             await asyncio.sleep(TICK_S)
@@ -43,3 +46,6 @@ class StallDetector:
             if now > window_end:
                 metrics.LOOP_STALL.set(window_longest)
                 window_end, window_longest = now + _WINDOW_S, 0.0
+            if now > count_at:
+                metrics.LOOP_TASKS.set(len(asyncio.all_tasks()))
+                count_at = now + _TASKS_EVERY_S

@@ -46,7 +46,8 @@ class Mesh:
 
         ``config`` and ``flags`` are as for ``voicemesh.settings.load``;
         ``ephemeral`` chooses free ports for all; ``state`` is a JSON file that is
-        kept true; ``report`` gets a line whenever a service begins to serve.
+        kept true and goes when the mesh stops; ``report`` gets a line whenever a
+        service begins to serve.
         """
         plan = make_plan(names, config, flags or {}, ephemeral)
         arguments = plan.arguments()
@@ -110,6 +111,9 @@ class Mesh:
         for group in (front, others):
             await asyncio.gather(*(child.stop() for child in group))
         await asyncio.gather(*self._runs, return_exceptions=True)
+        if self._state is not None:
+            # Its process ids may soon belong to strangers.
+            self._state.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End all services at once."""

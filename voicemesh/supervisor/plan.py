@@ -8,6 +8,7 @@ from pathlib import Path
 
 from voicemesh.errors import NotFound, SettingsError
 from voicemesh.registry import installed
+from voicemesh.server.service import ServiceSpec
 from voicemesh.settings import ServerSettings, Settings, load
 from voicemesh.supervisor.ports import dialled, free_ports, is_free
 
@@ -56,7 +57,7 @@ class Plan:
 def make_plan(
     names: Sequence[str], config: Path | None, flags: Mapping[str, str], ephemeral: bool
 ) -> Plan:
-    """Plan the services ``names``, all that are installed where none is named.
+    """Plan the services ``names``; where none is named, all of the mesh installed here.
 
     With ``ephemeral``, or where a port is 0, free ports are chosen here, because
     a service must come back on the port that it had.
@@ -72,14 +73,15 @@ def make_plan(
 
 
 def _chosen(names: Sequence[str]) -> list[str]:
-    known = list(installed("voicemesh.services"))
+    specs: dict[str, ServiceSpec] = installed("voicemesh.services")
+    known = list(specs)
     for name in names:
         if name not in known:
             there = ", ".join(known) or "none"
             raise NotFound(f"no service {name!r} is installed here; installed are: {there}")
     if not known:
         raise NotFound("no service is installed here; ./scripts/setup installs all of them")
-    return list(dict.fromkeys(names)) or known
+    return list(dict.fromkeys(names)) or [name for name in known if specs[name].in_mesh]
 
 
 def _placed(name: str, settings: Settings, ephemeral: bool) -> Planned:
@@ -90,7 +92,7 @@ def _placed(name: str, settings: Settings, ephemeral: bool) -> Planned:
         planned = replace(planned, port=port)
     elif not is_free(planned.host, planned.port):
         raise SettingsError(
-            f"{planned.target} is taken by another process (`voicemesh doctor` shows by which); "
+            f"{planned.target} is taken by another process; "
             f"stop it, set {name}.port to a free one, or use --ephemeral",
             field=f"{name}.port",
         )

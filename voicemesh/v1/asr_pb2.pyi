@@ -173,8 +173,8 @@ class RecognizerCapabilities(_message.Message):
 
     @_builtins.property
     def sample_rates_hertz(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Sample rates that are accepted, in hertz; others than the engine's own are
-        resampled by the service.
+        """Sample rates that suit best, in hertz; any other from 8000 to 48000 is
+        accepted and resampled.
         """
 
     def __init__(

@@ -168,7 +168,9 @@ class DialogCapabilities(_message.Message):
 
     @_builtins.property
     def sample_rates_hertz(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Sample rates that are accepted and can be asked for, in hertz."""
+        """Sample rates that suit best, in hertz; any other from 8000 to 48000 is
+        accepted and resampled.
+        """
 
     def __init__(
         self,
@@ -531,6 +533,7 @@ class ConversationStarted(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     RESUMED_FIELD_NUMBER: _builtins.int
     REPLY_LEAD_MS_FIELD_NUMBER: _builtins.int
+    RECORDED_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation's name, for logs and traces."""
     resume_token: _builtins.str
@@ -541,6 +544,8 @@ class ConversationStarted(_message.Message):
     """True when an earlier conversation goes on."""
     reply_lead_ms: _builtins.int
     """How far reply audio may run ahead of play-out, in milliseconds."""
+    recorded: _builtins.bool
+    """True when the orchestrator keeps a recording of this conversation."""
     @_builtins.property
     def capabilities(self) -> Global___DialogCapabilities:
         """What the mesh can do."""
@@ -553,10 +558,11 @@ class ConversationStarted(_message.Message):
         capabilities: Global___DialogCapabilities | None = ...,
         resumed: _builtins.bool = ...,
         reply_lead_ms: _builtins.int = ...,
+        recorded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "conversation_id", b"conversation_id", "reply_lead_ms", b"reply_lead_ms", "resume_token", b"resume_token", "resumed", b"resumed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "conversation_id", b"conversation_id", "recorded", b"recorded", "reply_lead_ms", b"reply_lead_ms", "resume_token", b"resume_token", "resumed", b"resumed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -44,7 +44,9 @@ class SynthesizerCapabilities(_message.Message):
 
     @_builtins.property
     def sample_rates_hertz(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Sample rates that can be asked for, in hertz."""
+        """Sample rates that suit best, in hertz; any other from 8000 to 48000 is
+        accepted and resampled.
+        """
 
     def __init__(
         self,

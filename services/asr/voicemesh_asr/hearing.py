@@ -9,6 +9,7 @@ it arrives; while the recogniser is busy, audio waits in the transport.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -36,9 +37,14 @@ _EVENTS = {
     Action.RESUME: pb.TURN_EVENT_TYPE_TURN_RESUMED,
     Action.END: pb.TURN_EVENT_TYPE_END_OF_TURN,
 }
+
 _EMPTY: Samples = np.zeros(0, dtype=np.int16)
 # Beyond pre-roll and shortest speech: a smoothing detector's own delay.
 _HISTORY_SLACK_MS = 300
+
+
+def _unheard(event: pb.TurnEvent) -> None:
+    """Nobody listens any more."""
 
 
 def _reason(reason: pb.TurnReason.ValueType) -> str:
@@ -47,7 +53,10 @@ def _reason(reason: pb.TurnReason.ValueType) -> str:
 
 def _probabilities(vad: Vad, frames: Samples) -> list[float]:
     """The judgement of each row; digital silence needs no detector."""
-    return [vad.probability(frame) if frame.any() else 0.0 for frame in frames]
+    return [
+        vad.probability(frame) if sounds else 0.0
+        for frame, sounds in zip(frames, np.any(frames, axis=1).tolist(), strict=True)
+    ]
 
 
 class Hearing:
@@ -59,12 +68,13 @@ class Hearing:
         session: RecognizerSession,
         engine_rate_hertz: int,
         vad: Vad,
-        vad_worker: ThreadWorker,
+        vad_worker: ThreadWorker | None,
         phrases: tuple[Phrase, ...],
         send: Send,
     ) -> None:
         """``send`` takes each event as soon as it happens; it must not wait.
 
+        ``vad_worker`` runs the detector; None: it is cheap enough for the event loop.
         ``phrases`` are those that the session was opened with.
         """
         self._plan = plan
@@ -76,7 +86,7 @@ class Hearing:
         self._send = send
         self.clock = MicrophoneClock(plan.first_sample, plan.rate_hertz, engine_rate_hertz)
         self._activity = SpeechActivity(
-            plan.vad.threshold, plan.vad.min_speech_ms, engine_rate_hertz
+            plan.vad.threshold, plan.vad.min_speech_ms, engine_rate_hertz, plan.trim_hangover
         )
         self._detector = TurnDetector(
             plan.waits, plan.rate_hertz, plan.vad.pre_roll_ms, plan.first_sample, plan.resume_from
@@ -86,9 +96,9 @@ class Hearing:
         """The newest stamp, for traces."""
         self._position = 0
         self._partial = _EMPTY
-        self._history = _EMPTY
         history_ms = plan.vad.pre_roll_ms + plan.vad.min_speech_ms + _HISTORY_SLACK_MS
-        self._history_limit = history_ms * engine_rate_hertz // 1000
+        history = history_ms * engine_rate_hertz // 1000
+        self._history: deque[Samples] = deque(maxlen=history // vad.frame_samples + 1)
         self._queue: list[Samples] = []
         # A turn that another replica began goes on here without a START.
         self._decoding = self._detector.in_turn
@@ -110,26 +120,30 @@ class Hearing:
         """Hear more samples, at the engine's rate."""
         metrics.AUDIO.inc(len(samples) / self.clock.engine_rate_hertz)
         began = time.perf_counter()
-        pending = np.concatenate([self._partial, samples])
+        pending = np.concatenate([self._partial, samples]) if len(self._partial) else samples
         size = self._vad.frame_samples
         count = len(pending) // size
         self._partial = pending[count * size :]
         if count == 0:
             return
         frames = pending[: count * size].reshape(count, size)
-        probabilities = await self._vad_worker.run(_probabilities, self._vad, frames)
+        if self._vad_worker is None:
+            probabilities = _probabilities(self._vad, frames)
+        else:
+            probabilities = await self._vad_worker.run(_probabilities, self._vad, frames)
         for frame, probability in zip(frames, probabilities, strict=True):
-            await self._frame(frame, probability)
+            decisions = self._frame(frame, probability)
+            if decisions:
+                await self._carry_out(decisions)
         await self._decode()
         metrics.CHUNK.observe(time.perf_counter() - began)
 
-    async def _frame(self, frame: Samples, probability: float) -> None:
+    def _frame(self, frame: Samples, probability: float) -> list[Decision]:
         self._position += len(frame)
-        self._history = np.concatenate([self._history, frame])[-self._history_limit :]
+        self._history.append(frame)
         if self._detector.in_turn:
             self._queue.append(frame)
-        activity = self.clock.activity(self._activity.push(frame, probability))
-        await self._carry_out(self._detector.hear(activity))
+        return self._detector.hear(self.clock.activity(self._activity.push(frame, probability)))
 
     async def _carry_out(self, decisions: list[Decision]) -> None:
         for decision in decisions:
@@ -156,7 +170,7 @@ class Hearing:
         self._turn_since_explicit_end = True
         self._decoding = True
         wanted = self._position - self.clock.engine_sample(self._detector.begin)
-        self._queue = [self._history[-wanted:]]
+        self._queue = [np.concatenate(self._history)[-wanted:]]
         self._writer.next_utterance()
         self._turn_began_ns = time.time_ns()
 
@@ -260,6 +274,15 @@ class Hearing:
         if self._detector.discard():
             metrics.UTTERANCES.labels("discarded").inc()
             await self._forget()
+
+    def close(self) -> None:
+        """Say nothing more.
+
+        Whoever listens holds this object and is held by it; letting go here frees the
+        detector's network (about a megabyte) with the stream, not whenever the
+        garbage collector comes by.
+        """
+        self._send = _unheard
 
     def _judge_of(self, phrases: tuple[Phrase, ...]) -> CompletenessJudge:
         return default_judge(phrase.text for phrase in phrases)

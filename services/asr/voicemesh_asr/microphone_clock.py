@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from voicemesh_asr.vad.activity import Activity
 
@@ -29,8 +29,9 @@ class MicrophoneClock:
 
     def activity(self, activity: Activity) -> Activity:
         """A judged frame on the microphone's clock."""
-        return replace(
-            activity,
+        if self.first_sample == 0 and self.rate_hertz == self.engine_rate_hertz:
+            return activity
+        return activity._replace(
             begin=self.sample(activity.begin),
             end=self.sample(activity.end),
             onset=self.sample(activity.onset),

@@ -31,7 +31,7 @@ from voicemesh_asr.hearing import Hearing, Send
 from voicemesh_asr.settings import AsrSettings, phrases_of
 from voicemesh_asr.stream import RecognitionStream, first_config
 from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream
-from voicemesh_asr.vad.vad import Vad
+from voicemesh_asr.vad.vad import INLINE, VADS, Vad
 
 MAX_RECORDING_S = 60
 _STAGE = common_pb2.STAGE_ASR
@@ -46,8 +46,9 @@ class AsrService(Service):
     def __init__(self, settings: Settings) -> None:
         """Nothing is loaded before ``load``."""
         self.settings: AsrSettings = settings.section("asr", AsrSettings)
-        spec = engine_spec(ENGINES, self.settings.engine)
+        spec = engine_spec(ENGINES, self.settings.engine, "asr.engine")
         self.engine: Recognizer = spec.factory(engine_config(self.settings, spec))
+        engine_spec(VADS, self.settings.vad, "asr.vad")  # A wrong name is told now.
         heard = self.engine.capabilities.languages
         languages = {language.language_code.partition("-")[0] for language in heard}
         self._phrases = phrases_of(self.settings, settings, sorted(languages))
@@ -109,6 +110,7 @@ class AsrService(Service):
         options = SessionOptions(plan.language_code, (*self._phrases, *plan.phrases))
         session = await self.engine.open(options)
         try:
+            # Even a cheap detector may import its library when the first one is made.
             vad = await self._vad_worker.run(plan.make_vad, self.settings)
         except BaseException:
             await session.close()
@@ -120,7 +122,8 @@ class AsrService(Service):
     ) -> Hearing:
         phrases = (*self._phrases, *plan.phrases)
         rate = self.engine.rate_hertz
-        return Hearing(plan, session, rate, vad, self._vad_worker, phrases, send)
+        worker = None if INLINE in plan.vad_spec.tags else self._vad_worker
+        return Hearing(plan, session, rate, vad, worker, phrases, send)
 
     async def stream(
         self,

@@ -91,6 +91,11 @@ class AsrSettings(ServerSettings):
         description="Audio in ms before the detected start that belongs to the turn. Detectors "
         "miss up to 80 ms of a soft beginning; decoders like some silence before it.",
     )
+    trim_hangover: bool = Field(
+        True,
+        description="Count silence from where the sound ends within what the detector still calls "
+        "speech, which answers 50 to 130 ms sooner. Off: from the detector's last speech frame.",
+    )
     expect_installed_phrases: bool = Field(
         True,
         description="Expect what other rooms installed here announce as likely to be said: the "

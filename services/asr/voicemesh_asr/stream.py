@@ -89,12 +89,15 @@ class RecognitionStream:
         The end of the requests never ends an utterance: it may mean that the
         client is gone.
         """
-        with bind(self._plan.conversation_id):
-            async for request in requests:
-                is_newest = self._gate.admit(request.stamp)
-                self._hearing.stamp = self._gate.newest
-                with bind(stamp=self._gate.newest):
-                    await self._handle(request, is_newest)
+        try:
+            with bind(self._plan.conversation_id):
+                async for request in requests:
+                    is_newest = self._gate.admit(request.stamp)
+                    self._hearing.stamp = self._gate.newest
+                    with bind(stamp=self._gate.newest):
+                        await self._handle(request, is_newest)
+        finally:
+            self._hearing.close()
 
     async def _handle(self, request: pb.StreamingRecognizeRequest, is_newest: bool) -> None:
         match request.WhichOneof("streaming_request"):

@@ -44,6 +44,7 @@ class StreamPlan:
     vad: pb.VadOptions
     """Every field set that applies to the detector."""
     vad_spec: EngineSpec
+    trim_hangover: bool = True
     resume_from: pb.TurnDetectorState | None = None
 
     def make_vad(self, settings: AsrSettings) -> Vad:
@@ -103,6 +104,7 @@ def plan_stream(
         waits=_waits(config.turn_detector, settings, f"{root}.turn_detector"),
         vad=vad,
         vad_spec=spec,
+        trim_hangover=settings.trim_hangover,
         resume_from=_state(config.resume_from, f"{root}.resume_from") if resumes else None,
     )
 
@@ -137,6 +139,7 @@ def plan_recording(
         waits=waits,
         vad=vad,
         vad_spec=spec,
+        trim_hangover=settings.trim_hangover,
     )
 
 

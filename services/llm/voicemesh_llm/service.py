@@ -35,7 +35,7 @@ class LanguageModelService(Service, LanguageModelServiceServicer):
         chosen = settings.section("llm", LanguageModelSettings)
         self.settings = self._settings = chosen
         self.admission = Admission(chosen.max_concurrent_streams, "replies")
-        spec = engine_spec(ENGINE_GROUP, chosen.engine)
+        spec = engine_spec(ENGINE_GROUP, chosen.engine, "llm.engine")
         self._model: LanguageModel = spec.factory(engine_config(chosen, spec))
         self._reset_phrases = ResetPhrases(chosen.reset_phrases)
         self._streams: set[GenerationStream] = set()

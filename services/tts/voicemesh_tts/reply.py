@@ -14,7 +14,8 @@ from voicemesh.audio import Samples
 from voicemesh.errors import Busy, InvalidArgument, ProtocolViolation, VoiceMeshError
 from voicemesh.v1 import common_pb2, tts_pb2
 from voicemesh_tts import metrics
-from voicemesh_tts.speaker import Manner, Speaker
+from voicemesh_tts.message_growth import GrowingMessages
+from voicemesh_tts.speaker import Manner, Speaker, Speech
 from voicemesh_tts.text.speech import SpeechText
 
 log = logging.getLogger(__name__)
@@ -145,16 +146,22 @@ class Reply:
         number, first_char = piece.input.piece, piece.input.first_char
         began, first_audio, before = time.perf_counter(), 0.0, self._position
         speech = self._speaker.say(piece.input.text, self._text, self._manner, piece.input.last)
+
+        def send(part: Speech) -> None:
+            span = common_pb2.TextSpan(
+                begin_char=first_char + part.begin, end_char=first_char + part.end
+            )
+            self._send(number, part.samples, span)
+
+        messages = GrowingMessages(self._manner.sample_rate_hertz, send)
         with tracing.span("tts.piece", self._conversation_id, self.stamp, piece=number):
             async with aclosing(speech):
                 async for part in speech:
                     if self.failed:
                         return
                     first_audio = first_audio or time.perf_counter()
-                    span = common_pb2.TextSpan(
-                        begin_char=first_char + part.begin, end_char=first_char + part.end
-                    )
-                    self._send(number, part.samples, span)
+                    messages.add(part)
+            messages.flush()
         ended = time.perf_counter()
         count = self._position - before
         self._say(

@@ -44,7 +44,7 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
     def __init__(self, settings: TtsSettings) -> None:
         """The engine is loaded by ``load``."""
         self.settings: TtsSettings = settings
-        self._spec = engine_spec(ENGINES, settings.engine)
+        self._spec = engine_spec(ENGINES, settings.engine, "tts.engine")
         self._engine: Synthesizer = self._spec.factory(engine_config(settings, self._spec))
         self.admission = Admission(settings.max_concurrent_streams, "synthesis streams")
         self._streams: set[SynthesisStream] = set()

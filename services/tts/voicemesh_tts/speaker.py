@@ -41,6 +41,8 @@ class Speech:
     begin: int
     """The first code point of the piece as it was written."""
     end: int
+    pause: bool = False
+    """Silence between two units; may be empty."""
 
 
 class Speaker:
@@ -79,7 +81,7 @@ class Speaker:
                     yield speech
             if not (last and index == len(parts) - 1):
                 _, end = trace.span(0, len(unit.text))
-                yield Speech(self._pause(unit, manner), end, end)
+                yield Speech(self._pause(unit, manner), end, end, pause=True)
 
     def _pause(self, unit: Unit, manner: Manner) -> Samples:
         seconds = self._pauses_ms[unit.ending] / 1000 / manner.rate

@@ -7,8 +7,8 @@ it. The exact end of the sound comes from :mod:`voiced_edge`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from voicemesh.audio import Samples
 from voicemesh_asr.vad.voiced_edge import VoicedEdge
@@ -28,8 +28,7 @@ class Sound(Enum):
     SPEECH = "speech"
 
 
-@dataclass(frozen=True)
-class Activity:
+class Activity(NamedTuple):
     """A judged frame, on any sample clock."""
 
     begin: int
@@ -45,13 +44,18 @@ class Activity:
 class SpeechActivity:
     """Smooths the judgements of one speaker's frames."""
 
-    def __init__(self, threshold: float, min_speech_ms: int, rate_hertz: int) -> None:
-        """``threshold``: probability from which a frame is speech."""
+    def __init__(
+        self, threshold: float, min_speech_ms: int, rate_hertz: int, trim_hangover: bool = True
+    ) -> None:
+        """``threshold``: probability from which a frame is speech.
+
+        Without ``trim_hangover`` a frame of speech is voiced to its end.
+        """
         self._high = threshold
         self._low = max(threshold - _HYSTERESIS, threshold / 2)
         self._min_speech = min_speech_ms * rate_hertz // 1000
         self._bridge = int(_BRIDGE_S * rate_hertz)
-        self._edge = VoicedEdge(rate_hertz)
+        self._edge = VoicedEdge(rate_hertz) if trim_hangover else None
         self._position = 0
         self._onset: int | None = None
         self._voiced_end = 0
@@ -64,13 +68,14 @@ class SpeechActivity:
         end = self._position = begin + len(frame)
         if probability < (self._low if self._onset is not None else self._high):
             self._onset = None
-            self._edge.silence(frame)
+            if self._edge is not None:
+                self._edge.silence(frame)
             return Activity(begin, end, Sound.SILENCE, begin, begin)
         if self._onset is None:
             self._onset = self._voiced_end = begin
             self._proven = begin - self._speech_end <= self._bridge
         self._proven = self._proven or end - self._onset >= self._min_speech
-        voiced = self._edge.voiced_end(frame)
+        voiced = len(frame) if self._edge is None else self._edge.voiced_end(frame)
         if voiced:
             self._voiced_end = begin + voiced
         if self._proven:

@@ -9,6 +9,10 @@ from voicemesh.audio import Samples
 VADS = "voicemesh.vads"
 """The entry-point group of voice activity detectors."""
 
+INLINE = "inline"
+"""Tag of a detector that takes microseconds a frame: it runs on the event loop,
+where a thread would cost ten times as much as it saves."""
+
 
 class Vad(Protocol):
     """Judges frames of one speaker's audio, in order. Synchronous.

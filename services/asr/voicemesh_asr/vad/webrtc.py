@@ -13,6 +13,7 @@ from pydantic import Field
 from voicemesh.audio import Samples
 from voicemesh.registry import EngineSpec, probe_import
 from voicemesh.settings import Section
+from voicemesh_asr.vad.vad import INLINE
 
 if TYPE_CHECKING:
     import webrtcvad
@@ -62,4 +63,5 @@ SPEC = EngineSpec(
     config_type=WebRtcSettings,
     factory=lambda config: WebRtcVad(config.aggressiveness),
     probe=lambda: probe_import("webrtcvad", "webrtcvad-wheels"),
+    tags=frozenset({INLINE}),
 )

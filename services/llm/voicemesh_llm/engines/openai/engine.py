@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -54,10 +53,7 @@ class OpenAIModel:
 
     def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": f"voicemesh/{__version__}", "Accept-Encoding": "identity"}
-        key = self._settings.api_key.get_secret_value()
-        if not key and self._settings.api_key_env:
-            key = os.environ.get(self._settings.api_key_env, "")
-        if key:
+        if key := self._settings.key():
             headers["Authorization"] = f"Bearer {key}"
         return headers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr
@@ -93,3 +94,10 @@ class OpenAISettings(Section):
         False,
         description="Whether HTTP_PROXY and its like apply. Off, since most servers are local.",
     )
+
+    def key(self) -> str:
+        """The key for the server; empty where there is none."""
+        key = self.api_key.get_secret_value()
+        if not key and self.api_key_env:
+            key = os.environ.get(self.api_key_env, "")
+        return key

@@ -4,12 +4,18 @@ from typing import Any
 
 from voicemesh.registry import EngineSpec, Probe
 from voicemesh_llm.engines.scripted.settings import ScriptedSettings
+from voicemesh_llm.knowledge import load
 
 
 def _make(settings: ScriptedSettings) -> Any:
     from voicemesh_llm.engines.scripted.engine import ScriptedModel
 
     return ScriptedModel(settings)
+
+
+def _check(settings: ScriptedSettings) -> Probe:
+    entries = load(settings.knowledge_files, built_in=settings.built_in_knowledge)
+    return Probe(True, f"{len(entries)} entries in its knowledge files")
 
 
 SPEC = EngineSpec(
@@ -19,5 +25,6 @@ SPEC = EngineSpec(
     config_type=ScriptedSettings,
     factory=_make,
     probe=lambda: Probe(True, "part of voicemesh"),
+    check=_check,
     tags=frozenset({"default"}),
 )

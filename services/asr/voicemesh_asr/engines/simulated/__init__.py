@@ -1,0 +1,1 @@
+"""A recogniser that says set texts after set delays."""

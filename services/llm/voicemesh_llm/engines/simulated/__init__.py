@@ -1,0 +1,1 @@
+"""A language model that writes set replies at a set pace."""
