@@ -102,6 +102,95 @@ def test_losing_recognition_concerns_only_a_user_who_speaks() -> None:
     assert not machine.hearing
 
 
+def test_speech_that_was_asked_for_has_the_stamp_of_the_request() -> None:
+    machine = TurnMachine(3, turn=7)
+    assert machine.expect(wants_answer=True) == []
+    expected = machine.expected
+    assert expected is not None
+    assert (expected.epoch, expected.turn) == (3, 8)
+    assert machine.phase == "listening"
+    assert machine.user_started() == []
+    assert machine.hearing == expected
+    (start,) = machine.user_finished("hello")
+    assert start == StartReply(expected, "hello")
+
+
+def test_speech_that_is_only_to_be_heard_is_not_answered_and_the_next_is() -> None:
+    machine = TurnMachine(1)
+    for text, outcome in (
+        ("hello", pb.TURN_OUTCOME_COMPLETED),
+        ("", pb.TURN_OUTCOME_NOTHING_HEARD),
+    ):
+        machine.expect(wants_answer=False)
+        machine.user_started()
+        (end,) = machine.user_finished(text)
+        assert end == EndTurn(machine.stamp, outcome)
+    machine.user_started()
+    assert kinds(machine.user_finished("and now")) == ["StartReply"]
+
+
+def test_to_be_told_to_listen_stops_the_reply() -> None:
+    machine = TurnMachine(1)
+    (start,) = machine.typed("hello", with_speech=False)
+    assert isinstance(start, StartReply)
+    assert machine.expect(wants_answer=True) == [
+        StopReply(start.stamp, "command"),
+        EndTurn(start.stamp, pb.TURN_OUTCOME_INTERRUPTED),
+    ]
+
+
+def test_a_user_who_speaks_already_is_the_turn_that_is_asked_for() -> None:
+    machine = TurnMachine(1)
+    machine.user_started()
+    speaking = machine.hearing
+    assert speaking is not None
+    assert machine.expect(wants_answer=False) == []
+    assert machine.expected is None
+    (end,) = machine.user_finished("hello")
+    assert end == EndTurn(speaking, pb.TURN_OUTCOME_COMPLETED)
+
+
+@pytest.mark.parametrize("newer", ["text", "listen"])
+def test_something_newer_ends_the_turn_that_nobody_has_begun(newer: str) -> None:
+    machine = TurnMachine(1)
+    machine.expect(wants_answer=True)
+    expected = machine.expected
+    assert expected is not None
+    effects = (
+        machine.typed("hello", with_speech=False)
+        if newer == "text"
+        else machine.expect(wants_answer=True)
+    )
+    assert effects[0] == EndTurn(expected, pb.TURN_OUTCOME_INTERRUPTED)
+    assert machine.expected != expected
+
+
+def test_whoever_was_expected_to_speak_hears_an_apology_when_recognition_fails() -> None:
+    machine = TurnMachine(1)
+    machine.expect(wants_answer=True)
+    expected = machine.expected
+    assert expected is not None
+    assert machine.hearing_failed(LOST) == [Apologise(expected, LOST)]
+    assert machine.expected is None
+
+
+def test_a_turn_that_is_given_up_is_not_answered_in_whatever_phase() -> None:
+    machine = TurnMachine(1)
+    machine.expect(wants_answer=True)
+    assert machine.give_up(machine.stamp) == [EndTurn(machine.stamp, pb.TURN_OUTCOME_ABANDONED)]
+    machine.expect(wants_answer=True)
+    machine.user_started()
+    assert machine.give_up(machine.stamp) == []
+    assert kinds(machine.user_finished("hello")) == ["EndTurn"]
+    (start,) = machine.typed("hello", with_speech=False)
+    assert isinstance(start, StartReply)
+    assert machine.give_up(start.stamp) == [
+        StopReply(start.stamp, "gone"),
+        EndTurn(start.stamp, pb.TURN_OUTCOME_ABANDONED),
+    ]
+    assert machine.give_up(start.stamp) == []
+
+
 @pytest.mark.parametrize("text", ["", "   ", "x" * 4001])
 def test_typed_text_must_be_there_and_short_enough(text: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
@@ -160,6 +249,21 @@ class AnyOrder(RuleBasedStateMachine):
     def client_interrupts(self) -> None:
         self.carry_out(self.machine.interrupt())
 
+    @rule(wants_answer=st.booleans())
+    def is_told_to_listen(self, wants_answer: bool) -> None:
+        self.carry_out(self.machine.expect(wants_answer))
+
+    @rule()
+    def nobody_speaks(self) -> None:
+        self.carry_out(self.machine.nobody_spoke())
+
+    @rule(back=st.integers(0, 2))
+    def controller_vanishes(self, back: int) -> None:
+        stamp = type(self.machine.stamp)()
+        stamp.CopyFrom(self.machine.stamp)
+        stamp.turn = max(0, stamp.turn - back)
+        self.carry_out(self.machine.give_up(stamp))
+
     @rule()
     def recognition_is_lost(self) -> None:
         self.carry_out(self.machine.hearing_failed(LOST))
@@ -169,6 +273,11 @@ class AnyOrder(RuleBasedStateMachine):
         live = set(self.started) - self.ended
         answering = self.machine.answering
         assert live == ({answering.turn} if answering is not None else set())
+
+    @invariant()
+    def nobody_is_expected_who_speaks_already(self) -> None:
+        assert self.machine.expected is None or self.machine.hearing is None
+        assert self.machine.expected is None or self.machine.expected == self.machine.stamp
 
     @invariant()
     def the_floor_is_the_robots_only_while_it_answers(self) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
 log = logging.getLogger(__name__)
 
 _APOLOGY_CHUNK_S = 0.2
+_BREATH_S = 0.3
 _DEFAULT_RATE_HERTZ = 16_000
 
 Event = dialog_pb2.ConverseResponse
@@ -155,9 +156,12 @@ class Answering:
         if turn.voice is not None:
             turn.voice.drop_waiting()
             span = common_pb2.TextSpan(begin_char=begin, end_char=begin + len(clip.text))
+            # A breath after what was broken off, so that the two do not run together.
+            breath = bytes(int(rate * _BREATH_S) * 2) if turn.voice.sent_samples else b""
+            audio = breath + clip.audio
             step = int(rate * _APOLOGY_CHUNK_S) * 2
-            for first in range(0, len(clip.audio), step):
-                turn.voice.add(clip.audio[first : first + step], span)
+            for first in range(0, len(audio), step):
+                turn.voice.add(audio[first : first + step], span)
             turn.voice.complete()
             await turn.voice.send_all()
             self._tell_end(stamp, begin + len(clip.text), turn.voice.sent_samples)

@@ -8,16 +8,18 @@ the streams to ASR and TTS.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from voicemesh.errors import DeadlineExceeded, VoiceMeshError
-from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, operations_pb2, robot_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.answering import Answering
-from voicemesh_orchestrator.history import Exchange, History
-from voicemesh_orchestrator.recognition import Recognition
+from voicemesh_orchestrator.face import Face
+from voicemesh_orchestrator.history import Exchange, Memory
+from voicemesh_orchestrator.recognition import Recognition, recognition_config
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.synthesis import Synthesis
 from voicemesh_orchestrator.turn_machine import (
@@ -30,13 +32,17 @@ from voicemesh_orchestrator.turn_machine import (
     TurnMachine,
 )
 from voicemesh_orchestrator.turn_record import TurnRecord, count_error
+from voicemesh_orchestrator.turn_watch import TurnWatch
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
     from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
 
-EPOCH = 1
+log = logging.getLogger(__name__)
+
 # A turn that is heard, one that is answered, and those whose end is being told.
 _LIVE_TURNS = 8
+# A robot knows best whether somebody spoke: it may say so first.
+_NO_SPEECH_GRACE_S = 1.0
 
 Event = dialog_pb2.ConverseResponse
 
@@ -46,25 +52,29 @@ class Conversation:
 
     def __init__(
         self,
-        conversation_id: str,
+        memory: Memory,
         config: dialog_pb2.ConverseConfig,
         settings: OrchestratorSettings,
         llm: LanguageModelServiceAsyncStub,
         synthesis: Synthesis | None,
-        tell: Callable[[Event], None],
+        face: Face,
     ) -> None:
-        """``tell`` sends a response to the client and never waits."""
-        self.conversation_id = conversation_id
+        """``memory``: what was before; it is kept up to date."""
+        self.conversation_id = memory.conversation_id
+        self._memory = memory
+        self._config = config
         self._settings = settings
         self._synthesis = synthesis
-        self._send = tell
+        self.face = face
+        self._watch: TurnWatch | None = None
         self._rate = config.input_format.sample_rate_hertz
-        self._machine = TurnMachine(EPOCH)
-        self._history = History(settings.max_exchanges)
+        self._machine = TurnMachine(memory.stamp.epoch, memory.stamp.turn)
+        self._history = memory.history
         self._turns: dict[int, TurnRecord] = {}
-        self._answering = Answering(conversation_id, config, settings, llm, synthesis, self)
+        self._answering = Answering(self.conversation_id, config, settings, llm, synthesis, self)
         self._recognition: Recognition | None = None
         self._final_deadline: asyncio.TimerHandle | None = None
+        self._no_speech: asyncio.TimerHandle | None = None
         self._heard_samples = 0
         self._heard_at_s = time.monotonic()
         self._phase = self._machine.phase
@@ -79,15 +89,93 @@ class Conversation:
         """The newest stamp."""
         return self._machine.stamp
 
-    @property
-    def phase(self) -> str:
-        """In a word: idle, listening, thinking, speaking."""
-        return self._machine.phase
+    def live_turn(self) -> operations_pb2.LiveTurn:
+        """What the conversation is doing."""
+        return operations_pb2.LiveTurn(
+            conversation_id=self.conversation_id,
+            stamp=self.stamp,
+            phase=self._machine.phase,
+            phase_ms=int((time.monotonic() - self._phase_since_s) * 1000),
+        )
+
+    def _send(self, event: Event) -> None:
+        self.face.tell(event)
+        if self._watch is not None:
+            self._watch.tell(event)
+
+    # What a controller asks for.
+
+    def watch(self, watch: TurnWatch) -> None:
+        """Show ``watch`` what happens from now on; who watched before is superseded."""
+        self.supersede()
+        self._watch = watch
+
+    def supersede(self) -> None:
+        """A newer turn is asked for: who watches is told so."""
+        if self._watch is not None:
+            self._watch.supersede()
+            self._watch = None
+
+    def expect(self, wants_answer: bool) -> common_pb2.Stamp:
+        """The next (or present) speech is a turn that was asked for; its stamp."""
+        self._do(self._machine.expect(wants_answer))
+        return self._machine.hearing or self.stamp
+
+    async def listen(self, stamp: common_pb2.Stamp, no_speech_ms: int) -> None:
+        """Open the microphone for the expected turn of ``stamp``; raises why that cannot be."""
+        limit_ms = no_speech_ms or self._settings.no_speech_timeout_ms
+        request = robot_pb2.ListenRequest(
+            stamp=stamp,
+            recognition=recognition_config(self.conversation_id, self._config),
+            no_speech_timeout_ms=limit_ms,
+        )
+        try:
+            await self.face.listen(request)
+        except VoiceMeshError as error:
+            self._unheard(error, dialog_pb2.TURN_OUTCOME_FAILED)
+            raise
+        if self._machine.expected == stamp:
+            loop = asyncio.get_running_loop()
+            limit_s = limit_ms / 1000
+            self._no_speech = loop.call_later(
+                limit_s + _NO_SPEECH_GRACE_S, self.nobody_spoke, limit_s
+            )
 
     @property
-    def phase_ms(self) -> int:
-        """How long the phase has lasted, in milliseconds."""
-        return int((time.monotonic() - self._phase_since_s) * 1000)
+    def awaits_speech(self) -> bool:
+        """Whether a turn was asked for and nobody has spoken yet."""
+        return self._machine.expected is not None
+
+    def nobody_spoke(self, limit_s: float) -> None:
+        """Nobody has said anything for that long."""
+        error = DeadlineExceeded(
+            f"robot: nobody spoke within {limit_s:g} s", stage=common_pb2.STAGE_ROBOT
+        )
+        self._unheard(error, dialog_pb2.TURN_OUTCOME_NOTHING_HEARD)
+
+    def _unheard(self, error: VoiceMeshError, outcome: dialog_pb2.TurnOutcome.ValueType) -> None:
+        """The expected turn ends before anybody spoke."""
+        self._cancel_timers()
+        if self._machine.expected is not None:
+            self._turn(self._machine.expected).error = error
+            self.face.close_microphone()
+            self._do(self._machine.nobody_spoke(outcome))
+
+    def give_up(self, stamp: common_pb2.Stamp) -> None:
+        """Whoever asked for the turn of ``stamp`` has gone."""
+        if stamp in (self._machine.expected, self._machine.hearing):
+            self.face.close_microphone()
+        self._do(self._machine.give_up(stamp))
+
+    async def wake(self) -> None:
+        """The robot woke up by itself: listen to whoever woke it, unless somebody speaks."""
+        if self._machine.expected is not None or self._machine.hearing is not None:
+            return
+        stamp = self.expect(wants_answer=True)
+        try:
+            await self.listen(stamp, no_speech_ms=0)
+        except VoiceMeshError as error:
+            log.warning("the robot woke up but does not listen: %s", error)
 
     # What the client says.
 
@@ -103,6 +191,10 @@ class Conversation:
         self._advance(chunk.first_sample + chunk.sample_count)
         self._recognition.silence(chunk)
 
+    def heard_until(self, sample: int) -> None:
+        """A robot that streams to ASR itself has sent its sound up to there."""
+        self._advance(sample)
+
     def _advance(self, sample: int) -> None:
         self._heard_samples, self._heard_at_s = sample, time.monotonic()
 
@@ -111,14 +203,15 @@ class Conversation:
         assert self._recognition is not None
         self._recognition.end_of_utterance(end)
         if self._recognition.in_turn:
-            self._cancel_final_deadline()
+            self._cancel_timers()
             limit = self._settings.deadlines.final_transcript_s
             self._final_deadline = asyncio.get_running_loop().call_later(limit, self._final_is_late)
 
-    def _cancel_final_deadline(self) -> None:
-        if self._final_deadline is not None:
-            self._final_deadline.cancel()
-            self._final_deadline = None
+    def _cancel_timers(self) -> None:
+        for timer in (self._final_deadline, self._no_speech):
+            if timer is not None:
+                timer.cancel()
+        self._final_deadline = self._no_speech = None
 
     def _final_is_late(self) -> None:
         limit = self._settings.deadlines.final_transcript_s
@@ -137,6 +230,8 @@ class Conversation:
 
     def report_playback(self, report: common_pb2.PlaybackReport) -> None:
         """Where the client's speaker stands; reports of other turns are late and dropped."""
+        if self._watch is not None:
+            self._watch.played(report)
         answering = self._machine.answering
         if answering is not None and report.stamp == answering:
             voice = self._turn(answering).voice
@@ -148,6 +243,7 @@ class Conversation:
     def on_turn_event(self, event: asr_pb2.TurnEvent) -> None:
         """An event of the user's turn."""
         if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+            self._cancel_timers()
             self._do(self._machine.user_started())
             if self._recognition is not None:
                 self._recognition.stamp = self.stamp
@@ -158,7 +254,7 @@ class Conversation:
             self._send(Event(stamp=stamp, turn_event=event))
 
     def _end_of_turn(self, event: asr_pb2.TurnEvent) -> None:
-        self._cancel_final_deadline()
+        self._cancel_timers()
         now = time.monotonic()
         effects = self._machine.user_finished(event.transcript.text)
         self._send(Event(stamp=self.stamp, turn_event=event))
@@ -176,13 +272,27 @@ class Conversation:
 
     def recognition_failed(self, error: VoiceMeshError) -> None:
         """ASR has failed: what is being said is lost."""
-        self._cancel_final_deadline()
+        self._cancel_timers()
         error.stage = error.stage or common_pb2.STAGE_ASR
         effects = self._machine.hearing_failed(error)
         if not effects:
             count_error(error)
             self._send(Event(stamp=self.stamp, error=error.detail()))
+        else:
+            self.face.close_microphone()
         self._do(effects)
+
+    def lost(self, error: VoiceMeshError) -> None:
+        """The client itself has failed: nobody is there to hear an apology."""
+        self._cancel_timers()
+        machine = self._machine
+        stamp = machine.answering or machine.hearing or machine.expected
+        if stamp is None:
+            return
+        count_error(error)
+        self._turn(stamp).error = error
+        self._send(Event(stamp=stamp, error=error.detail()))
+        self._do(machine.abandon(dialog_pb2.TURN_OUTCOME_FAILED))
 
     # What a reply says (see Asker).
 
@@ -238,6 +348,7 @@ class Conversation:
                 case MoveFloor(state, transition):
                     floor = dialog_pb2.FloorChange(state=state, transition=transition)
                     self._send(Event(stamp=self.stamp, floor=floor))
+        self._memory.stamp = self.stamp
         if self._phase != self._machine.phase:
             self._phase, self._phase_since_s = self._machine.phase, time.monotonic()
 
@@ -254,10 +365,12 @@ class Conversation:
 
     async def close(self) -> None:
         """The client is gone: end what is under way and the streams."""
-        self._cancel_final_deadline()
+        self._cancel_timers()
         self._do(self._machine.abandon())
         await self._answering.close()
         if self._recognition is not None:
             await self._recognition.close()
         if self._synthesis is not None:
             await self._synthesis.close()
+        if self._watch is not None:
+            self._watch.end()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import grpc.aio
 
 from voicemesh import logs
-from voicemesh.aio import uninterrupted
-from voicemesh.audio import check_chunk, check_format
+from voicemesh.aio import SilenceLimit, TaskSet, uninterrupted
+from voicemesh.audio import check_format
 from voicemesh.errors import (
     DeadlineExceeded,
     InvalidArgument,
@@ -22,51 +22,50 @@ from voicemesh.errors import (
     Unsupported,
 )
 from voicemesh.server import Outbox
-from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, operations_pb2, tts_pb2
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, operations_pb2, robot_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.conversation import Conversation
-from voicemesh_orchestrator.recognition import Recognition
+from voicemesh_orchestrator.history import History, Memory
+from voicemesh_orchestrator.microphone import Microphone
+from voicemesh_orchestrator.observers import Observers, Watch
+from voicemesh_orchestrator.recognition import recognition_config
+from voicemesh_orchestrator.robot_commands import RobotCommands
 from voicemesh_orchestrator.settings import OrchestratorSettings
+from voicemesh_orchestrator.stubs import Stubs
 from voicemesh_orchestrator.synthesis import Synthesis
-
-if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
-    from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceAsyncStub
-    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
-    from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
-MAX_SILENCE_S = 10
+_SETTLE_S = 2.0  # A report is that late at most: the device's buffer and the way.
+_EPOCH = 1  # Nobody else has owned a conversation that is new.
 
 Request = dialog_pb2.ConverseRequest
 Response = dialog_pb2.ConverseResponse
 
 
-@dataclass(frozen=True)
-class Stubs:
-    """The services that conversations use."""
-
-    asr: SpeechRecognizerServiceAsyncStub
-    llm: LanguageModelServiceAsyncStub
-    tts: SpeechSynthesizerServiceAsyncStub
-
-
 class Converse:
-    """One client's stream."""
+    """One client's stream; it is also the face that its conversation talks to."""
 
     def __init__(
         self,
         settings: OrchestratorSettings,
         stubs: Stubs,
         capabilities: dialog_pb2.DialogCapabilities,
+        watches: Sequence[Watch] = (),
     ) -> None:
-        """Nothing is opened before ``run``."""
+        """Nothing is opened before ``run``. ``watches`` give the observers of it."""
         self._settings = settings
         self._stubs = stubs
         self._capabilities = capabilities
+        self._observers = Observers(watches)
         self._conversation_id = uuid.uuid4().hex[:12]
-        self._next_sample = 0
-        self._rate = 0
+        self._microphone: Microphone | None = None
+        self._tasks = TaskSet()
+        self._commands = RobotCommands(self._command, settings.deadlines.robot_answer_s)
+        self._told_to_listen: common_pb2.Stamp | None = None
+        self._reports_playback = False
+        self._silent = asyncio.Event()
+        self._silent.set()
         self._outbox: Outbox[Response]
         self._conversation: Conversation
 
@@ -75,19 +74,59 @@ class Converse:
         """Whether the conversation is under way."""
         return hasattr(self, "_conversation")
 
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation, once it has started."""
+        return self._conversation
+
     def turn(self) -> operations_pb2.LiveTurn:
         """What the conversation is doing."""
-        return operations_pb2.LiveTurn(
-            conversation_id=self._conversation_id,
-            stamp=self._conversation.stamp,
-            phase=self._conversation.phase,
-            phase_ms=self._conversation.phase_ms,
-        )
+        return self._conversation.live_turn()
 
     def notify(self, notice: common_pb2.DrainNotice) -> None:
         """Tell the client that this process will stop."""
         if self.started:
-            self._outbox.send(Response(stamp=self._conversation.stamp, drain=notice))
+            self._say(Response(stamp=self._conversation.stamp, drain=notice))
+
+    # What the conversation wants of its face (see Face).
+
+    def tell(self, event: Response) -> None:
+        """Send news to the client."""
+        match event.WhichOneof("converse_response"):
+            case "turn_event":
+                if event.turn_event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                    self._told_to_listen = None  # The robot sees the same event.
+            case "reply_audio" if self._reports_playback:
+                self._silent.clear()
+            case "reply_interrupted":
+                self._silent.set()
+        self._say(event)
+
+    async def listen(self, request: robot_pb2.ListenRequest) -> None:
+        """Command the robot to open its microphone; its sound comes as ever."""
+        if self._microphone is None:
+            raise Unsupported(
+                "this conversation has no microphone: its client left config.input_format unset",
+                field="conversation_id",
+            )
+        await self._commands.ask(robot_pb2.RobotCommand(listen=request))
+        self._told_to_listen = request.stamp
+
+    def close_microphone(self) -> None:
+        """Take the command back."""
+        if self._told_to_listen is not None:
+            stop = robot_pb2.StopRequest(stamp=self._told_to_listen, listening=True)
+            self._told_to_listen = None
+            self._commands.tell(robot_pb2.RobotCommand(stop=stop))
+
+    async def settled(self) -> None:
+        """Wait for the report that the reply has been played, where one will come."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                await self._silent.wait()
+
+    def _command(self, command: robot_pb2.RobotCommand) -> None:
+        self._say(Response(stamp=self._conversation.stamp, command=command))
 
     async def run(
         self,
@@ -96,37 +135,51 @@ class Converse:
     ) -> None:
         """Serve the stream until the client ends it or goes away."""
         config = await self._first(requests)
-        with logs.bind(self._conversation_id), metrics.CONVERSATIONS.track_inprogress():
+        conversations = metrics.CONVERSATIONS
+        with logs.bind(self._conversation_id), conversations.track_inprogress(), self._observers:
             async with Outbox(context, service="orchestrator") as self._outbox:
-                synthesis = self._synthesis(config) if config.HasField("output_format") else None
+                synthesis = (
+                    self._stubs.synthesis(self._conversation_id, config, self._settings)
+                    if config.HasField("output_format")
+                    else None
+                )
+                history = History(self._settings.max_exchanges)
                 conversation = Conversation(
-                    self._conversation_id,
+                    Memory(self._conversation_id, history, common_pb2.Stamp(epoch=_EPOCH)),
                     config,
                     self._settings,
                     self._stubs.llm,
                     synthesis,
-                    self._outbox.send,
+                    self,
                 )
                 try:
                     await self._open(config, conversation, synthesis)
                     log.info("conversation begins")
-                    await self._listen(requests)
+                    await self._take_all(requests)
                 finally:
+                    self._commands.close()
                     await uninterrupted(conversation.close(), "close conversation")
+                    await self._tasks.close()
                     log.info("conversation ends")
 
+    def _say(self, response: Response) -> None:
+        self._outbox.send(response)
+        self._observers.said(response)
+
     async def _first(self, requests: AsyncIterator[Request]) -> dialog_pb2.ConverseConfig:
-        first = await self._read(requests)
+        async with self._patience():
+            first = await anext(requests, None)
         if first is None or first.WhichOneof("converse_request") != "config":
             raise ProtocolViolation("the first message must carry config", field="converse_request")
         config = first.config
+        self._reports_playback = config.reports_playback
         if config.resume_token:
             raise NotFound(
                 "this conversation is not known here; start a new one without a resume_token",
                 field="config.resume_token",
             )
         if config.HasField("input_format"):
-            self._rate = check_format(config.input_format, "config.input_format")
+            self._microphone = Microphone(check_format(config.input_format, "config.input_format"))
         if config.HasField("output_format"):
             check_format(config.output_format, "config.output_format")
         if not 0 <= config.reply_lead_ms <= 600_000:
@@ -150,8 +203,10 @@ class Converse:
         synthesis: Synthesis | None,
     ) -> None:
         """Open ear and mouth; a service that refuses refuses the conversation."""
-        if self._rate:
-            recognition = self._recognition(config, conversation)
+        if self._microphone is not None:
+            recognition = self._stubs.recognition(
+                recognition_config(self._conversation_id, config), self._settings, conversation
+            )
             conversation.attach(recognition)
             hearing = await recognition.start()
             self._capabilities.heard_languages.extend(hearing.capabilities.languages)
@@ -159,136 +214,88 @@ class Converse:
             await synthesis.ensure_open()
             self._capabilities.spoken_languages.extend(synthesis.capabilities.languages)
         self._conversation = conversation
-        self._outbox.send(
+        self._observers.begin(self._conversation_id, config)
+        self._say(
             Response(
                 stamp=conversation.stamp,
                 started=dialog_pb2.ConversationStarted(
                     conversation_id=self._conversation_id,
                     capabilities=self._capabilities,
                     reply_lead_ms=config.reply_lead_ms or self._settings.reply_lead_ms,
+                    recorded=self._observers.keep,
                 ),
             )
         )
 
-    def _recognition(
-        self, config: dialog_pb2.ConverseConfig, conversation: Conversation
-    ) -> Recognition:
-        recognition = asr_pb2.StreamingRecognitionConfig(
-            conversation_id=self._conversation_id,
-            audio_format=config.input_format,
-            language_codes=config.language_codes,
-            interim_results=True,
-            phrase_hints=config.phrase_hints,
-            vad=config.vad,
-            turn_detector=config.turn_detector,
-        )
-        return Recognition(
-            self._stubs.asr,
-            self._settings.asr_target,
-            recognition,
-            self._settings.deadlines.connect_s,
-            self._settings.microphone_coalescing_ms,
-            conversation.on_turn_event,
-            conversation.recognition_failed,
-        )
-
-    def _synthesis(self, config: dialog_pb2.ConverseConfig) -> Synthesis:
-        synthesis = tts_pb2.StreamingSynthesisConfig(
-            conversation_id=self._conversation_id,
-            audio_format=config.output_format,
-            language_code=config.language_codes[0] if config.language_codes else "",
-            voice_name=config.voice_name,
-        )
-        return Synthesis(
-            self._stubs.tts,
-            self._settings.tts_target,
-            synthesis,
-            self._settings.deadlines.connect_s,
-        )
-
-    async def _listen(self, requests: AsyncIterator[Request]) -> None:
+    async def _take_all(self, requests: AsyncIterator[Request]) -> None:
         """Take requests until the client says good-bye, half-closes or is gone."""
-        while True:
-            request = await self._read(requests)
-            if request is None or request.WhichOneof("converse_request") == "end":
-                return
-            await self._take(request)
+        async with self._patience() as limit:
+            async for request in requests:
+                limit.heard()
+                self._observers.heard(request)
+                if request.WhichOneof("converse_request") == "end":
+                    return
+                await self._take(request)
 
-    async def _read(self, requests: AsyncIterator[Request]) -> Request | None:
-        """The next request; None at the end, an error when the client is silent for too long."""
-        limit = self._settings.deadlines.client_silence_s
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[SilenceLimit]:
+        """An error when the client is silent for too long."""
+        limit = SilenceLimit(self._settings.deadlines.client_silence_s)
         try:
-            async with asyncio.timeout(limit):
-                return await anext(requests, None)
+            async with limit:
+                yield limit
         except TimeoutError:
+            if not limit.expired:
+                raise
             raise DeadlineExceeded(
-                f"nothing came from the client for {limit:g} s; send audio, silence or heartbeats"
+                f"nothing came from the client for {self._settings.deadlines.client_silence_s:g} "
+                "s; send audio, silence or heartbeats"
             ) from None
 
     async def _take(self, request: Request) -> None:
         conversation = self._conversation
         match request.WhichOneof("converse_request"):
             case "audio":
-                self._check_microphone("audio")
-                self._next_sample += check_chunk(
-                    request.audio, self._next_sample, self._rate, "audio"
-                )
+                self._sound("audio").take_audio(request.audio)
                 await conversation.hear(request.audio)
             case "silence":
-                self._check_microphone("silence")
-                self._check_silence(request.silence)
-                self._next_sample += request.silence.sample_count
+                self._sound("silence").take_silence(request.silence)
                 conversation.hear_silence(request.silence)
             case "end_of_utterance":
-                self._check_microphone("end_of_utterance")
-                self._check_end(request.end_of_utterance)
+                self._sound("end_of_utterance").check_end(request.end_of_utterance)
                 conversation.end_utterance(request.end_of_utterance)
             case "text":
                 if request.text.with_speech:
-                    self._check_microphone("text.with_speech")
+                    self._sound("text.with_speech")
                 conversation.type_text(request.text)
             case "playback":
                 conversation.report_playback(request.playback)
+                if request.playback.drained:
+                    self._silent.set()
             case "interrupt":
                 conversation.interrupt(request.interrupt)
             case "heartbeat":
                 if not request.heartbeat.echo:
                     request.heartbeat.echo = True
-                    self._outbox.send(
-                        Response(stamp=conversation.stamp, heartbeat=request.heartbeat)
-                    )
-            case "local_speech" | "wake" | "command_result":
+                    self._say(Response(stamp=conversation.stamp, heartbeat=request.heartbeat))
+            case "wake":
+                self._sound("wake")
+                if not self._tasks:  # One that has woken up already is being told to listen.
+                    self._tasks.start(conversation.wake(), "wake")
+            case "command_result":
+                self._commands.take(request.command_result)
+            case "local_speech":
                 pass  # News of the robot that no decision depends on yet.
             case "config":
                 raise ProtocolViolation("config may be sent only once", field="config")
             case _:
                 raise ProtocolViolation("the message is empty", field="converse_request")
 
-    def _check_microphone(self, field: str) -> None:
-        if not self._rate:
+    def _sound(self, field: str) -> Microphone:
+        """The microphone, for a message that needs one."""
+        if self._microphone is None:
             raise ProtocolViolation(
                 "no sound can come, because config.input_format is unset; set it to send sound",
                 field=field,
             )
-
-    def _check_end(self, end: common_pb2.EndOfUtterance) -> None:
-        if not 0 <= end.sample <= self._next_sample:
-            raise InvalidArgument(
-                f"the utterance ends at sample {end.sample}, but sound has come up to "
-                f"{self._next_sample} only; send its sound first",
-                field="end_of_utterance.sample",
-            )
-
-    def _check_silence(self, silence: common_pb2.SilenceChunk) -> None:
-        if not 0 < silence.sample_count <= MAX_SILENCE_S * self._rate:
-            raise InvalidArgument(
-                f"{silence.sample_count} samples of silence are out of range; send 1 sample to "
-                f"{MAX_SILENCE_S} s at a time",
-                field="silence.sample_count",
-            )
-        if silence.first_sample != self._next_sample:
-            raise InvalidArgument(
-                f"the silence begins at sample {silence.first_sample}, but {self._next_sample} "
-                "is next",
-                field="silence.first_sample",
-            )
+        return self._microphone

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from voicemesh.v1 import llm_pb2 as pb
+from voicemesh.v1.common_pb2 import Stamp
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,13 @@ class History:
             if exchange.heard:
                 messages.append(_message(pb.ROLE_ASSISTANT, exchange.heard, exchange.interrupted))
         return [*messages, _message(pb.ROLE_USER, question)]
+
+
+@dataclass
+class Memory:
+    """What a conversation remembers. It may outlive the stream that carries it."""
+
+    conversation_id: str
+    history: History
+    stamp: Stamp
+    """The newest that it has minted; its epoch is the lease."""

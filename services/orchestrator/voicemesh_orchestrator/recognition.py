@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from voicemesh.aio import TaskSet
 from voicemesh.errors import VoiceMeshError, from_detail
-from voicemesh.v1 import asr_pb2, common_pb2
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
+from voicemesh_orchestrator.beat import Beat
 from voicemesh_orchestrator.upstream import Upstream
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
@@ -23,11 +24,27 @@ _LONGEST_BACKOFF_S = 3.0
 _KEPT_S = 8.0  # Longer than a killed recogniser takes to come back and be found.
 _KEPT_MESSAGES = 200  # Fewer than a stream takes at once.
 _LONGEST_SILENCE_S = 10
+_WARNING_TAKES_MS = 40  # A final pass, and the way of the eager end to here.
 
 Request = asr_pb2.StreamingRecognizeRequest
 Response = asr_pb2.StreamingRecognizeResponse
 Sound = common_pb2.AudioChunk | common_pb2.SilenceChunk
 Said = Sound | common_pb2.EndOfUtterance
+
+
+def recognition_config(
+    conversation_id: str, config: dialog_pb2.ConverseConfig
+) -> asr_pb2.StreamingRecognitionConfig:
+    """How the speech of a conversation is to be recognised."""
+    return asr_pb2.StreamingRecognitionConfig(
+        conversation_id=conversation_id,
+        audio_format=config.input_format,
+        language_codes=config.language_codes,
+        interim_results=True,
+        phrase_hints=config.phrase_hints,
+        vad=config.vad,
+        turn_detector=config.turn_detector,
+    )
 
 
 class Recognition:
@@ -44,10 +61,14 @@ class Recognition:
         config: asr_pb2.StreamingRecognitionConfig,
         connect_s: float,
         coalescing_ms: int,
+        beat: Beat,
         on_turn_event: Callable[[asr_pb2.TurnEvent], None],
         on_failed: Callable[[VoiceMeshError], None],
     ) -> None:
-        """``on_failed``: the utterance is lost; a lost stream is reopened by itself."""
+        """``beat`` is of ``coalescing_ms`` and shared by all conversations.
+
+        ``on_failed``: the utterance is lost; a lost stream is reopened by itself.
+        """
         self._stub = stub
         self._target = target
         self._config = config
@@ -55,7 +76,10 @@ class Recognition:
         self._on_turn_event = on_turn_event
         self._on_failed = on_failed
         self._rate = config.audio_format.sample_rate_hertz
+        self._coalescing_ms = coalescing_ms
         self._coalesced_samples = self._rate * coalescing_ms // 1000
+        self._beat = beat
+        self._leave_beat: Callable[[], None] | None = None
         self._pending = bytearray()
         self._pending_first = 0
         # The sample after the last that was passed on (sent or kept).
@@ -66,6 +90,8 @@ class Recognition:
         self._upstream = self._new_upstream()
         self.stamp = common_pb2.Stamp()
         self.in_turn = False
+        self._warns = False
+        self._nearly_over = False
 
     def _new_upstream(self) -> Upstream[Request, Response]:
         return Upstream(
@@ -83,7 +109,17 @@ class Recognition:
             Request(stamp=self.stamp, streaming_config=self._config),
             self._connect_s,
         )
+        self._opened(response.started)
+        if self._coalesced_samples:
+            self._leave_beat = self._beat.join(self._flush)
         return response.started
+
+    def _opened(self, started: asr_pb2.RecognitionStarted) -> None:
+        """Whether an eager end comes early enough before the end to be a warning of it."""
+        waits = started.turn_detector
+        first_end_ms = min(waits.sentence_end_wait_ms, waits.clause_end_wait_ms)
+        early_ms = first_end_ms - waits.eager_wait_ms
+        self._warns = early_ms >= self._coalescing_ms + _WARNING_TAKES_MS
 
     def _hear(self, response: Response) -> None:
         kind = response.WhichOneof("streaming_response")
@@ -96,6 +132,11 @@ class Recognition:
                 self.in_turn = True
             elif event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
                 self.in_turn = False
+            if event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN:
+                self._nearly_over = True
+                self._flush()
+            elif event.type != asr_pb2.TURN_EVENT_TYPE_UPDATE:
+                self._nearly_over = False
             self._on_turn_event(event)
 
     async def audio(self, chunk: common_pb2.AudioChunk) -> None:
@@ -103,10 +144,21 @@ class Recognition:
         if not self._pending:
             self._pending_first = chunk.first_sample
         self._pending += chunk.audio
-        # Messages cost, so quiet sound is coalesced; in a turn somebody waits.
-        if self.in_turn or len(self._pending) // 2 >= self._coalesced_samples:
+        if not self._may_wait(len(chunk.audio) // 2):
             self._flush()
         await self._upstream.room()
+
+    def _may_wait(self, samples: int) -> bool:
+        """Whether a chunk may wait for the beat, because messages cost.
+
+        Not near the end of a turn, where somebody waits; nor are messages saved
+        where chunks are long already or come faster than real time.
+        """
+        if not self._beat.gathers or samples >= self._coalesced_samples:
+            return False
+        if self.in_turn and (self._nearly_over or not self._warns):
+            return False
+        return len(self._pending) // 2 < 2 * self._coalesced_samples
 
     def silence(self, chunk: common_pb2.SilenceChunk) -> None:
         """Silence as a duration."""
@@ -170,13 +222,16 @@ class Recognition:
             config.first_sample = self._oldest_sample()
             request = Request(stamp=self.stamp, streaming_config=config)
             try:
-                await upstream.start(self._stub.StreamingRecognize, request, self._connect_s)
+                response = await upstream.start(
+                    self._stub.StreamingRecognize, request, self._connect_s
+                )
             except VoiceMeshError as error:
                 log.warning("recognition is still lost: %s", error)
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
             else:
                 self._upstream = upstream
+                self._opened(response.started)
                 self._replay(config.first_sample)
                 log.info("recognition goes on")
                 return
@@ -199,6 +254,8 @@ class Recognition:
 
     async def close(self) -> None:
         """End the stream."""
+        if self._leave_beat is not None:
+            self._leave_beat()
         await self._tasks.close()
         await self._upstream.close()
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc.aio
 
 from voicemesh.channels import open_channel
-from voicemesh.errors import Unsupported
-from voicemesh.server import Admission, Service, ServiceSpec, rpc_errors
+from voicemesh.errors import InvalidArgument, NotFound, Superseded, from_detail
+from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings
-from voicemesh.v1 import common_pb2, dialog_pb2, operations_pb2
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, operations_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh.v1.dialog_pb2_grpc import (
     DialogServiceServicer,
@@ -19,15 +21,20 @@ from voicemesh.v1.dialog_pb2_grpc import (
 )
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
-from voicemesh_orchestrator.converse import Converse, Stubs
+from voicemesh_orchestrator.beat import Beat
+from voicemesh_orchestrator.controlled_turn import ControlledTurn, Wanted
+from voicemesh_orchestrator.conversation import Conversation
+from voicemesh_orchestrator.converse import Converse
+from voicemesh_orchestrator.observers import Watch
+from voicemesh_orchestrator.recorder import Recorder
+from voicemesh_orchestrator.robots import Robots
 from voicemesh_orchestrator.settings import OrchestratorSettings
+from voicemesh_orchestrator.stubs import Stubs
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_NO_LISTENER = Unsupported(
-    "turns on a robot's listener are not offered by this version; use Converse", field="robot"
-)
-
+_LISTENED = (dialog_pb2.TURN_OUTCOME_COMPLETED, dialog_pb2.TURN_OUTCOME_NOTHING_HEARD)
+_NOT_HEARD = Superseded("something else was asked of the robot before anybody was heard")
 _RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
@@ -43,10 +50,15 @@ class Orchestrator(Service, DialogServiceServicer):
         self.admission = Admission(settings.max_conversations, "conversations")
         self._channels: list[grpc.aio.Channel] = []
         self._live: set[Converse] = set()
+        self._controllers: set[Outbox[dialog_pb2.RunTurnResponse]] = set()
         self._stubs: Stubs
+        self._robots: Robots
+        self._recorder: Recorder | None = None
 
     async def load(self) -> None:
         """Open the channels; the services themselves may come up later."""
+        if self.settings.recorder.folder:
+            self._recorder = Recorder(self.settings)
         asr, llm, tts = self._channels = [
             open_channel(target)
             for target in (
@@ -59,7 +71,9 @@ class Orchestrator(Service, DialogServiceServicer):
             SpeechRecognizerServiceStub(asr),
             LanguageModelServiceStub(llm),
             SpeechSynthesizerServiceStub(tts),
+            Beat(self.settings.microphone_coalescing_ms / 1000),
         )
+        self._robots = Robots(self.settings, self._stubs)
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
         """Add DialogService."""
@@ -77,9 +91,14 @@ class Orchestrator(Service, DialogServiceServicer):
             max_concurrent_conversations=self.settings.max_conversations,
         )
 
+    def _watches(self) -> Sequence[Watch]:
+        """Who watches a new conversation."""
+        return () if self._recorder is None else (self._recorder.watch,)
+
     def live_turns(self) -> Sequence[operations_pb2.LiveTurn]:
         """What each conversation is doing."""
-        return [live.turn() for live in self._live if live.started]
+        dialled_in = [live.turn() for live in self._live if live.started]
+        return [*dialled_in, *self._robots.live_turns()]
 
     # The stubs know stream handlers as generators only; grpc.aio also takes
     # coroutines that write, which lets one task own the writing.
@@ -89,37 +108,89 @@ class Orchestrator(Service, DialogServiceServicer):
         """A conversation in both directions at once."""
         async with rpc_errors(context, self.stage):
             with self.admission.slot():
-                live = Converse(self.settings, self._stubs, self._capabilities())
+                live = Converse(self.settings, self._stubs, self._capabilities(), self._watches())
                 self._live.add(live)
                 try:
                     await live.run(request_iterator, context)
                 finally:
                     self._live.discard(live)
 
+    @asynccontextmanager
+    async def _on_robot(
+        self, request: dialog_pb2.RunTurnRequest | dialog_pb2.ListenOnceRequest
+    ) -> AsyncIterator[Conversation]:
+        """The conversation that a controller means, with the robot that is dialled or has."""
+        match request.WhichOneof("robot"):
+            case "robot_target":
+                with self.admission.slot():
+                    dialled = self._robots.conversation(
+                        request.robot_target, request.language_codes
+                    )
+                    async with dialled as conversation:
+                        yield conversation
+            case "conversation_id":
+                yield self._live_conversation(request.conversation_id)
+            case _:
+                raise InvalidArgument(
+                    "no robot is named; set robot_target or conversation_id", field="robot"
+                )
+
+    def _live_conversation(self, conversation_id: str) -> Conversation:
+        for live in self._live:
+            if live.started and live.conversation.conversation_id == conversation_id:
+                return live.conversation
+        raise NotFound(
+            f"no conversation {conversation_id!r} is open here; ListTurns names those that are",
+            field="conversation_id",
+        )
+
     async def ListenOnce(
         self, request: dialog_pb2.ListenOnceRequest, context: Context
     ) -> dialog_pb2.ListenOnceResponse:
-        """Refused: this version has no listener to trigger."""
-        async with rpc_errors(context, self.stage):
-            raise _NO_LISTENER
-        raise AssertionError("refused above")
+        """Have a robot hear one turn."""
+        response = dialog_pb2.ListenOnceResponse()
 
-    async def RunTurn(  # type: ignore[override]
+        def take(news: dialog_pb2.RunTurnResponse) -> None:
+            event = news.turn_event
+            if event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                response.transcript.CopyFrom(event.transcript)
+
+        async with rpc_errors(context, self.stage):
+            wanted = Wanted(no_speech_ms=request.no_speech_timeout_ms, wants_answer=False)
+            async with self._on_robot(request) as conversation:
+                ended = await ControlledTurn(conversation, self.settings, take).run(wanted)
+            if ended.outcome not in _LISTENED:
+                raise from_detail(ended.error) if ended.HasField("error") else _NOT_HEARD
+        return response
+
+    async def RunTurn(  # type: ignore[override]  # As above.
         self, request: dialog_pb2.RunTurnRequest, context: Context
     ) -> None:
-        """Refused: this version has no listener to trigger."""
+        """One whole turn on a robot."""
         async with rpc_errors(context, self.stage):
-            raise _NO_LISTENER
+            wanted = Wanted(request.text, request.no_speech_timeout_ms)
+            async with Outbox(context, service="orchestrator") as outbox:
+                self._controllers.add(outbox)
+                try:
+                    async with self._on_robot(request) as conversation:
+                        turn = ControlledTurn(conversation, self.settings, outbox.send)
+                        await turn.run(wanted)
+                finally:
+                    self._controllers.discard(outbox)
 
     async def drain(self, notice: common_pb2.DrainNotice) -> None:
         """Tell every client."""
         for live in self._live:
             live.notify(notice)
+        for controller in self._controllers:
+            controller.send(dialog_pb2.RunTurnResponse(drain=notice))
 
     async def close(self) -> None:
-        """Close the channels."""
+        """Close the channels; let the recorder write to its end."""
         for channel in self._channels:
             await channel.close()
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
 
 
 def _make(settings: Settings) -> Orchestrator:

@@ -34,6 +34,20 @@ class Deadlines(Section):
         le=60,
         description="Seconds from a piece to its first audio, and between two chunks of it.",
     )
+    robot_answer_s: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds for a robot's listener to be reached, and for a robot that dialled "
+        "out to answer a command.",
+    )
+    robot_turn_s: float = Field(
+        300.0,
+        gt=1,
+        le=86400,
+        description="Seconds for a whole turn that a controller asks for. Longer than the longest "
+        "question with its answer.",
+    )
     client_silence_s: float = Field(
         120.0,
         gt=1,
@@ -73,6 +87,32 @@ class Cutting(Section):
     )
 
 
+class RecorderSettings(Section):
+    """``[orchestrator.recorder]``: whether conversations are recorded, and how much is kept."""
+
+    folder: str = Field(
+        "",
+        description="Where every conversation is recorded, sound and text, a folder each. Empty: "
+        "nothing is recorded, because what people say is their own.",
+    )
+    max_megabytes: float = Field(
+        500.0,
+        gt=0,
+        le=4000,
+        description="The longest recording, in MB of 1000000 bytes; it is cut there. Four hours "
+        "of one direction at 16 kHz.",
+    )
+    max_conversations: int = Field(
+        100, ge=1, le=100_000, description="Recordings that are kept; older ones are deleted."
+    )
+    min_free_megabytes: float = Field(
+        1000.0,
+        ge=0,
+        description="Free space of the disk in MB below which nothing is recorded, so that the "
+        "services never find it full.",
+    )
+
+
 class OrchestratorSettings(ServerSettings):
     """``[orchestrator]``: the orchestrator."""
 
@@ -107,11 +147,38 @@ class OrchestratorSettings(ServerSettings):
         "synthesis of the next piece; more is wasted when the user interrupts.",
     )
     microphone_coalescing_ms: int = Field(
-        60,
+        100,
         ge=0,
         le=200,
-        description="While nobody speaks, microphone audio goes to ASR in messages of this length, "
-        "in milliseconds, because messages are what costs. In a turn it goes at once.",
+        description="With more than 8 conversations microphone audio goes to ASR in messages of "
+        "this length, in milliseconds, because messages are what costs. From an eager end of turn "
+        "on it goes at once, and so does the audio of few conversations. 0: always at once.",
+    )
+    robot_asr_target: str = Field(
+        "",
+        description="Where robots reach speech recognition: their listeners then stream to it "
+        "themselves. Empty: their sound comes back to the orchestrator, which passes it on.",
+    )
+    no_speech_timeout_ms: int = Field(
+        8_000,
+        ge=100,
+        le=600_000,
+        description="How long a robot that was told to listen waits for speech, in milliseconds.",
+    )
+    robot_idle_s: float = Field(
+        600.0,
+        gt=0,
+        le=86_400,
+        description="Seconds after which the conversation with a robot is forgotten that nobody "
+        "has asked for a turn.",
+    )
+    max_robots: int = Field(
+        256,
+        ge=1,
+        le=10_000,
+        description="Conversations with robots that are remembered; the longest idle is forgotten "
+        "for a new one.",
     )
     deadlines: Deadlines = Field(default_factory=Deadlines)
     cutting: Cutting = Field(default_factory=Cutting)
+    recorder: RecorderSettings = Field(default_factory=RecorderSettings)

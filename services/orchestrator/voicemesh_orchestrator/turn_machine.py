@@ -121,9 +121,11 @@ class TurnMachine:
         self._wants_answer = wants_answer
         return effects
 
-    def nobody_spoke(self) -> list[Effect]:
-        """Whoever was expected to speak did not."""
-        return self._expect_nobody(pb.TURN_OUTCOME_NOTHING_HEARD)
+    def nobody_spoke(
+        self, outcome: pb.TurnOutcome.ValueType = pb.TURN_OUTCOME_NOTHING_HEARD
+    ) -> list[Effect]:
+        """Whoever was expected to speak did not, or could not."""
+        return self._expect_nobody(outcome)
 
     def _expect_nobody(self, outcome: pb.TurnOutcome.ValueType) -> list[Effect]:
         if self._expected is None:
@@ -150,8 +152,10 @@ class TurnMachine:
             stamp = self._next_turn()  # Text typed meanwhile has taken a newer number.
         self._hearing = None
         wants_answer, self._wants_answer = self._wants_answer, True
-        if text.strip() and not wants_answer:
-            return [EndTurn(stamp, pb.TURN_OUTCOME_COMPLETED)]
+        if not wants_answer:
+            heard = bool(text.strip())
+            outcome = pb.TURN_OUTCOME_COMPLETED if heard else pb.TURN_OUTCOME_NOTHING_HEARD
+            return [EndTurn(stamp, outcome)]
         question = "\n".join(part for part in (text.strip(), self._typed) if part)
         self._typed = ""
         if not question:

@@ -11,6 +11,8 @@ from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.playback import Playback, SpokenText
 
+_LONGEST_LIVE_LEAD_MS = 10_000
+
 
 class Voice:
     """The audio of one reply between synthesis and speaker.
@@ -30,6 +32,8 @@ class Voice:
         """``ahead_ms``: how much may wait here before synthesis must pause."""
         self._lead = rate_hertz * lead_ms // 1000
         self._ahead = rate_hertz * ahead_ms // 1000
+        # Whoever asks for more only stores the reply and cannot run dry.
+        self._heard_live = lead_ms <= _LONGEST_LIVE_LEAD_MS
         self._send = send
         self._waiting: deque[dialog_pb2.ReplyAudio] = deque()
         self._waiting_samples = 0
@@ -120,7 +124,8 @@ class Voice:
             self._room.set()
         before = self._playback.underruns
         self._playback.add(count, now)
-        metrics.LATE_AUDIO.inc(self._playback.underruns - before)
+        if self._heard_live:
+            metrics.LATE_AUDIO.inc(self._playback.underruns - before)
         self._send(reply)
 
     async def _wait(self, seconds: float | None) -> None:
