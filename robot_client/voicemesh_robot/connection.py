@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import grpc
 import grpc.aio
@@ -33,6 +33,8 @@ class ConversationOptions:
     """Continues an earlier conversation; empty: a new one."""
     connect_timeout_s: float = 3.0
     """How long to wait for the connection."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Facts of the robot, for replies to use."""
     admission_timeout_s: float = 15.0
     """How long to wait for the orchestrator's first word: it opens its own streams first."""
 
@@ -45,6 +47,7 @@ class ConversationOptions:
             resume_token=self.resume_token,
             reports_playback=self.reply_rate_hertz is not None,
             reply_lead_ms=self.reply_lead_ms,
+            facts=self.facts,
         )
 
 

@@ -39,6 +39,11 @@ def _lost(error: VoiceMeshError) -> VoiceMeshError:
     )
 
 
+_STOPPED = Unavailable(
+    "orchestrator: it has stopped, as it had announced; ask again when it is back", stage=STAGE
+)
+
+
 class Conversation:
     """An open conversation. Use ``async with await Conversation.open(...)``.
 
@@ -180,7 +185,7 @@ class Conversation:
 
     def _fail(self, error: VoiceMeshError) -> None:
         if self._failure is None:
-            self._failure = _lost(error)
+            self._failure = _STOPPED if self.draining else _lost(error)
         while not self._outgoing.empty():  # Wakes whoever waits to send.
             self._outgoing.get_nowait()
 
@@ -188,6 +193,11 @@ class Conversation:
     def failure(self) -> VoiceMeshError | None:
         """Why the conversation is lost; None while it is not."""
         return self._failure
+
+    def give_up(self, error: VoiceMeshError) -> None:
+        """Count the conversation as lost because of ``error``."""
+        self._fail(error)
+        self._stream.cancel()
 
     async def receive(self) -> Event:
         """The next thing the mesh says; the conversation's error when it is lost.
@@ -207,6 +217,13 @@ class Conversation:
         if self._failure is not None:
             raise self._failure
         await self._outgoing.put(request)
+
+    def offer(self, request: dialog_pb2.ConverseRequest) -> bool:
+        """Send news that is worth nothing later; False where there is no room for it now."""
+        if self._failure is not None or self._outgoing.full():
+            return False
+        self._outgoing.put_nowait(request)
+        return True
 
     async def send_audio(self, first_sample: int, samples: Samples) -> None:
         """Samples of the microphone, shape (n,), int16, at most a second of them."""

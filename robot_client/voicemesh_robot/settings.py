@@ -1,14 +1,20 @@
-"""``[robot]``: the settings of the client."""
+"""``[robot]``: the settings of the client and of the listener on the robot."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from voicemesh.settings import Section
+from voicemesh.settings import ServerSettings
+from voicemesh_robot.local_vad import VadType
 
 
-class RobotSettings(Section):
-    """``[robot]``: how the client talks to the mesh."""
+class RobotSettings(ServerSettings):
+    """``[robot]``: how the client talks to the mesh, and how the robot listens and speaks."""
+
+    port: int = Field(50054, ge=0, le=65535, description="gRPC port of the listener; 0: any free.")
+    metrics_port: int = Field(
+        9454, ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: none."
+    )
 
     target: str = Field(
         "127.0.0.1:50050",
@@ -50,7 +56,8 @@ class RobotSettings(Section):
         60.0,
         gt=0,
         le=3_600,
-        description="The longest time from the end of a question to the end of its turn.",
+        description="The longest time in seconds, once the question is said, in which nothing "
+        "comes of its turn. A long reply that goes on coming is no reason to give up.",
     )
     quiet_after_s: float = Field(
         3.0,
@@ -58,4 +65,70 @@ class RobotSettings(Section):
         le=60,
         description="Silence after a file in which no speech was noticed before the turn counts "
         "as unheard. Longer than every wait of the turn detector.",
+    )
+    microphone: str = Field(
+        "",
+        description="The microphone: an index or a part of the name as `voicemesh devices` "
+        "prints it, `none`, or an audio file; empty: the system's default.",
+    )
+    speaker: str = Field(
+        "",
+        description="The speaker: an index or a part of its name, `none`, or a WAV file that is "
+        "written; empty: the system's default.",
+    )
+    capture_rate_hertz: int = Field(
+        0,
+        ge=0,
+        le=192_000,
+        description="Rate at which the microphone is opened, in hertz; 0: 16000 where the device "
+        "can, else its own. It is resampled to 16000.",
+    )
+    chunk_duration_ms: int = Field(
+        20,
+        ge=10,
+        le=500,
+        description="Speech is sent in messages of at least this length in ms. 20 costs the least "
+        "delay; more costs the network less.",
+    )
+    vad_type: VadType = Field(
+        "silero",
+        description="The robot's own voice activity detector: silero holds in noise, webrtc is "
+        "nearly free, none sends everything.",
+    )
+    vad_level: int = Field(
+        2,
+        ge=0,
+        le=3,
+        description="How readily sound is taken for noise, 0 to 3. 2 suits silero; webrtc wants 3 "
+        "where a fan runs.",
+    )
+    pre_roll_ms: int = Field(
+        250,
+        ge=0,
+        le=1_000,
+        description="Sound in ms before the detected beginning of speech that is sent with it. "
+        "Detectors miss up to 80 ms of a soft beginning.",
+    )
+    hang_over_ms: int = Field(
+        450,
+        ge=0,
+        le=5_000,
+        description="How long sound is sent after the last speech, in ms. Covers the mesh's waits "
+        "after a sentence and a clause, so that it judges them by the true sound.",
+    )
+    pause_on_speech: bool = Field(
+        True,
+        description="Pause playback at once when the user begins to speak, before the mesh has "
+        "decided. Switch it off where the microphone hears the speaker.",
+    )
+    resume_after_ms: int = Field(
+        900,
+        ge=100,
+        le=10_000,
+        description="How long such a pause lasts in ms when the mesh does not stop the reply. "
+        "Longer than the mesh takes to notice speech.",
+    )
+    facts: dict[str, str] = Field(
+        default_factory=dict,
+        description="Facts of the robot for replies to use, such as its battery.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _WIDTH = 48
+_LATE = 5
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
 
 
@@ -17,13 +18,18 @@ def draw(stages: Sequence[tuple[str, float]], width: int = _WIDTH) -> list[str]:
     """Lines that show when each stage was reached, in milliseconds from 0.
 
     ``stages`` are names with their times in milliseconds, in any order; times
-    may be negative. The axis spans them all and 0.
+    may be negative. The axis spans 0 and them all, but for the last ones that
+    come so late that the others could not be told apart: those stand at its end.
     """
     if not stages:
         return []
     ordered = sorted(stages, key=lambda stage: stage[1])
     first = min(0.0, ordered[0][1])
-    span = max(1.0, max(0.0, ordered[-1][1]) - first)
+    shown = len(ordered)
+    while shown > 2 and ordered[shown - 1][1] > _LATE * max(1.0, ordered[shown - 2][1]):
+        shown -= 1
+    last = ordered[shown - 1][1]
+    span = max(1.0, max(0.0, last) - first)
     tick = _tick_ms(span)
 
     def column(at_ms: float) -> int:
@@ -34,7 +40,10 @@ def draw(stages: Sequence[tuple[str, float]], width: int = _WIDTH) -> list[str]:
     for name, at_ms in ordered:
         bar = [" "] * width
         bar[column(0.0)] = "·"
-        bar[column(at_ms)] = "●"
+        if at_ms <= max(0.0, last):
+            bar[column(at_ms)] = "●"
+        else:
+            bar[-1] = "▸"
         lines.append(f"{name:{names}} {at_ms:8.0f} ms │{''.join(bar).rstrip()}")
     ruler, labels = ["─"] * width, [" "] * (width + 8)
     number = -int(-first // tick)

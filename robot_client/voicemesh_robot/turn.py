@@ -98,7 +98,7 @@ class Turn:
             self.record = self._question.new_record(self._settings)
 
     async def _ask(self) -> None:
-        self._asked_s = self._clock.now()
+        self._asked_s = self._progress_s = self._clock.now()
         if self._question.text:
             with_speech = self._recording is not None
             await self._link.conversation.send_text(self._question.text, with_speech)
@@ -123,18 +123,20 @@ class Turn:
 
     async def _receive(self, earlier: TurnRecord | None) -> Event | None:
         """The next event; None when the recording is over and nothing of it was heard (again)."""
-        limit_s = self._spoken_until_s + self._settings.turn_timeout_s
+        limit_s = max(self._spoken_until_s, self._progress_s) + self._settings.turn_timeout_s
         quiet = self._recording is not None and not self.record.begun
         if quiet:
             limit_s = min(limit_s, self._spoken_until_s + self._settings.quiet_after_s)
         try:
             async with asyncio.timeout(max(0.0, limit_s - self._clock.now())):
-                return await self._link.conversation.receive()
+                event = await self._link.conversation.receive()
+            self._progress_s = event.arrived_s
+            return event
         except TimeoutError:
             if quiet:
                 return None
             raise DeadlineExceeded(
-                f"client: the turn did not end within {self._settings.turn_timeout_s:g} s; look "
+                f"client: nothing came of the turn for {self._settings.turn_timeout_s:g} s; look "
                 "at the orchestrator's log, or allow more with --timeout",
                 stage=pb.STAGE_CLIENT,
             ) from None

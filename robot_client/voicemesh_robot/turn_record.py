@@ -127,6 +127,11 @@ class TurnRecord:
         steps = [*self.timeline, *((name, at) for name, at in client if at is not None)]
         return sorted(steps, key=lambda step: step[1])
 
+    def _outcome_name(self) -> str:
+        if not self.ended and self.error is not None:
+            return "lost"  # The conversation ended before the turn did.
+        return dialog_pb2.TurnOutcome.Name(self.outcome).removeprefix("TURN_OUTCOME_").lower()
+
     def as_json(self, reply_wav: str | None) -> dict[str, Any]:
         """The turn as ``--json`` writes it."""
         entry: dict[str, Any] = {
@@ -137,9 +142,7 @@ class TurnRecord:
             "response_ms": _rounded(self.response_ms),
             "configured_silence_ms": self.configured_silence_ms,
             "after_endpoint_ms": _rounded(self.after_endpoint_ms),
-            "outcome": dialog_pb2.TurnOutcome.Name(self.outcome)
-            .removeprefix("TURN_OUTCOME_")
-            .lower(),
+            "outcome": self._outcome_name(),
             "stages": {name: _rounded(at) for name, at in self.stages()},
         }
         if self.error is not None:

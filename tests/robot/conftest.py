@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from voicemesh.supervisor import Mesh
 from voicemesh_robot.audio_file import write_wav
+
+from .pulse_audio import PulseAudio
 
 Speech = Callable[..., NDArray[np.int16]]
 SpokenFile = Callable[..., Path]
@@ -35,3 +37,14 @@ def spoken_file(flite_speech: Speech, tmp_path: Path) -> SpokenFile:
         return path
 
     return speak
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[PulseAudio]:
+    """A sound card of this test's own."""
+    folder = tmp_path / "pulse"
+    folder.mkdir()
+    daemon = PulseAudio(folder)
+    daemon.start()
+    yield daemon
+    daemon.kill()

@@ -24,3 +24,11 @@ def test_any_times_fit_on_the_axis(times: list[float]) -> None:
     lines = draw([(f"step{i}", at) for i, at in enumerate(times)])
     assert len(lines) == len(times) + 2
     assert all(len(line) < 120 for line in lines)
+
+
+def test_a_step_that_comes_much_later_does_not_squeeze_the_others() -> None:
+    stages = [("question", 0.0), ("first_text", 20.0), ("first_audio", 90.0), ("sent", 21_000.0)]
+    lines = draw(stages)
+    assert lines[3].rstrip().endswith("▸")
+    assert lines[1].index("●") < lines[2].index("●")
+    assert "21000" not in lines[-1]

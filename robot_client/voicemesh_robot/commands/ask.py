@@ -17,7 +17,8 @@ from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.turn import Question
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """An argument that counts from 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1")
@@ -31,9 +32,17 @@ def _seconds(text: str) -> float:
     return number
 
 
+def port(text: str) -> int:
+    """A port that can be dialled."""
+    number = int(text)
+    if not 0 < number < 65_536:
+        raise argparse.ArgumentTypeError("a port from 1 to 65535")
+    return number
+
+
 def add_turn_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that the demonstration shares."""
-    parser.add_argument("--turns", type=_count, default=1, metavar="N", help="ask it N times")
+    parser.add_argument("--turns", type=count, default=1, metavar="N", help="ask it N times")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a report of the turns")
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="the longest wait for a turn's end"
@@ -49,7 +58,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output-file", type=Path, metavar="FILE", help="write the spoken answer as WAV"
     )
     parser.add_argument("--host", help="where the orchestrator is (default: robot.target)")
-    parser.add_argument("--port", type=int, help="its port (default: robot.target)")
+    parser.add_argument("--port", type=port, help="its port (default: robot.target)")
     parser.add_argument(
         "--language",
         action="append",
@@ -66,8 +75,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def robot_settings(options: argparse.Namespace, settings: Settings) -> RobotSettings:
     """``[robot]`` as the command's own flags change it."""
     robot = settings.section("robot", RobotSettings)
-    host, _, port = robot.target.rpartition(":")
-    changes: dict[str, object] = {"target": f"{options.host or host}:{options.port or port}"}
+    host, _, default_port = robot.target.rpartition(":")
+    target = f"{options.host or host}:{options.port or default_port}"
+    changes: dict[str, object] = {"target": target}
     if options.language:
         changes["language_codes"] = tuple(options.language)
     if options.timeout is not None:

@@ -1,0 +1,1 @@
+"""Load on a mesh: scripted conversations in real time, beside a floor without a framework."""

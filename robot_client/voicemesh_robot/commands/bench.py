@@ -1,0 +1,163 @@
+"""``voicemesh bench``: how many conversations a mesh holds, and what it adds to each."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from voicemesh.commands.frame import Command
+from voicemesh.errors import EngineMissing, InvalidArgument
+from voicemesh.settings import Settings
+from voicemesh.supervisor import Mesh
+from voicemesh.v1 import common_pb2 as pb
+from voicemesh_robot.bench.workload import Workload, load_script
+
+_NEEDED = {"aiohttp": "aiohttp", "psutil": "psutil", "webrtcvad": "webrtcvad-wheels"}
+_QUIET = {"mesh.log_level": "warning"}
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _cores(text: str) -> tuple[int, int]:
+    servers, comma, client = text.partition(",")
+    if not comma:
+        raise argparse.ArgumentTypeError("two core numbers, such as 0,1: servers, then client")
+    chosen = int(servers), int(client)
+    for core in chosen:
+        if core not in os.sched_getaffinity(0):
+            raise argparse.ArgumentTypeError(f"this process may not run on core {core}")
+    return chosen
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    defaults = Workload()
+    parser.add_argument(
+        "--engines",
+        choices=("simulated", "embedded"),
+        default="simulated",
+        help="scripted waits (what the mesh adds is seen alone), or this machine's own engines",
+    )
+    parser.add_argument(
+        "--target", metavar="HOST:PORT", help="a running mesh; default: one is started"
+    )
+    parser.add_argument("--conversations", type=_at_least_one, default=1, metavar="N")
+    parser.add_argument("--turns", type=_at_least_one, default=3, metavar="M")
+    parser.add_argument("--pattern", choices=("turns", "barge-in"), default=defaults.pattern)
+    parser.add_argument(
+        "--spread",
+        type=float,
+        default=defaults.spread_s,
+        metavar="SECONDS",
+        help="conversations begin within so many seconds (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--reply", default=defaults.reply, metavar="TEXT", help="what the simulated model says"
+    )
+    parser.add_argument(
+        "--cores",
+        type=_cores,
+        metavar="SERVERS,CLIENT",
+        help="pin all servers to one core and the client to another",
+    )
+    parser.add_argument("--no-floor", action="store_true", help="leave the floor out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here")
+
+
+def _check_installed() -> None:
+    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise EngineMissing(
+            f"the benchmark needs {', '.join(missing)}; pip install 'voicemesh-robot[bench]'"
+        )
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _bench(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    # The measuring needs packages of the extra; the command itself does not.
+    from voicemesh_robot.bench.processes import on_core
+    from voicemesh_robot.bench.report import as_json
+    from voicemesh_robot.bench.runs import run_floor, run_mesh
+
+    workload = Workload(
+        conversations=options.conversations,
+        turns=options.turns,
+        pattern=options.pattern,
+        spread_s=options.spread,
+        reply=options.reply,
+    )
+    script = await asyncio.to_thread(load_script)
+    servers, client = options.cores or (None, None)
+    with on_core(client):
+        floor = None
+        if options.engines == "simulated" and not options.no_floor:
+            say("the floor ...")
+            floor = await run_floor(workload, script, servers)
+        if options.target:
+            say(f"the mesh at {options.target} ...")
+            mesh = await run_mesh(workload, script, options.target, {})
+            return as_json(workload, options.engines, mesh, floor)
+        settings = workload.settings if options.engines == "simulated" else _QUIET
+        running = Mesh(
+            config=options.config,
+            flags={**settings, **dict(options.settings)},
+            ephemeral=True,
+            report=lambda line: None,
+        )
+        try:
+            with on_core(servers):
+                await running.start()
+            say("the mesh ...")
+            pids = {name: child.pid for name, child in running.services.items()}
+            mesh = await run_mesh(workload, script, running.target, pids)
+        finally:
+            await running.stop()
+        return as_json(workload, options.engines, mesh, floor)
+
+
+def _write(report: dict[str, Any], path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{json.dumps(report, indent=2)}\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidArgument(
+            f"the report {path} cannot be written ({error}); name another place",
+            stage=pb.STAGE_CLIENT,
+        ) from None
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    _check_installed()
+    from voicemesh_robot.bench.report import lines
+
+    report = uvloop.run(_bench(options, _say))
+    for line in lines(report):
+        _say(line)
+    if options.json is not None:
+        _write(report, options.json)
+    return 0 if report["errors"] == 0 else 1
+
+
+COMMAND = Command(
+    "bench",
+    "measure what a mesh adds to conversations, and how many it holds",
+    _add_arguments,
+    _run,
+)

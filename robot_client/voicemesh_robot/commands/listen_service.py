@@ -1,0 +1,89 @@
+"""``voicemesh listen-service``: this robot's microphone and speaker for an orchestrator.
+
+As a gRPC service that is dialled, or, with ``--dial``, over a conversation that
+the robot dials itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+from dataclasses import replace
+
+import uvloop
+
+from voicemesh import logs
+from voicemesh.aio import TaskSet
+from voicemesh.commands.frame import Command
+from voicemesh.server import run
+from voicemesh.settings import Settings
+from voicemesh.v1 import dialog_pb2
+from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
+from voicemesh_robot.dialling.dialler import Dialler, run_until
+from voicemesh_robot.dialling.triggers import install_triggers
+from voicemesh_robot.events import Event
+from voicemesh_robot.listener.service import SPEC, RobotService
+from voicemesh_robot.robot import Robot
+from voicemesh_robot.settings import RobotSettings
+
+log = logging.getLogger(__name__)
+
+_AS_SET = ""
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to bind (default: robot.host)")
+    parser.add_argument("--port", type=int, help="port to bind (default: robot.port)")
+    parser.add_argument(
+        "--dial",
+        nargs="?",
+        const=_AS_SET,
+        metavar="HOST:PORT",
+        help="bind nothing: dial the orchestrator there (default: robot.target) and take its "
+        "commands; Enter or SIGUSR1 wakes the robot",
+    )
+    add_sound_arguments(parser)
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    robot = sound_settings(
+        options, settings, host=options.host, port=options.port, target=options.dial or None
+    )
+    if options.dial is None:
+        run(replace(SPEC, factory=lambda _: RobotService(robot)), settings)
+    else:
+        logs.configure(SPEC.name, settings.mesh)
+        uvloop.run(_dial(robot))
+    return 0
+
+
+def _note(event: Event) -> None:
+    """Log how turns end; what was said stays out of the log."""
+    if isinstance(event.payload, dialog_pb2.TurnEnded):
+        outcome = dialog_pb2.TurnOutcome.Name(event.payload.outcome)
+        log.info("turn ended: %s", outcome.removeprefix("TURN_OUTCOME_").lower())
+
+
+async def _dial(settings: RobotSettings) -> None:
+    robot = Robot(settings)
+    dialler = Dialler(robot, observe=_note, report=log.info, always_listening=False, patient=True)
+    tasks = TaskSet()
+
+    def wake(cause: str) -> None:
+        tasks.start(dialler.wake(cause), "wake")
+
+    remove = install_triggers(wake)
+    try:
+        await run_until(dialler, robot, asyncio.Event())
+    finally:
+        remove()
+        await tasks.close()
+
+
+COMMAND = Command(
+    "listen-service",
+    "offer this robot's microphone and speaker to an orchestrator",
+    _add_arguments,
+    _run,
+)

@@ -1,0 +1,89 @@
+"""``voicemesh talk``: a conversation with the mesh by microphone and speaker."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+import uvloop
+
+from voicemesh.commands.frame import Command
+from voicemesh.settings import Settings
+from voicemesh.v1 import dialog_pb2
+from voicemesh_robot.commands.ask import count
+from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
+from voicemesh_robot.console import Console
+from voicemesh_robot.dialling.dialler import Dialler, run_until
+from voicemesh_robot.events import Event
+from voicemesh_robot.microphone import Notice
+from voicemesh_robot.robot import Robot
+from voicemesh_robot.settings import RobotSettings
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="where the orchestrator is (default: robot.target)")
+    parser.add_argument("--port", type=int, help="its port (default: robot.target)")
+    parser.add_argument(
+        "--language",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="a BCP-47 tag such as en or zh, likeliest first; may be repeated",
+    )
+    parser.add_argument(
+        "--turns", type=count, metavar="N", help="end after N answers (default: Ctrl-C ends)"
+    )
+    add_sound_arguments(parser)
+
+
+class _Turns:
+    """Counts the answers that were given to their end."""
+
+    def __init__(self, console: Console, wanted: int | None) -> None:
+        self._console = console
+        self._left = wanted
+        self.over = asyncio.Event()
+
+    def observe(self, event: Event) -> None:
+        self._console.observe(event)
+        match event.payload:
+            case dialog_pb2.TurnEnded(outcome=dialog_pb2.TURN_OUTCOME_COMPLETED):
+                if self._left is not None:
+                    self._left -= 1
+                    if self._left <= 0:
+                        self.over.set()
+
+
+async def _talk(settings: RobotSettings, turns: int | None) -> None:
+    console = Console()
+
+    def noticed(notice: Notice) -> None:
+        console.line(f"       ({notice.text})")
+
+    counted = _Turns(console, turns)
+    robot = Robot(settings, observe=noticed)
+    dialler = Dialler(
+        robot,
+        observe=counted.observe,
+        report=console.line,
+        always_listening=True,
+        patient=False,
+    )
+    await run_until(dialler, robot, counted.over)
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    host, _, port = settings.section("robot", RobotSettings).target.rpartition(":")
+    robot = sound_settings(
+        options,
+        settings,
+        target=f"{options.host or host}:{options.port or port}",
+        language_codes=tuple(options.language) or None,
+    )
+    uvloop.run(_talk(robot, options.turns))
+    return 0
+
+
+COMMAND = Command(
+    "talk", "talk with a running mesh by microphone and speaker", _add_arguments, _run
+)

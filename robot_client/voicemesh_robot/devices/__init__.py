@@ -1,0 +1,1 @@
+"""Microphones and loudspeakers: sound cards, files, and memory behind one small protocol."""

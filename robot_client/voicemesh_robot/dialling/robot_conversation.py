@@ -1,0 +1,188 @@
+"""One conversation over Converse in which a robot listens and speaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+
+from voicemesh.aio import TaskSet
+from voicemesh.audio import pcm16
+from voicemesh.errors import VoiceMeshError
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
+from voicemesh_robot.conversation import Conversation
+from voicemesh_robot.devices.device import DeviceLost
+from voicemesh_robot.dialling.orders import carry_out
+from voicemesh_robot.ear import Ear
+from voicemesh_robot.events import Event
+from voicemesh_robot.reporting import report_playback
+from voicemesh_robot.robot import Robot
+from voicemesh_robot.sources import EndOfSpeech, Heard, Silence, Sound
+
+_IDLE_SILENCE_S = 1.0
+"""How often a closed microphone is told of as silence. Keeps its clock and the stream alive."""
+
+Observe = Callable[[Event], None]
+
+
+class RobotConversation:
+    """Sends what the robot hears, plays what the mesh says, does what it commands."""
+
+    def __init__(
+        self, conversation: Conversation, robot: Robot, ear: Ear, always_listening: bool
+    ) -> None:
+        """``ear`` counts from 0. Use ``open``."""
+        self._conversation = conversation
+        self._robot = robot
+        self._ear = ear
+        self._always = always_listening
+        self._listening = asyncio.Event()
+        self._told_to_stop = False
+        self._tasks = TaskSet()
+
+    @classmethod
+    async def open(
+        cls, conversation: Conversation, robot: Robot, always_listening: bool
+    ) -> RobotConversation:
+        """Open the speaker, and the microphone where it is always open.
+
+        DeviceLost where one of them is not there.
+        """
+        talk: RobotConversation | None = None
+
+        def began(begin: int) -> None:
+            if talk is not None:
+                talk.speech_began(begin)
+
+        ear = await robot.ear(began, first_sample=0)
+        talk = cls(conversation, robot, ear, always_listening)
+        await robot.speaker.open()
+        if always_listening:
+            await talk.begin_listening()
+        return talk
+
+    async def run(self, observe: Observe) -> None:
+        """Talk until the conversation is lost (its error is raised) or gives notice.
+
+        ``observe`` sees every event as it arrives.
+        """
+        self._tasks.start(self._hear(), "hearing")
+        try:
+            while True:
+                event = await self._conversation.receive()
+                observe(event)
+                await self._react(event)
+                if self._conversation.draining and not self._robot.speaker.playing:
+                    return
+        finally:
+            self._robot.speaker.complete()  # What has arrived of a reply is still said.
+            await self._tasks.close()
+            await self._robot.microphone.close()
+
+    # The microphone (see Ears).
+
+    async def begin_listening(self) -> None:
+        """See Ears."""
+        await self._ear.open()
+        self._told_to_stop = False
+        self._listening.set()
+
+    def end_listening(self) -> None:
+        """See Ears."""
+        if not self._always:
+            self._told_to_stop = True
+
+    def sample_now(self) -> int:
+        """See Ears."""
+        return self._ear.sample_at(self._robot.clock.now())
+
+    def speech_began(self, begin: int) -> None:
+        """The local detector hears somebody."""
+        paused = self._robot.local_pause.speech_began()
+        speech = dialog_pb2.LocalSpeech(begin_sample=begin, playback_paused=paused)
+        self._conversation.offer(dialog_pb2.ConverseRequest(local_speech=speech))
+
+    async def wake(self, cause: str) -> None:
+        """Tell the mesh that somebody wants to speak to the robot."""
+        event = dialog_pb2.WakeEvent(cause=cause, sample=self.sample_now())
+        await self._conversation.send(dialog_pb2.ConverseRequest(wake=event))
+
+    async def _hear(self) -> None:
+        try:
+            while True:
+                if self._listening.is_set():
+                    await self._listen()
+                else:
+                    await self._idle()
+        except VoiceMeshError as error:
+            # A conversation without its ear is of no use. Whoever receives is told.
+            self._conversation.give_up(error)
+
+    async def _listen(self) -> None:
+        """The microphone is open until it is told to stop."""
+        async with aclosing(self._ear.sounds()) as sounds:
+            async for heard in sounds:
+                await self._send(heard)
+                if self._told_to_stop:
+                    break
+        self._listening.clear()
+        self._told_to_stop = False
+
+    async def _idle(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_SILENCE_S):
+                await self._listening.wait()
+        for heard in self._ear.pass_time():
+            await self._send(heard)
+
+    async def _send(self, heard: Heard) -> None:
+        match heard:
+            case Sound(first_sample, samples):
+                await self._conversation.send_audio(first_sample, samples)
+            case Silence(first_sample, sample_count):
+                await self._conversation.send_silence(first_sample, sample_count)
+            case EndOfSpeech(sample):
+                await self._conversation.end_utterance(sample)
+
+    # What the mesh says.
+
+    async def _react(self, event: Event) -> None:
+        match event.payload:
+            case asr_pb2.TurnEvent(type=kind):
+                if kind == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+                    self._ear.attend()
+                elif kind == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                    self._ear.rest()
+                    self.end_listening()
+            case dialog_pb2.ReplyAudio(chunk=chunk):
+                await self._play(event.stamp, chunk)
+            case dialog_pb2.ReplyEnded() if self._plays(event.stamp):
+                self._robot.speaker.complete()
+            case dialog_pb2.ReplyInterrupted() if self._plays(event.stamp):
+                self._robot.stop()
+            case robot_pb2.RobotCommand() as command:
+                self._tasks.start(self._obey(command), "robot command")
+
+    def _plays(self, stamp: common_pb2.Stamp) -> bool:
+        return self._robot.speaker.stamp == stamp
+
+    async def _play(self, stamp: common_pb2.Stamp, chunk: common_pb2.AudioChunk) -> None:
+        robot = self._robot
+        if not self._plays(stamp) or chunk.first_sample == 0:
+            with suppress(DeviceLost):  # Who observes the devices has been told.
+                await robot.speaker.begin(stamp, robot.settings.reply_rate_hertz)
+                self._tasks.start(self._report(), "playback reports")
+        if self._plays(stamp):
+            robot.speaker.add(pcm16(chunk.audio))
+
+    async def _report(self) -> None:
+        def tell(report: common_pb2.PlaybackReport) -> None:
+            self._conversation.offer(dialog_pb2.ConverseRequest(playback=report))
+
+        every_s = self._robot.settings.playback_report_ms / 1000
+        await report_playback(self._robot.speaker, self.sample_now, tell, every_s)
+
+    async def _obey(self, command: robot_pb2.RobotCommand) -> None:
+        result = await carry_out(command, self._robot, self)
+        with suppress(VoiceMeshError):  # A lost conversation tells whoever receives from it.
+            await self._conversation.send(dialog_pb2.ConverseRequest(command_result=result))

@@ -1,0 +1,150 @@
+"""A microphone and its voice activity detector as the source of a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import numpy as np
+
+from voicemesh.audio import Samples
+from voicemesh.workers import ThreadWorker
+from voicemesh_robot.local_vad import LocalVad
+from voicemesh_robot.microphone import Gap, Microphone
+from voicemesh_robot.sources import Heard, Sound
+from voicemesh_robot.speech_gate import LONGEST_SILENCE_S, GateTimes, SpeechGate
+
+OnSpeech = Callable[[int], None]
+
+
+def _judgements(vad: LocalVad, frames: Samples) -> list[bool]:
+    """The judgement of each row."""
+    return [vad.is_speech(frame) for frame in frames]
+
+
+class Ear:
+    """What the microphone hears from now on, as sounds and silences.
+
+    Samples are counted from ``first_sample`` on, which is the sample that the
+    microphone records when listening begins.
+    """
+
+    rate_hertz = Microphone.rate_hertz
+
+    def __init__(
+        self,
+        microphone: Microphone,
+        vad: LocalVad,
+        worker: ThreadWorker,
+        times: GateTimes,
+        *,
+        first_sample: int | None = None,
+        chunk_samples: int = 0,
+        on_speech: OnSpeech = lambda begin: None,
+    ) -> None:
+        """``first_sample`` None: the microphone's own count.
+
+        ``worker`` runs ``vad``. ``chunk_samples``: sounds are sent in pieces of at
+        least this length; 0: as they come.
+        """
+        microphone.skip()
+        self.first_sample = microphone.position if first_sample is None else first_sample
+        """Where listening begins, on this ear's count."""
+        self._base = microphone.position - self.first_sample
+        self._microphone = microphone
+        self._vad = vad
+        self._worker = worker
+        self._chunk = chunk_samples
+        self._gate = SpeechGate(times, self.first_sample, on_speech)
+        self._rest = np.zeros(0, dtype=np.int16)
+        self._pending: list[Sound] = []
+
+    @property
+    def speaking(self) -> bool:
+        """Whether somebody speaks, as the local detector judges it."""
+        return self._gate.speaking
+
+    def attend(self) -> None:
+        """See Source."""
+        self._gate.attend()
+
+    def rest(self) -> None:
+        """See Source."""
+        self._gate.rest()
+
+    def sample_at(self, moment_s: float) -> int:
+        """See Source."""
+        return max(0, self._microphone.sample_at(moment_s) - self._base)
+
+    def recorded_at(self, sample: int) -> float:
+        """See Source."""
+        return self._microphone.moment_of(sample + self._base)
+
+    async def open(self) -> None:
+        """Open the microphone; DeviceLost where it is not there."""
+        await self._microphone.open()
+
+    def pass_time(self) -> list[Heard]:
+        """The time until now in which the microphone was closed, as silence."""
+        self._microphone.skip()
+        return [*self._flush(), *self._lost(0)]
+
+    async def sounds(self) -> AsyncGenerator[Heard, None]:
+        """See Source. Opens the microphone where it is not, and closes it in the end."""
+        async with aclosing(self._microphone.listen()) as heard_all:
+            async for heard in heard_all:
+                items = (
+                    self._lost(heard.sample_count)
+                    if isinstance(heard, Gap)
+                    else await self._judged(heard)
+                )
+                for item in self._coalesced(items):
+                    yield item
+
+    def _lost(self, sample_count: int) -> list[Heard]:
+        """Silence from where the sound stopped until where the microphone is now."""
+        begin = self._gate.position + len(self._rest)
+        missing = self._microphone.position - self._base - begin
+        out: list[Heard] = []
+        if len(self._rest):
+            out += self._gate.push(self._rest, False)
+            self._rest = self._rest[:0]
+        return out + self._gate.gap(max(sample_count, missing), LONGEST_SILENCE_S * self.rate_hertz)
+
+    async def _judged(self, samples: Samples) -> list[Heard]:
+        out: list[Heard] = []
+        pending = np.concatenate([self._rest, samples])
+        # The microphone may have needed a moment to open: that was silence.
+        late = self._microphone.position - self._base - self._gate.position - len(pending)
+        if late > 0:
+            out += self._gate.gap(late, LONGEST_SILENCE_S * self.rate_hertz)
+        size = self._vad.frame_samples
+        count = len(pending) // size
+        self._rest = pending[count * size :]
+        if count:
+            frames = pending[: count * size].reshape(count, size)
+            speech = await self._worker.run(_judgements, self._vad, frames)
+            for frame, is_speech in zip(frames, speech, strict=True):
+                out += self._gate.push(frame, is_speech)
+        return out
+
+    def _coalesced(self, items: list[Heard]) -> list[Heard]:
+        """Short sounds joined; whatever follows them lets them go."""
+        out: list[Heard] = []
+        for item in items:
+            if not isinstance(item, Sound):
+                out += self._flush()
+                out.append(item)
+                continue
+            self._pending.append(item)
+            if sum(len(sound.samples) for sound in self._pending) >= self._chunk:
+                out += self._flush()
+        return out if self._gate.speaking else out + self._flush()
+
+    def _flush(self) -> list[Heard]:
+        if not self._pending:
+            return []
+        joined = np.concatenate([sound.samples for sound in self._pending])
+        sound = Sound(self._pending[0].first_sample, joined)
+        self._pending.clear()
+        return [sound]

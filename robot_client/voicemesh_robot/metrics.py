@@ -1,0 +1,12 @@
+"""Prometheus metrics of the robot."""
+
+from prometheus_client import Counter, Gauge
+
+LEVEL = Gauge("voicemesh_robot_microphone_level_dbfs", "Microphone, last second, dB full scale")
+CLIPPED = Gauge("voicemesh_robot_microphone_clipped_ratio", "Clipped samples of the last second")
+DEVICE_EVENTS = Counter(
+    "voicemesh_robot_device_events_total", "Devices lost, back, or clipping", ["kind"]
+)
+LOCAL_PAUSES = Counter(
+    "voicemesh_robot_local_pauses_total", "Pauses of playback because somebody spoke"
+)

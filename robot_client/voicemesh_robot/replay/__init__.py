@@ -1,0 +1,1 @@
+"""Feeds a recorded conversation through a mesh again and tells what differs."""
