@@ -112,6 +112,10 @@ class Source(Protocol):
         """Speak a recording as soon as the one before it is over."""
         ...
 
+    def hush(self) -> None:
+        """Say no more of the recording under way."""
+        ...
+
     def attend(self) -> None:
         """Somebody may speak: send what is heard."""
         ...
@@ -159,6 +163,10 @@ class RealTimeSource:
         """Begin with the next frame, and listen attentively from then on."""
         self._recording = recording
         self._attentive = True
+
+    def hush(self) -> None:
+        """Nothing is said from the next frame on."""
+        self._recording = None
 
     def attend(self) -> None:
         """Send silence as samples, since speech may begin or go on."""
@@ -229,6 +237,9 @@ class FastSource:
     def say(self, recording: Recording) -> None:
         """Begin at once; asyncio.QueueFull while another one waits already."""
         self._waiting.put_nowait(recording)
+
+    def hush(self) -> None:
+        """Changes nothing: the rest has been sent, or will be in a moment."""
 
     def attend(self) -> None:
         """Changes nothing: there is no silence to send."""

@@ -207,5 +207,7 @@ class Turn:
         return 0 if playback is None else await playback.stop()
 
     async def close(self) -> None:
-        """Play no more."""
+        """Play no more, and say no more of a question whose turn is over."""
+        if self._link.source is not None:
+            self._link.source.hush()
         await self._stop_playback()

@@ -279,6 +279,21 @@ async def test_a_spoken_question_is_answered_and_speech_interrupts(
         assert "time" in (await client.until("reply_started")).reply_started.question
 
 
+async def test_the_final_text_is_there_before_the_turn_ends(
+    mesh: Mesh, connect: Connect, flite_speech: Any
+) -> None:
+    speech = np.concatenate([flite_speech("what time is it"), np.zeros(RATE, dtype=np.int16)])
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    async with (
+        mesh("asr", "llm", **{"asr.pocketsphinx.workers": 1}) as target,
+        connect(target, first) as client,
+    ):
+        await client.say(speech)
+        ended = (await client.until("turn_ended")).turn_ended
+        reached = {stage.name: stage.at_us for stage in ended.timeline}
+        assert reached["last_voiced"] < reached["asr_final"] < reached["endpoint"]
+
+
 async def test_typed_text_joins_the_spoken_question(
     mesh: Mesh, connect: Connect, flite_speech: Any
 ) -> None:

@@ -166,17 +166,21 @@ class Recorded:
         async with self._grown:
             await self._grown.wait_for(lambda: len(self._data) > 0)
 
-    async def wait_for_silence(self, seconds: float = 0.5) -> Samples:
-        """Wait until something was heard and then nothing for so long; what was heard."""
+    async def wait_for_silence(self, seconds: float = 0.5, begin: int = 0) -> Samples:
+        """Wait until something was heard and then nothing for so long; what was heard.
+
+        The sound server plays and records behind the clock, so that the end of a
+        turn is no sign that its sound has arrived here. ``begin``: the first sample.
+        """
         count = int(seconds * RATE_HERTZ)
 
         def over() -> bool:
-            samples = self.samples
+            samples = self.samples[begin:]
             return bool(samples.any()) and not samples[-count:].any()
 
         async with self._grown:
             await self._grown.wait_for(over)
-        return self.samples
+        return self.samples[begin:]
 
     async def close(self) -> None:
         """Stop the recorder."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc.aio
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from voicemesh.audio import linear16
@@ -22,6 +23,9 @@ from voicemesh.v1 import robot_pb2 as pb
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
 
 from .pulse_audio import PulseAudio, Samples, matching_share
+
+# In real time through a sound server: minutes, and only on a machine that has time for it.
+pytestmark = pytest.mark.long
 
 Speech = Callable[..., NDArray[np.int16]]
 

@@ -60,14 +60,20 @@ class Beat:
     def __init__(self, period_s: float) -> None:
         """``period_s``: between two moments of one conversation."""
         self._phases = [_Phase(period_s, n * period_s / _PHASES) for n in range(_PHASES)]
-
-    @property
-    def gathers(self) -> bool:
+        self.gathers = False
         """Whether it is worth waiting for the next moment."""
-        return sum(map(len, self._phases)) > _FEW
 
     def join(self, member: Member) -> Callable[[], None]:
         """Call ``member`` once a period until the returned function is called."""
         phase = min(self._phases, key=len)
         phase.join(member)
-        return lambda: phase.leave(member)
+        self._count()
+
+        def leave() -> None:
+            phase.leave(member)
+            self._count()
+
+        return leave
+
+    def _count(self) -> None:
+        self.gathers = sum(map(len, self._phases)) > _FEW

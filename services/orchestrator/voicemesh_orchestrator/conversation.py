@@ -77,6 +77,7 @@ class Conversation:
         self._no_speech: asyncio.TimerHandle | None = None
         self._heard_samples = 0
         self._heard_at_s = time.monotonic()
+        self._final_text_s: float | None = None
         self._phase = self._machine.phase
         self._phase_since_s = time.monotonic()
 
@@ -250,6 +251,9 @@ class Conversation:
         if event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
             self._end_of_turn(event)
         else:
+            # An eager end brings the text that the end will have, unless speech goes on.
+            eager = event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN
+            self._final_text_s = time.monotonic() if eager else None
             stamp = self._machine.hearing or self.stamp
             self._send(Event(stamp=stamp, turn_event=event))
 
@@ -264,7 +268,8 @@ class Conversation:
         behind_s = (self._heard_samples - event.last_voiced_sample) / self._rate
         turn.timeline.origin_s = min(now, self._heard_at_s - behind_s)
         turn.timeline.reach("last_voiced", turn.timeline.origin_s)
-        turn.timeline.reach("asr_final", now)
+        turn.timeline.reach("asr_final", self._final_text_s or now)
+        self._final_text_s = None
         turn.timeline.reach("endpoint", now)
         if event.final_pass_us:
             metrics.ASR_FINAL.observe(event.final_pass_us / 1e6)
@@ -281,6 +286,9 @@ class Conversation:
         else:
             self.face.close_microphone()
         self._do(effects)
+        if effects and self._recognition is not None:
+            # The rest of the utterance would be taken for another question.
+            self._recognition.deaf = True
 
     def lost(self, error: VoiceMeshError) -> None:
         """The client itself has failed: nobody is there to hear an apology."""
@@ -354,6 +362,8 @@ class Conversation:
 
     def _end_turn(self, stamp: common_pb2.Stamp, outcome: dialog_pb2.TurnOutcome.ValueType) -> None:
         turn = self._turns.pop(stamp.turn, None) or TurnRecord()
+        if self._recognition is not None:
+            self._recognition.deaf = False
         completed = outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
         heard = turn.heard_text(completed)
         if turn.reply is not None and completed and turn.reply.history_reset:

@@ -90,6 +90,8 @@ class Recognition:
         self._upstream = self._new_upstream()
         self.stamp = common_pb2.Stamp()
         self.in_turn = False
+        self.deaf = False
+        """While set, sound goes on as silence: it belongs to an utterance that was lost."""
         self._warns = False
         self._nearly_over = False
 
@@ -146,7 +148,7 @@ class Recognition:
         self._pending += chunk.audio
         if not self._may_wait(len(chunk.audio) // 2):
             self._flush()
-        await self._upstream.room()
+            await self._upstream.room()
 
     def _may_wait(self, samples: int) -> bool:
         """Whether a chunk may wait for the beat, because messages cost.
@@ -182,6 +184,8 @@ class Recognition:
 
     def _pass_on(self, sound: Sound, samples: int) -> None:
         self._next_sample = sound.first_sample + samples
+        if self.deaf:
+            sound = common_pb2.SilenceChunk(first_sample=sound.first_sample, sample_count=samples)
         if self._upstream.open:
             self._send(sound)
             return

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from voicemesh.aio import SilenceLimit
+
+
+async def test_silence_ends_the_body() -> None:
+    limit = SilenceLimit(0.02)
+    with pytest.raises(TimeoutError):
+        async with limit:
+            await asyncio.Event().wait()
+    assert limit.expired
+
+
+async def test_signs_of_life_put_the_end_off() -> None:
+    begun = asyncio.get_running_loop().time()
+    async with SilenceLimit(0.2) as limit:
+        while asyncio.get_running_loop().time() < begun + 0.5:
+            limit.heard()
+            await asyncio.sleep(0)
+    assert not limit.expired
+
+
+async def test_another_timeout_within_is_not_taken_for_silence() -> None:
+    limit = SilenceLimit(60.0)
+    with pytest.raises(TimeoutError):
+        async with limit:
+            raise TimeoutError
+    assert not limit.expired
+
+
+async def test_nothing_is_left_to_fire_after_the_body() -> None:
+    async with SilenceLimit(0.01) as limit:
+        pass
+    await asyncio.sleep(0.05)
+    assert not limit.expired
