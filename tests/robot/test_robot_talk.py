@@ -27,7 +27,8 @@ from voicemesh_robot.conversation import Conversation
 
 from .pulse_audio import PulseAudio, Samples
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# In real time through a sound server: minutes, and only on a machine that has time for it.
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
 Speech = Callable[..., NDArray[np.int16]]
 
