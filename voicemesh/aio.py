@@ -109,6 +109,8 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any] | None) -> None:
     """
     current = asyncio.current_task()
     live = [t for t in tasks if t is not None and t is not current and not t.done()]
+    if not live:
+        return
     for task in live:
         task.cancel()
     for task, result in zip(live, await asyncio.gather(*live, return_exceptions=True), strict=True):

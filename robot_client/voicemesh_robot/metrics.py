@@ -7,6 +7,9 @@ CLIPPED = Gauge("voicemesh_robot_microphone_clipped_ratio", "Clipped samples of 
 DEVICE_EVENTS = Counter(
     "voicemesh_robot_device_events_total", "Devices lost, back, or clipping", ["kind"]
 )
+UNDERRUNS = Counter(
+    "voicemesh_robot_speaker_underruns_total", "Times that the speaker ran out of its buffers"
+)
 LOCAL_PAUSES = Counter(
     "voicemesh_robot_local_pauses_total", "Pauses of playback because somebody spoke"
 )

@@ -76,6 +76,14 @@ class RobotSettings(ServerSettings):
         description="The speaker: an index or a part of its name, `none`, or a WAV file that is "
         "written; empty: the system's default.",
     )
+    speaker_buffer_ms: int = Field(
+        40,
+        ge=10,
+        le=200,
+        description="Length of one buffer of the speaker in ms; the device holds two. Replies "
+        "pause and stop with the next one. At 20 a busy machine fills them too late, which tears "
+        "holes into the replies (see voicemesh_robot_speaker_underruns_total).",
+    )
     capture_rate_hertz: int = Field(
         0,
         ge=0,

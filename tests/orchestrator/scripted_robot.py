@@ -42,6 +42,7 @@ class ScriptedRobot(RobotListenerServiceServicer):
         self.playing = asyncio.Event()
         self.facts: dict[str, str] = {}
         self.stamps: list[common_pb2.Stamp] = []
+        self.tickets: list[str] = []
 
     async def GetStatus(
         self, request: robot_pb2.GetStatusRequest, context: Context
@@ -52,6 +53,7 @@ class ScriptedRobot(RobotListenerServiceServicer):
         self, request: robot_pb2.ListenRequest, context: Context
     ) -> None:
         self.stamps.append(request.stamp)
+        self.tickets.append(request.asr.ticket)
         self.listening.set()
 
         async def send(**response: Any) -> None:

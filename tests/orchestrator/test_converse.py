@@ -12,6 +12,7 @@ import pytest
 from voicemesh.audio import linear16
 from voicemesh.channels import Duplex, open_channel
 from voicemesh.errors import (
+    Busy,
     DeadlineExceeded,
     InvalidArgument,
     NotFound,
@@ -257,6 +258,27 @@ async def test_one_conversation_more_than_the_slots_is_refused_at_once(
             assert await one.stream.read() is None
         async with connect(target, first) as three:
             await three.until("started")
+
+
+async def test_nobody_is_refused_before_the_first_message_has_arrived(
+    mesh: Mesh, connect: Connect
+) -> None:
+    # grpc.aio does not tell a client that still writes why it was refused.
+    first = Request(config=TEXT_ONLY)
+    async with (
+        mesh(**{"orchestrator.max_conversations": 1}) as target,
+        connect(target, first) as one,
+        open_channel(target) as channel,
+    ):
+        await one.until("started")
+        two = Client(Duplex(DialogServiceStub(channel).Converse(), common_pb2.STAGE_ORCHESTRATOR))
+        answer = asyncio.ensure_future(two.read())
+        for _ in range(3):  # Whatever was said at once has arrived by then.
+            await OperationsServiceStub(channel).Describe(DescribeRequest())
+        assert not answer.done()
+        await two.stream.write(first)
+        with pytest.raises(Busy):
+            await answer
 
 
 async def test_a_spoken_question_is_answered_and_speech_interrupts(

@@ -20,9 +20,10 @@ from voicemesh.stamps import order
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
 
 from .conftest import RATE, Client, Connect, Mesh, Request, config
-from .test_robot_turns import ONE_EAR, Controller, controlling
+from .controller import Controller, controlling
 
 SILENCE = np.zeros(2 * RATE, dtype=np.int16)
+ONE_EAR = {"asr.pocketsphinx.workers": 1}
 LISTENS = {"listen": robot_pb2.ListenResponse()}
 
 

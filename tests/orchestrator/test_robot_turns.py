@@ -3,93 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import grpc
-import grpc.aio
 import numpy as np
 import pytest
 
-from voicemesh.channels import open_channel
-from voicemesh.errors import (
-    InvalidArgument,
-    NotFound,
-    Superseded,
-    Unavailable,
-    VoiceMeshError,
-    from_rpc,
-)
+from voicemesh.errors import Superseded
 from voicemesh.stamps import order
-from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
-from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
-from voicemesh.v1.operations_pb2 import DescribeRequest, ListTurnsRequest
-from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
+from voicemesh.v1 import common_pb2, dialog_pb2
 
 from .conftest import RATE, Mesh
+from .controller import Controller, controlling
 from .scripted_robot import ScriptedRobot, offering_robot
 
 ONE_EAR = {"asr.pocketsphinx.workers": 1}
-IMPATIENT = {"orchestrator.deadlines.connect_s": 0.3}
-STAGE = common_pb2.STAGE_ORCHESTRATOR
-
-News = dialog_pb2.RunTurnResponse
-
-
-class Controller:
-    """Somebody who asks an orchestrator for turns."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.channel = channel
-        self._dialog = DialogServiceStub(channel)
-        self._operations = OperationsServiceStub(channel)
-        self.news: list[News] = []
-
-    def begin(self, **request: Any) -> Any:
-        return self._dialog.RunTurn(dialog_pb2.RunTurnRequest(**request))
-
-    async def follow(self, call: Any) -> dialog_pb2.TurnEnded:
-        """Read a turn to the end of its stream."""
-        self.news.clear()
-        try:
-            async with asyncio.timeout(60):
-                async for news in call:
-                    self.news.append(news)
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, STAGE) from None
-        assert self.news[-1].HasField("turn_ended")
-        return self.news[-1].turn_ended
-
-    async def run(self, **request: Any) -> dialog_pb2.TurnEnded:
-        return await self.follow(self.begin(**request))
-
-    async def listen(self, **request: Any) -> asr_pb2.Transcript:
-        try:
-            answer = await self._dialog.ListenOnce(dialog_pb2.ListenOnceRequest(**request))
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, STAGE) from None
-        return answer.transcript
-
-    async def turns(self) -> list[Any]:
-        return list((await self._operations.ListTurns(ListTurnsRequest())).turns)
-
-    async def slots_used(self) -> int:
-        return (await self._operations.Describe(DescribeRequest())).slots.used
-
-    @property
-    def reply(self) -> str:
-        return "".join(news.reply_text.text for news in self.news)
-
-    @property
-    def reports(self) -> list[common_pb2.PlaybackReport]:
-        return [news.playback for news in self.news if news.HasField("playback")]
-
-
-@asynccontextmanager
-async def controlling(target: str) -> AsyncIterator[Controller]:
-    async with open_channel(target) as channel:
-        yield Controller(channel)
 
 
 async def test_three_spoken_questions_in_a_row_are_one_conversation(
@@ -137,7 +64,10 @@ async def test_a_robot_may_stream_to_the_recogniser_itself(
     robot = ScriptedRobot(flite_speech("what is artificial intelligence"))
     async with (
         serving("asr", **ONE_EAR) as asr,
-        mesh("llm", "tts", **{"orchestrator.robot_asr_target": asr}) as orchestrator,
+        mesh(
+            *("llm", "tts"),
+            **{"orchestrator.robot_asr_target": asr, "orchestrator.robot_asr_ticket": "sesame"},
+        ) as orchestrator,
         offering_robot(robot) as target,
         controlling(orchestrator) as controller,
     ):
@@ -146,6 +76,7 @@ async def test_a_robot_may_stream_to_the_recogniser_itself(
         assert "artificial intelligence" in ended.question
         steps = {step.name: step.at_us for step in ended.timeline}
         assert 0 <= steps["last_voiced"] < steps["endpoint"] < steps["first_audio_sent"]
+        assert robot.tickets == ["sesame"]
         assert robot.played
 
 
@@ -231,68 +162,6 @@ async def test_noise_without_words_ends_the_turn_quietly(mesh: Mesh) -> None:
         assert robot.plays == 0
 
 
-@pytest.mark.parametrize(
-    ("services", "stage"),
-    [
-        (("asr", "tts"), common_pb2.STAGE_LLM),
-        (("asr", "llm"), common_pb2.STAGE_TTS),
-        (("llm", "tts"), common_pb2.STAGE_ASR),
-    ],
-)
-async def test_a_failing_stage_is_named_and_apologised_for_on_the_robot(
-    mesh: Mesh, flite_speech: Any, services: tuple[str, ...], stage: Any
-) -> None:
-    robot = ScriptedRobot(flite_speech("what is the moon"))
-    async with (
-        mesh(*services, **ONE_EAR, **IMPATIENT) as orchestrator,
-        offering_robot(robot) as target,
-        controlling(orchestrator) as controller,
-    ):
-        ended = await controller.run(robot_target=target)
-        assert ended.outcome == dialog_pb2.TURN_OUTCOME_FAILED
-        assert ended.error.stage == stage
-        assert [n.error.stage for n in controller.news if n.HasField("error")] == [stage]
-        assert "Sorry" in controller.reply
-        assert len(robot.played) > 2 * RATE
-        assert controller.reports[-1].drained
-
-
-async def test_a_microphone_that_cannot_be_opened_is_apologised_for(mesh: Mesh) -> None:
-    broken = common_pb2.ErrorDetail(
-        code=common_pb2.ERROR_CODE_UNAVAILABLE,
-        stage=common_pb2.STAGE_ROBOT,
-        message="the microphone is unplugged",
-    )
-    robot = ScriptedRobot(broken, broken)
-    async with (
-        mesh() as orchestrator,
-        offering_robot(robot) as target,
-        controlling(orchestrator) as controller,
-    ):
-        ended = await controller.run(robot_target=target)
-        assert ended.outcome == dialog_pb2.TURN_OUTCOME_FAILED
-        assert ended.error.message == "the microphone is unplugged"
-        assert robot.played
-        with pytest.raises(Unavailable, match="unplugged"):
-            await controller.listen(robot_target=target)
-
-
-async def test_a_robot_that_is_not_there_is_named(mesh: Mesh) -> None:
-    async with mesh() as orchestrator, controlling(orchestrator) as controller:
-        for ask in (controller.run, controller.listen):
-            with pytest.raises(Unavailable, match=r"no listener answers at 127\.0\.0\.1:9") as got:
-                await ask(robot_target="127.0.0.1:9")
-            assert got.value.stage == common_pb2.STAGE_ROBOT
-            assert got.value.field == "robot_target"
-        assert await controller.slots_used() == 0
-
-
-async def _until_free(controller: Controller) -> None:
-    async with asyncio.timeout(30):
-        while await controller.slots_used():
-            pass
-
-
 @pytest.mark.parametrize("phase", ["listening", "playing"])
 async def test_the_robot_is_stopped_when_its_controller_vanishes(mesh: Mesh, phase: str) -> None:
     robot = ScriptedRobot()
@@ -310,7 +179,7 @@ async def test_the_robot_is_stopped_when_its_controller_vanishes(mesh: Mesh, pha
         call.cancel()
         await robot.stopped.wait()
         assert robot.stops[0].listening
-        await _until_free(controller)
+        await controller.until_free()
         # The robot is at once free for the next, and the conversation goes on.
         robot.holds_playback = False
         robot.ready()
@@ -375,47 +244,6 @@ async def test_somebody_stops_the_robot_in_the_middle_of_its_reply(mesh: Mesh) -
         assert robot.stops == []
 
 
-async def test_a_robot_that_vanishes_in_mid_play_ends_the_turn(mesh: Mesh) -> None:
-    robot = ScriptedRobot()
-    robot.holds_playback = True
-    async with mesh("llm", "tts") as orchestrator, controlling(orchestrator) as controller:
-        async with offering_robot(robot) as target:
-            call = controller.begin(robot_target=target, text="what is artificial intelligence")
-            await robot.playing.wait()
-        ended = await controller.follow(call)
-        assert ended.outcome == dialog_pb2.TURN_OUTCOME_FAILED
-        assert ended.error.stage == common_pb2.STAGE_ROBOT
-        await _until_free(controller)
-
-
-async def test_a_robot_that_vanishes_while_it_listens_ends_the_turn(mesh: Mesh) -> None:
-    robot = ScriptedRobot()
-    async with mesh() as orchestrator, controlling(orchestrator) as controller:
-        async with offering_robot(robot) as target:
-            call = controller.begin(robot_target=target)
-            await robot.listening.wait()
-        ended = await controller.follow(call)
-        assert ended.outcome == dialog_pb2.TURN_OUTCOME_FAILED
-        assert ended.error.stage == common_pb2.STAGE_ROBOT
-
-
-async def test_a_language_that_is_not_heard_is_said_to_be_so_in_that_language(
-    mesh: Mesh, flite_speech: Any
-) -> None:
-    robot = ScriptedRobot(flite_speech("hello"))
-    async with (
-        mesh("asr", **ONE_EAR) as orchestrator,
-        offering_robot(robot) as target,
-        controlling(orchestrator) as controller,
-    ):
-        ended = await controller.run(robot_target=target, language_codes=["zh"])
-        assert ended.outcome == dialog_pb2.TURN_OUTCOME_FAILED
-        assert ended.error.code == common_pb2.ERROR_CODE_UNSUPPORTED
-        assert ended.error.stage == common_pb2.STAGE_ASR
-        assert controller.reply.startswith("抱歉")
-        assert len(robot.played) > 2 * RATE
-
-
 async def test_two_robots_at_once_do_not_mix(mesh: Mesh) -> None:
     robots = [ScriptedRobot(), ScriptedRobot()]
     async with (
@@ -434,63 +262,6 @@ async def test_two_robots_at_once_do_not_mix(mesh: Mesh) -> None:
             assert "rainbow" in rain.heard_text.lower()
         again = await controller.run(robot_target=one, text="say that again")
         assert again.heard_text == moon.heard_text
-
-
-async def test_a_stopping_orchestrator_tells_its_controllers_and_silences_the_robot(
-    mesh: Mesh,
-) -> None:
-    robot = ScriptedRobot()
-    async with AsyncExitStack() as stack, offering_robot(robot) as target:
-        orchestrator = await stack.enter_async_context(mesh())
-        async with controlling(orchestrator) as controller:
-            call = controller.begin(robot_target=target)
-            await robot.listening.wait()
-            reading = asyncio.ensure_future(controller.follow(call))
-            await stack.aclose()
-            with pytest.raises(VoiceMeshError):
-                await reading
-            assert any(news.HasField("drain") for news in controller.news)
-        async with asyncio.timeout(10):
-            await robot.stopped.wait()
-        assert robot.stops[0].listening
-
-
-async def test_a_turn_that_takes_too_long_is_given_up(mesh: Mesh) -> None:
-    robot = ScriptedRobot()
-    limit = {"orchestrator.deadlines.robot_turn_s": 1.01}
-    async with (
-        mesh(**limit) as orchestrator,
-        offering_robot(robot) as target,
-        controlling(orchestrator) as controller,
-    ):
-        with pytest.raises(VoiceMeshError, match=r"did not end within 1\.01 s"):
-            await controller.run(robot_target=target)
-        assert robot.stops[0].listening
-
-
-@pytest.mark.parametrize(
-    ("request_", "error", "field"),
-    [
-        ({}, InvalidArgument, "robot"),
-        ({"robot_target": "next door"}, InvalidArgument, "robot_target"),
-        ({"robot_target": ""}, InvalidArgument, "robot_target"),
-        ({"robot_target": "a:1", "no_speech_timeout_ms": -1}, InvalidArgument, "no_speech_timeout"),
-        ({"robot_target": "a:1", "text": "  "}, InvalidArgument, "text"),
-        ({"robot_target": "a:1", "text": "x" * 4001}, InvalidArgument, "text"),
-        ({"conversation_id": "nobody"}, NotFound, "conversation_id"),
-    ],
-)
-async def test_a_bad_request_is_refused_with_its_field(
-    mesh: Mesh, request_: dict[str, Any], error: type[VoiceMeshError], field: str
-) -> None:
-    async with mesh() as orchestrator, controlling(orchestrator) as controller:
-        with pytest.raises(error) as caught:
-            await controller.run(**request_)
-        assert caught.value.field.startswith(field)
-        if "text" not in request_:
-            with pytest.raises(error) as caught:
-                await controller.listen(**request_)
-            assert caught.value.field.startswith(field)
 
 
 async def test_the_longest_idle_robot_is_forgotten_for_a_new_one(mesh: Mesh) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +39,12 @@ def spoken_file(flite_speech: Speech, tmp_path: Path) -> SpokenFile:
     return speak
 
 
-@pytest.fixture
-def pulse(tmp_path: Path) -> Iterator[PulseAudio]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def pulse(tmp_path: Path) -> AsyncIterator[PulseAudio]:
     """A sound card of this test's own."""
     folder = tmp_path / "pulse"
     folder.mkdir()
     daemon = PulseAudio(folder)
-    daemon.start()
+    await daemon.start()
     yield daemon
-    daemon.kill()
+    await daemon.kill()

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,18 +16,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from voicemesh_robot.audio_file import write_wav
+
 RATE_HERTZ = 16_000
 
 Samples = NDArray[np.int16]
 
 _MODULES = """\
 load-module module-native-protocol-unix auth-anonymous=1 socket={socket}
-load-module module-null-sink sink_name=speaker rate=48000
 load-module module-null-sink sink_name=micfeed rate=48000
-load-module module-remap-source source_name=mic master=micfeed.monitor
-set-default-sink speaker
-set-default-source mic
 """
+_DEVICES = {
+    "speaker": ("module-null-sink", "sink_name=speaker", "rate=48000"),
+    "mic": ("module-remap-source", "source_name=mic", "master=micfeed.monitor"),
+}
 _ASOUND = """\
 pcm.!default { type pulse }
 ctl.!default { type pulse }
@@ -49,7 +49,8 @@ class PulseAudio:
         self._asound = folder / "asound.conf"
         self._asound.write_text(_ASOUND)
         (folder / "default.pa").write_text(_MODULES.format(socket=self._socket))
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._plugged: dict[str, str] = {}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -64,47 +65,70 @@ class PulseAudio:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def start(self) -> None:
-        """Start the daemon and wait until it answers."""
+    async def start(self) -> None:
+        """Start the daemon, wait until it answers and plug its devices in."""
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no"),
-                    *("--exit-idle-time=-1", "--high-priority=no", "--realtime=no"),
-                    *("-F", str(self._folder / "default.pa")),
-                ],
+            self._process = await asyncio.create_subprocess_exec(
+                *("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no"),
+                *("--exit-idle-time=-1", "--high-priority=no", "--realtime=no"),
+                *("-F", str(self._folder / "default.pa")),
                 env=self.environment,
-                stdin=subprocess.DEVNULL,
+                stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + _START_S
-        ask = ["pactl", "info"]
-        while subprocess.run(ask, env=self.environment, capture_output=True).returncode:
-            assert self._process.poll() is None, (self._folder / "log").read_text()
-            assert time.monotonic() < deadline, (self._folder / "log").read_text()
-            time.sleep(0.1)
+        try:
+            async with asyncio.timeout(_START_S):
+                while not await self._answers():
+                    assert self._process.returncode is None
+        except (TimeoutError, AssertionError) as error:
+            raise AssertionError((self._folder / "log").read_text()) from error
+        for device in _DEVICES:
+            await self.plug_in(device)
 
-    def kill(self) -> None:
+    async def _answers(self) -> bool:
+        quiet = asyncio.subprocess.DEVNULL
+        asking = await asyncio.create_subprocess_exec(
+            *("pactl", "info"), env=self.environment, stdout=quiet, stderr=quiet
+        )
+        return await asking.wait() == 0
+
+    async def kill(self) -> None:
         """The sound card disappears."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait()
+        await self._process.wait()
         self._socket.unlink(missing_ok=True)
 
     async def say(self, samples: Samples) -> None:
-        """Play samples (16 kHz) into the microphone, to their end."""
-        await self._feed(samples, "paplay", "--device=micfeed")
+        """Begin to play samples (16 kHz) into the microphone.
 
-    async def _feed(self, samples: Samples, *command: str) -> None:
+        The daemon has all of them before the first one is played, so that no
+        client can be too late with the rest, however busy the machine is.
+        """
+        file = self._folder / "said.wav"
+        write_wav(file, samples, RATE_HERTZ)
+        await self.control("upload-sample", str(file), "said")
+        await self.control("play-sample", "said", "micfeed")
+
+    async def unplug(self, device: str) -> None:
+        """Take ``mic`` or ``speaker`` away."""
+        await self.control("unload-module", self._plugged.pop(device))
+
+    async def plug_in(self, device: str) -> None:
+        """Load the module of a device, as the default one."""
+        kind = "source" if device == "mic" else "sink"
+        self._plugged[device] = (await self.control("load-module", *_DEVICES[device])).strip()
+        await self.control(f"set-default-{kind}", device)
+
+    async def control(self, *command: str) -> str:
+        """Have the daemon do something; what it says."""
         process = await asyncio.create_subprocess_exec(
-            *command,
-            *("--raw", "--format=s16le", f"--rate={RATE_HERTZ}", "--channels=1"),
-            env=self.environment,
-            stdin=asyncio.subprocess.PIPE,
+            *("pactl", *command), env=self.environment, stdout=asyncio.subprocess.PIPE
         )
-        await process.communicate(samples.tobytes())
-        assert process.returncode == 0
+        said, _ = await process.communicate()
+        assert process.returncode == 0, command
+        return said.decode()
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[Recorded]:
@@ -165,6 +189,11 @@ class Recorded:
         """Wait until the recorder delivers."""
         async with self._grown:
             await self._grown.wait_for(lambda: len(self._data) > 0)
+
+    async def loud(self, begin: int = 0) -> None:
+        """Wait until something has been heard after the sample ``begin``."""
+        async with self._grown:
+            await self._grown.wait_for(lambda: bool(self.samples[begin:].any()))
 
     async def wait_for_silence(self, seconds: float = 0.5, begin: int = 0) -> Samples:
         """Wait until something was heard and then nothing for so long; what was heard.

@@ -17,8 +17,13 @@ from voicemesh.audio import linear16
 from voicemesh.channels import open_channel
 from voicemesh.errors import Busy, InvalidArgument, Superseded, from_rpc
 from voicemesh.server import Server
+from voicemesh.supervisor.plan import make_plan
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1 import robot_pb2 as pb
+from voicemesh.v1.asr_pb2_grpc import (
+    SpeechRecognizerServiceServicer,
+    add_SpeechRecognizerServiceServicer_to_server,
+)
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
 from voicemesh_robot.devices.memory import MemoryMicrophone, MemorySpeaker
 from voicemesh_robot.listener.service import RobotService
@@ -129,6 +134,41 @@ async def test_robot_hears_one_turn_and_tells_its_events(
         assert events[-1].type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
         assert events[-1].transcript.text == "what is a robot"
         await hardware.until(lambda status: not status.listening)
+
+
+class Doorkeeper(SpeechRecognizerServiceServicer):
+    """Refuses all, and remembers the tickets that it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    async def StreamingRecognize(  # type: ignore[override]  # The stubs know generators only.
+        self, request_iterator: Any, context: Any
+    ) -> None:
+        metadata = dict(context.invocation_metadata())
+        self.shown.append(metadata.get("voicemesh-asr-ticket", "none"))
+        await anext(request_iterator)
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "another ticket, please")
+
+    async def Recognize(self, request: Any, context: Any) -> asr_pb2.RecognizeResponse:
+        return asr_pb2.RecognizeResponse()
+
+
+async def test_the_ticket_is_shown_to_the_recogniser() -> None:
+    door: Any = Doorkeeper()
+    server = grpc.aio.server()
+    add_SpeechRecognizerServiceServicer_to_server(door, server)
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    async with robot() as hardware:
+        for turn, ticket in ((1, "open sesame"), (2, "")):
+            asr = pb.AsrTicket(target=target, ticket=ticket)
+            call = hardware.stub.Listen(pb.ListenRequest(stamp=stamp(turn), asr=asr))
+            (refused,) = [response.error async for response in call]
+            assert "another ticket" in refused.message
+            assert refused.stage == common_pb2.STAGE_ASR
+    await server.stop(None)
+    assert door.shown == ["open sesame", "none"]
 
 
 async def test_sound_comes_back_where_no_recogniser_is_named(flite_speech: Speech) -> None:
@@ -325,3 +365,10 @@ async def test_request_that_cannot_be_served_names_its_field() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await play.read()
         assert from_rpc(refused.value, ROBOT).field == "play_request"
+
+
+def test_mesh_starts_the_listener_only_when_it_is_named() -> None:
+    everything = make_plan((), None, {}, ephemeral=True)
+    assert "robot" not in [service.name for service in everything.services]
+    named = make_plan(("robot",), None, {}, ephemeral=True)
+    assert [service.name for service in named.services] == ["robot"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -134,3 +136,16 @@ def test_device_that_is_missing_or_not_unique_is_named_with_those_that_are_there
         choose_card(cards(), "bluetooth", is_input=True)
     with pytest.raises(NotFound, match="fits several devices"):
         choose_card(cards(), "usb", is_input=True)
+
+
+def test_missing_pyaudio_is_one_sentence_with_its_cure() -> None:
+    program = "import sys; sys.modules['pyaudio'] = None; from voicemesh.cli import main; "
+    ran = subprocess.run(
+        [sys.executable, "-c", program + "sys.exit(main(['devices']))"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "pip install 'voicemesh-robot[audio]'" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1

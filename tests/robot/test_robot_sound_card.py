@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from voicemesh.audio import linear16
 from voicemesh.channels import open_channel
-from voicemesh.supervisor.plan import make_plan
 from voicemesh.supervisor.ports import free_ports
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import robot_pb2 as pb
@@ -24,8 +23,7 @@ from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
 
 from .pulse_audio import PulseAudio, Samples, matching_share
 
-# In real time through a sound server: minutes, and only on a machine that has time for it.
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 Speech = Callable[..., NDArray[np.int16]]
 
@@ -96,7 +94,7 @@ class Heard:
 async def test_reply_leaves_the_speaker_as_it_was_sent(
     pulse: PulseAudio, flite_speech: Speech
 ) -> None:
-    said = flite_speech("a robot is a machine that senses the world")
+    said = flite_speech("a robot is a machine")
     shares = []
     async with asyncio.timeout(150), listener(pulse) as stub:
         for turn in range(1, ATTEMPTS + 1):
@@ -123,7 +121,7 @@ async def test_question_reaches_the_listener_as_it_was_spoken(
         for _ in range(ATTEMPTS):
             begin = len(heard.samples)
             await pulse.say(said)
-            part = await heard.until(begin, len(said) / 16_000 + 3)
+            part = await heard.until(begin, len(said) / 16_000 + 1)
             shares.append(matching_share(part, said))
             if shares[-1] >= 0.8:
                 await heard.close()
@@ -131,6 +129,7 @@ async def test_question_reaches_the_listener_as_it_was_spoken(
     raise AssertionError(f"little of the question was heard: {shares}")
 
 
+@pytest.mark.long
 async def test_microphone_comes_back_after_the_sound_server_was_killed(
     pulse: PulseAudio, flite_speech: Speech
 ) -> None:
@@ -138,8 +137,8 @@ async def test_microphone_comes_back_after_the_sound_server_was_killed(
     async with asyncio.timeout(150), listener(pulse) as stub:
         heard = Heard(stub.Listen(pb.ListenRequest(stamp=stamp(1))))
         await heard.until(0, 0.1)
-        pulse.kill()
-        await asyncio.to_thread(pulse.start)
+        await pulse.kill()
+        await pulse.start()
         for _ in range(3 * ATTEMPTS):
             begin = len(heard.samples)
             await pulse.say(said)
@@ -150,8 +149,63 @@ async def test_microphone_comes_back_after_the_sound_server_was_killed(
     raise AssertionError("the microphone did not come back")
 
 
-def test_devices_are_listed_and_the_defaults_marked(pulse: PulseAudio) -> None:
-    listed = subprocess.run(
+def noise(seconds: float) -> Samples:
+    """Of which no two passages are alike; without what a resampler takes away."""
+    white = np.random.default_rng(3).normal(0, 12_000, int(seconds * 16_000))
+    return np.convolve(white, np.ones(4) / 4, "same").astype(np.int16)
+
+
+async def test_stop_in_the_middle_of_a_sound_leaves_nothing_of_the_rest(pulse: PulseAudio) -> None:
+    said = noise(3.0)
+    async with asyncio.timeout(60), listener(pulse) as stub, pulse.recording() as recorded:
+        await recorded.running()
+        playing = asyncio.ensure_future(play(stub, 1, said))
+        while (await stub.GetStatus(pb.GetStatusRequest())).playback.played_samples < 16_000:
+            pass
+        stopped = await stub.Stop(pb.StopRequest(stamp=stamp(1)))
+        ended = (await playing)[-1].playback
+        heard = await recorded.wait_for_silence()
+    taken = stopped.playback.played_samples
+    assert (ended.played_samples, ended.drained) == (taken, True)
+    assert matching_share(heard, said[:taken], segment=800) > 0.8
+    assert matching_share(heard, said[taken:], segment=800) == 0
+
+
+async def test_microphone_that_is_plugged_in_again_is_heard_again(
+    pulse: PulseAudio, flite_speech: Speech
+) -> None:
+    said = flite_speech("what is a robot")
+    async with asyncio.timeout(60), listener(pulse) as stub:
+        heard = Heard(stub.Listen(pb.ListenRequest(stamp=stamp(1))))
+        await heard.until(0, 0.1)
+        await pulse.unplug("mic")
+        await pulse.plug_in("mic")
+        begin = len(heard.samples)
+        while not heard.samples[begin:].any() or matching_share(heard.samples[begin:], said) < 0.8:
+            await pulse.say(said)
+            await heard.until(len(heard.samples), len(said) / 16_000 + 0.5)
+        await heard.close()
+
+
+@pytest.mark.long
+async def test_reply_goes_on_when_the_speaker_is_plugged_in_again(pulse: PulseAudio) -> None:
+    said = noise(4.0)
+    async with asyncio.timeout(60), listener(pulse) as stub:
+        playing = asyncio.ensure_future(play(stub, 1, said))
+        while (await stub.GetStatus(pb.GetStatusRequest())).playback.played_samples < 8_000:
+            pass
+        await pulse.unplug("speaker")
+        await pulse.plug_in("speaker")
+        async with pulse.recording() as recorded:
+            responses = await playing
+            heard = await recorded.wait_for_silence()
+        assert responses[-1].playback.drained
+        assert matching_share(heard, said[32_000:], segment=800) > 0.5
+
+
+async def test_devices_are_listed_and_the_defaults_marked(pulse: PulseAudio) -> None:
+    listed = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-m", "voicemesh", "devices"],
         env=pulse.environment,
         capture_output=True,
@@ -162,23 +216,3 @@ def test_devices_are_listed_and_the_defaults_marked(pulse: PulseAudio) -> None:
     assert any("microphone, speaker" in line and "default" in line for line in lines[1:])
     assert any("pulse (ALSA)" in line for line in lines)
     assert listed.stderr == ""
-
-
-def test_missing_pyaudio_is_one_sentence_with_its_cure() -> None:
-    program = "import sys; sys.modules['pyaudio'] = None; from voicemesh.cli import main; "
-    ran = subprocess.run(
-        [sys.executable, "-c", program + "sys.exit(main(['devices']))"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 1
-    assert "pip install 'voicemesh-robot[audio]'" in ran.stderr
-    assert len(ran.stderr.splitlines()) == 1
-
-
-def test_mesh_starts_the_listener_only_when_it_is_named() -> None:
-    everything = make_plan((), None, {}, ephemeral=True)
-    assert "robot" not in [service.name for service in everything.services]
-    named = make_plan(("robot",), None, {}, ephemeral=True)
-    assert [service.name for service in named.services] == ["robot"]

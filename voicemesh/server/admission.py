@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from voicemesh import metrics
@@ -22,6 +22,8 @@ class Admission:
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self.changed: Callable[[int], None] = lambda used: None
+        """Told how many slots are taken whenever that changes."""
         metrics.SLOTS.labels(what).set(total)
         metrics.STREAMS.labels(what).set(0)
 
@@ -39,14 +41,18 @@ class Admission:
             )
         self.used += 1
         self._idle.clear()
-        metrics.STREAMS.labels(self._what).set(self.used)
+        self._tell()
         try:
             yield
         finally:
             self.used -= 1
-            metrics.STREAMS.labels(self._what).set(self.used)
+            self._tell()
             if self.used == 0:
                 self._idle.set()
+
+    def _tell(self) -> None:
+        metrics.STREAMS.labels(self._what).set(self.used)
+        self.changed(self.used)
 
     def slots(self) -> Slots:
         """The count as it crosses the wire."""

@@ -682,7 +682,9 @@ class ReplyInterrupted(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Why, in a word: speech, client, text, error."""
+    """Why, in a word: speech, client (it asked for quiet), text, error, command
+    (a controller asked for a turn), gone (whoever wanted the reply has left).
+    """
     def __init__(
         self,
         *,

@@ -34,7 +34,9 @@ class AsrTicket(_message.Message):
     target: _builtins.str
     """The recogniser's gRPC target."""
     ticket: _builtins.str
-    """A secret that admits this one stream, opaque to the robot."""
+    """A secret, opaque to the robot, which shows it to whatever guards the
+    recogniser as metadata voicemesh-asr-ticket; empty: none is asked for.
+    """
     def __init__(
         self,
         *,

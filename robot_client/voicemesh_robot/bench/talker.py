@@ -41,6 +41,7 @@ class Talker:
         self._first_audio_s: float | None = None
         self._samples: int | None = None
         self._ignoring = False  # What comes belongs to a reply that was given up.
+        self._leaving = False
 
     async def run(self, start_s: float) -> None:
         """Have the whole conversation, from ``start_s`` of the monotonic clock on."""
@@ -60,6 +61,7 @@ class Talker:
             self._tally.fail(f"broke off: {error}")
         finally:
             self._tally.conversation_s += time.monotonic() - begin_s
+            self._leaving = True
             await self._line.close()
 
     async def _stream(self, begin_s: float) -> None:
@@ -163,6 +165,8 @@ class Talker:
 
     def dropped(self) -> None:
         """The reply has been cut short."""
+        if self._leaving:
+            return  # Whoever goes in the middle of a reply cuts it short.
         if self._interrupted_s is None:
             self._tally.fail("a reply was dropped that nobody spoke over")
             return

@@ -6,6 +6,7 @@ question, silence with the faint noise that every microphone has.
 
 from __future__ import annotations
 
+import json
 import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -99,12 +100,12 @@ class Workload:
             "asr.min_speech_ms": str(MIN_SPEECH_MS),
             "asr.sentence_end_wait_ms": str(END_SILENCE_MS),
             "asr.trim_hangover": "false",
-            "asr.simulated.texts": f'["{self.question}"]',
+            "asr.simulated.texts": json.dumps([self.question]),
             "asr.simulated.final_delay_ms": str(self.asr_final_ms),
             "asr.simulated.workers": room,
             "llm.engine": "simulated",
             "llm.max_concurrent_streams": room,
-            "llm.simulated.replies": f'["{self.reply}"]',
+            "llm.simulated.replies": json.dumps([self.reply], ensure_ascii=False),
             "llm.simulated.first_token_ms": str(self.first_token_ms),
             "llm.simulated.tokens_per_second": str(1000 / self.token_ms),
             "tts.engine": "simulated",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -12,34 +13,65 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import uvloop
 
+from voicemesh.channels import open_channel
 from voicemesh.commands.frame import Command
-from voicemesh.errors import EngineMissing, InvalidArgument
+from voicemesh.errors import EngineMissing, InvalidArgument, SettingsError, Unavailable
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import common_pb2 as pb
+from voicemesh.v1 import operations_pb2
+from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 from voicemesh_robot.bench.workload import Workload, load_script
 
 _NEEDED = {"aiohttp": "aiohttp", "psutil": "psutil", "webrtcvad": "webrtcvad-wheels"}
 _QUIET = {"mesh.log_level": "warning"}
+_DESCRIBE_S = 5.0
 
 
 def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 on")
     return number
 
 
+def _words(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a reply needs words")
+    return text
+
+
+def _target(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST:PORT")
+    return text
+
+
 def _cores(text: str) -> tuple[int, int]:
-    servers, comma, client = text.partition(",")
-    if not comma:
-        raise argparse.ArgumentTypeError("two core numbers, such as 0,1: servers, then client")
+    servers, _, client = text.partition(",")
+    if not (servers.isdecimal() and client.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} are not two core numbers, such as 0,1: servers, then client"
+        )
     chosen = int(servers), int(client)
+    usable = os.sched_getaffinity(0)
     for core in chosen:
-        if core not in os.sched_getaffinity(0):
-            raise argparse.ArgumentTypeError(f"this process may not run on core {core}")
+        if core not in usable:
+            names = ", ".join(str(core) for core in sorted(usable))
+            raise argparse.ArgumentTypeError(f"core {core} is not among those usable here: {names}")
     return chosen
 
 
@@ -52,20 +84,27 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="scripted waits (what the mesh adds is seen alone), or this machine's own engines",
     )
     parser.add_argument(
-        "--target", metavar="HOST:PORT", help="a running mesh; default: one is started"
+        "--target",
+        type=_target,
+        metavar="HOST:PORT",
+        help="the orchestrator of a running mesh; default: a mesh is started",
     )
     parser.add_argument("--conversations", type=_at_least_one, default=1, metavar="N")
     parser.add_argument("--turns", type=_at_least_one, default=3, metavar="M")
     parser.add_argument("--pattern", choices=("turns", "barge-in"), default=defaults.pattern)
     parser.add_argument(
         "--spread",
-        type=float,
+        type=_seconds,
         default=defaults.spread_s,
         metavar="SECONDS",
         help="conversations begin within so many seconds (default: %(default)s)",
     )
     parser.add_argument(
-        "--reply", default=defaults.reply, metavar="TEXT", help="what the simulated model says"
+        "--reply",
+        type=_words,
+        default=defaults.reply,
+        metavar="TEXT",
+        help="what the simulated model says",
     )
     parser.add_argument(
         "--cores",
@@ -82,6 +121,26 @@ def _check_installed() -> None:
     if missing:
         raise EngineMissing(
             f"the benchmark needs {', '.join(missing)}; pip install 'voicemesh-robot[bench]'"
+        )
+
+
+async def _check_target(target: str) -> None:
+    """That an orchestrator is there, before anything is measured."""
+    async with open_channel(target) as channel:
+        try:
+            described = await OperationsServiceStub(channel).Describe(
+                operations_pb2.DescribeRequest(), timeout=_DESCRIBE_S
+            )
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(
+                f"no mesh answers at {target} ({error.code().name.lower()}); start one with "
+                "`voicemesh up`, or leave --target out and one is started",
+                stage=pb.STAGE_CLIENT,
+            ) from None
+    if described.service != "orchestrator":
+        raise InvalidArgument(
+            f"{described.service} answers at {target}; --target is the address of an orchestrator",
+            stage=pb.STAGE_CLIENT,
         )
 
 
@@ -103,6 +162,8 @@ async def _bench(options: argparse.Namespace, say: Callable[[str], None]) -> dic
         spread_s=options.spread,
         reply=options.reply,
     )
+    if options.target:
+        await _check_target(options.target)
     script = await asyncio.to_thread(load_script)
     servers, client = options.cores or (None, None)
     with on_core(client):
@@ -132,10 +193,11 @@ async def _bench(options: argparse.Namespace, say: Callable[[str], None]) -> dic
         return as_json(workload, options.engines, mesh, floor)
 
 
-def _write(report: dict[str, Any], path: Path) -> None:
+def _write(text: str, path: Path, mode: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{json.dumps(report, indent=2)}\n", encoding="utf-8")
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise InvalidArgument(
             f"the report {path} cannot be written ({error}); name another place",
@@ -145,13 +207,20 @@ def _write(report: dict[str, Any], path: Path) -> None:
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     _check_installed()
+    if options.target and options.settings:
+        raise SettingsError(
+            "--set changes a mesh that is started; a running one is as it is: leave out --set "
+            "or --target"
+        )
+    if options.json is not None:
+        _write("", options.json, "a")  # Whether it can be written is better known before.
     from voicemesh_robot.bench.report import lines
 
     report = uvloop.run(_bench(options, _say))
     for line in lines(report):
         _say(line)
     if options.json is not None:
-        _write(report, options.json)
+        _write(f"{json.dumps(report, indent=2)}\n", options.json, "w")
     return 0 if report["errors"] == 0 else 1
 
 

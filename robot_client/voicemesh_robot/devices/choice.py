@@ -41,4 +41,4 @@ def choose_speaker(settings: RobotSettings, portaudio: PortAudio, clock: Clock) 
         return SilentSpeaker(settings.reply_rate_hertz, clock)
     if _is_file(wanted):
         return FileSpeaker(Path(wanted), settings.reply_rate_hertz, clock)
-    return CardSpeaker(portaudio, wanted)
+    return CardSpeaker(portaudio, wanted, settings.speaker_buffer_ms)

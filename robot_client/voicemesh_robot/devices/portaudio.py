@@ -1,6 +1,6 @@
 """Sound cards through PyAudio. Its library is imported when the first one is used.
 
-PortAudio calls back on a thread of its own, about every 20 ms. Input goes to the
+PortAudio calls back on a thread of its own, once a buffer. Input goes to the
 event loop; output is pulled from whoever plays. It learns of devices that were
 plugged in only while no stream is open, so a device that cannot be found makes
 all streams start anew.
@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Any
 from voicemesh.errors import EngineMissing, NotFound, VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh.workers import ThreadWorker
+from voicemesh_robot import metrics
 from voicemesh_robot.audio_file import SPEECH_RATE_HERTZ
 from voicemesh_robot.devices.device import DeviceLost
 
 if TYPE_CHECKING:
     from pyaudio import PyAudio, Stream
 
-BUFFER_MS = 20
 _RESCAN_EVERY_S = 10.0
 _CONTINUE = 0  # PortAudio's paContinue.
 _INT16 = 8  # PortAudio's paInt16.
+_OUTPUT_UNDERFLOW = 4  # PortAudio's paOutputUnderflow.
 
 Callback = Callable[[bytes | None, int, float, int], bytes | None]
 """``callback(input, frames, latency_s, channels)`` returns output, on PortAudio's thread."""
@@ -89,6 +90,8 @@ def _adapted(callback: Callback, channels: int) -> Callable[..., tuple[bytes | N
     def called(
         data: bytes | None, frames: int, timing: Mapping[str, float], status: int
     ) -> tuple[bytes | None, int]:
+        if status & _OUTPUT_UNDERFLOW:
+            metrics.UNDERRUNS.inc()
         latency_s = timing["output_buffer_dac_time"] - timing["current_time"]
         return callback(data, frames, latency_s, channels), _CONTINUE
 
@@ -194,17 +197,19 @@ class PortAudio:
         wanted: str,
         is_input: bool,
         rate_hertz: int,
+        buffer_ms: int,
         callback: Callback,
         lost: Callable[[DeviceLost], None],
     ) -> OpenStream:
         """A running stream; DeviceLost where the device is not there.
 
-        ``callback`` is called by PortAudio; ``rate_hertz`` 0: 16000 where the
-        device can. ``lost`` is told when the stream must be opened again.
+        ``callback`` is called by PortAudio for every buffer of ``buffer_ms``; the
+        device holds two. ``rate_hertz`` 0: 16000 where the device can. ``lost`` is
+        told when the stream must be opened again.
         """
         _pyaudio()
         opening = asyncio.ensure_future(
-            self._worker.run(self._open, wanted, is_input, rate_hertz, callback, lost)
+            self._worker.run(self._open, wanted, is_input, rate_hertz, buffer_ms, callback, lost)
         )
         try:
             return await asyncio.shield(opening)
@@ -218,11 +223,12 @@ class PortAudio:
         wanted: str,
         is_input: bool,
         rate_hertz: int,
+        buffer_ms: int,
         callback: Callback,
         lost: Callable[[DeviceLost], None],
     ) -> OpenStream:
         try:
-            return self._opened(wanted, is_input, rate_hertz, callback, lost)
+            return self._opened(wanted, is_input, rate_hertz, buffer_ms, callback, lost)
         except DeviceLost:
             if not self._streams:
                 self._terminate()  # The next try looks anew.
@@ -233,6 +239,7 @@ class PortAudio:
         wanted: str,
         is_input: bool,
         rate_hertz: int,
+        buffer_ms: int,
         callback: Callback,
         lost: Callable[[DeviceLost], None],
     ) -> OpenStream:
@@ -252,7 +259,7 @@ class PortAudio:
                         output=not is_input,
                         input_device_index=card.index if is_input else None,
                         output_device_index=None if is_input else card.index,
-                        frames_per_buffer=rate * BUFFER_MS // 1000,
+                        frames_per_buffer=rate * buffer_ms // 1000,
                         stream_callback=_adapted(callback, channels),
                     )
                 except (OSError, ValueError) as error:

@@ -19,6 +19,7 @@ STALL_S = 1.0
 """Without a callback for so long a stream is looked at: does it still run?"""
 DEAD_S = 6.0
 """Some sound servers need 2 s for their first sample; after this the device is dead."""
+_CAPTURE_BUFFER_MS = 20  # The sound system keeps what is fetched late; nothing is lost.
 _CAPACITY = 500
 """Blocks on their way through the event loop: 10 s."""
 
@@ -50,7 +51,7 @@ class CardCapture:
     async def start(self, wanted: str, rate_hertz: int) -> None:
         """Open the stream."""
         self._opened = await self._portaudio.open(
-            wanted, True, rate_hertz, self._recorded, self._fail
+            wanted, True, rate_hertz, _CAPTURE_BUFFER_MS, self._recorded, self._fail
         )
         self.rate_hertz = self._opened.rate_hertz
         self._gaps = GapDetector(self.rate_hertz)
@@ -144,9 +145,11 @@ class CardOutput:
         self._opened: OpenStream
         self.rate_hertz = 0
 
-    async def open(self, wanted: str) -> None:
+    async def open(self, wanted: str, buffer_ms: int) -> None:
         """Open the stream; it plays silence until ``start``."""
-        self._opened = await self._portaudio.open(wanted, False, 0, self._filled, self._fail)
+        self._opened = await self._portaudio.open(
+            wanted, False, 0, buffer_ms, self._filled, self._fail
+        )
         self.rate_hertz = self._opened.rate_hertz
         self._name = self._opened.name
 
@@ -193,17 +196,18 @@ class CardOutput:
 class CardSpeaker:
     """A loudspeaker, by index or name."""
 
-    def __init__(self, portaudio: PortAudio, wanted: str) -> None:
-        """``wanted`` empty: the default."""
+    def __init__(self, portaudio: PortAudio, wanted: str, buffer_ms: int) -> None:
+        """``wanted`` empty: the default. ``buffer_ms``: length of one buffer; it holds two."""
         self.name = wanted or "default"
         self._portaudio = portaudio
         self._wanted = wanted
+        self._buffer_ms = buffer_ms
 
     async def open(self) -> CardOutput:
         """See OutputDevice."""
         output = CardOutput(self._portaudio, self.name)
         try:
-            await output.open(self._wanted)
+            await output.open(self._wanted, self._buffer_ms)
         except DeviceLost:
             self._portaudio.rescan()
             raise

@@ -106,13 +106,14 @@ class RobotService(Service, RobotListenerServiceServicer):
     ) -> None:
         """Play a reply; the playback clock flows back."""
         async with rpc_errors(context, self.stage):
+            # Read before it is admitted: who is refused while it writes is not told why.
+            first = await anext(request_iterator, None)
+            if first is None:
+                raise ProtocolViolation(
+                    "the stream ended before it began; send audio_format first",
+                    field="play_request",
+                )
             with self.admission.slot():
-                first = await anext(request_iterator, None)
-                if first is None:
-                    raise ProtocolViolation(
-                        "the stream ended before it began; send audio_format first",
-                        field="play_request",
-                    )
                 async with Outbox[pb.PlayResponse](context, service=self.name) as outbox:
                     playing = Playing(first, request_iterator, self._robot, outbox.send)
 

@@ -11,6 +11,7 @@ from voicemesh.aio import TaskSet, cancel_and_wait
 from voicemesh.errors import InternalError, VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2, llm_pb2
 from voicemesh_orchestrator.apology import apology
+from voicemesh_orchestrator.early_stream import EarlyStream
 from voicemesh_orchestrator.history import History
 from voicemesh_orchestrator.reply import Reply, ReplyContext
 from voicemesh_orchestrator.settings import OrchestratorSettings
@@ -69,14 +70,19 @@ class Answering:
         self._tasks = TaskSet()
         self._closing = TaskSet()
         self._running: asyncio.Task[None] | None = None
+        self._streams = EarlyStream(llm, self._closing)
         self._context = ReplyContext(
             settings=settings,
             conversation_id=conversation_id,
-            llm=llm,
+            llm=self._streams,
             synthesis=synthesis,
             closing=self._closing,
             tell=asker.tell,
         )
+
+    def prepare(self) -> None:
+        """A question is likely to come soon."""
+        self._streams.open()
 
     def start(self, stamp: common_pb2.Stamp, turn: TurnRecord, history: History) -> None:
         """Answer ``turn.question``; the reply before it has been stopped."""
@@ -177,6 +183,7 @@ class Answering:
     async def close(self) -> None:
         """Stop what runs; generations that were cancelled say good-bye first."""
         await self._tasks.close()
+        self._streams.discard()
         await self._closing.finish()
 
 

@@ -254,6 +254,8 @@ class Conversation:
             # An eager end brings the text that the end will have, unless speech goes on.
             eager = event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN
             self._final_text_s = time.monotonic() if eager else None
+            if eager:
+                self._answering.prepare()
             stamp = self._machine.hearing or self.stamp
             self._send(Event(stamp=stamp, turn_event=event))
 

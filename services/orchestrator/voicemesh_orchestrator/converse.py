@@ -130,11 +130,11 @@ class Converse:
 
     async def run(
         self,
+        config: dialog_pb2.ConverseConfig,
         requests: AsyncIterator[Request],
         context: grpc.aio.ServicerContext[Any, Response],
     ) -> None:
-        """Serve the stream until the client ends it or goes away."""
-        config = await self._first(requests)
+        """Serve the rest of the stream until the client ends it or goes away."""
         conversations = metrics.CONVERSATIONS
         with logs.bind(self._conversation_id), conversations.track_inprogress(), self._observers:
             async with Outbox(context, service="orchestrator") as self._outbox:
@@ -166,7 +166,8 @@ class Converse:
         self._outbox.send(response)
         self._observers.said(response)
 
-    async def _first(self, requests: AsyncIterator[Request]) -> dialog_pb2.ConverseConfig:
+    async def first(self, requests: AsyncIterator[Request]) -> dialog_pb2.ConverseConfig:
+        """The config that begins the stream, checked."""
         async with self._patience():
             first = await anext(requests, None)
         if first is None or first.WhichOneof("converse_request") != "config":

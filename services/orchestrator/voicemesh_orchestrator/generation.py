@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, TaskSet
 from voicemesh.errors import Busy, DeadlineExceeded, EngineError, VoiceMeshError
 from voicemesh.v1 import common_pb2, llm_pb2
+from voicemesh_orchestrator.early_stream import EarlyStream
 from voicemesh_orchestrator.settings import Deadlines
 from voicemesh_orchestrator.upstream import Upstream
-
-if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
-    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
 
 Request = llm_pb2.GenerateRequest
 Response = llm_pb2.GenerateResponse
@@ -26,14 +23,14 @@ class Generation:
 
     def __init__(
         self,
-        stub: LanguageModelServiceAsyncStub,
+        streams: EarlyStream,
         target: str,
         stamp: common_pb2.Stamp,
         deadlines: Deadlines,
         closing: TaskSet,
     ) -> None:
         """``closing`` runs the good-byes of cancelled generations in the background."""
-        self._stub = stub
+        self._streams = streams
         self._stamp = stamp
         self._deadlines = deadlines
         self._closing = closing
@@ -51,7 +48,7 @@ class Generation:
     async def start(self, request: llm_pb2.GenerationRequest) -> llm_pb2.GenerationStarted:
         """Send the request; what serves it, or why nothing does."""
         response = await self._upstream.start(
-            self._stub.Generate,
+            self._streams.take,
             Request(stamp=self._stamp, generation=request),
             self._deadlines.connect_s,
         )

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from voicemesh import tracing
 from voicemesh.aio import Channel, ChannelClosed, TaskSet
@@ -14,14 +13,12 @@ from voicemesh.errors import DeadlineExceeded, EngineError, InternalError, Voice
 from voicemesh.v1 import common_pb2, dialog_pb2, llm_pb2, tts_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.cutting import Piece, PieceCutter
+from voicemesh_orchestrator.early_stream import EarlyStream
 from voicemesh_orchestrator.generation import Generation
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.synthesis import Synthesis
 from voicemesh_orchestrator.timeline import Timeline
 from voicemesh_orchestrator.voice import Voice
-
-if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
-    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +31,7 @@ class ReplyContext:
 
     settings: OrchestratorSettings
     conversation_id: str
-    llm: LanguageModelServiceAsyncStub
+    llm: EarlyStream
     synthesis: Synthesis | None
     """None for clients that want text only."""
     closing: TaskSet
@@ -127,9 +124,9 @@ class Reply:
         """More of the reply's text: to the client as it is, to synthesis in pieces."""
         delta = dialog_pb2.ReplyText(text=text, first_char=len(self.text))
         self.text += text
-        self._context.tell(self.stamp, dialog_pb2.ConverseResponse(reply_text=delta))
         for piece in self._cutter.push(text):
             self._queue(piece)
+        self._context.tell(self.stamp, dialog_pb2.ConverseResponse(reply_text=delta))
 
     def _queue(self, piece: Piece) -> None:
         self.timeline.reach("first_piece")

@@ -103,6 +103,7 @@ class RobotFace:
         """Begin a Listen call; what becomes of it the conversation is told."""
         if self._settings.robot_asr_target:
             request.asr.target = self._settings.robot_asr_target
+            request.asr.ticket = self._settings.robot_asr_ticket.get_secret_value()
         assert self._conversation is not None
         listening = self._listening = RobotListening(
             self._listener, request, self._conversation, self._settings, self._stubs

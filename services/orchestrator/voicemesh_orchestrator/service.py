@@ -107,11 +107,14 @@ class Orchestrator(Service, DialogServiceServicer):
     ) -> None:
         """A conversation in both directions at once."""
         async with rpc_errors(context, self.stage):
+            live = Converse(self.settings, self._stubs, self._capabilities(), self._watches())
+            # A client that is refused while it still writes learns from grpc.aio only
+            # that the stream broke; so its config is read before it is admitted.
+            config = await live.first(request_iterator)
             with self.admission.slot():
-                live = Converse(self.settings, self._stubs, self._capabilities(), self._watches())
                 self._live.add(live)
                 try:
-                    await live.run(request_iterator, context)
+                    await live.run(config, request_iterator, context)
                 finally:
                     self._live.discard(live)
 

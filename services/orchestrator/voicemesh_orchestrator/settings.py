@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from voicemesh.settings import Section, ServerSettings
 
@@ -158,6 +158,12 @@ class OrchestratorSettings(ServerSettings):
         "",
         description="Where robots reach speech recognition: their listeners then stream to it "
         "themselves. Empty: their sound comes back to the orchestrator, which passes it on.",
+    )
+    robot_asr_ticket: SecretStr = Field(
+        SecretStr(""),
+        description="A secret that robots show to speech recognition as metadata "
+        "`voicemesh-asr-ticket`, for the proxy that guards it where it is reached from outside. "
+        "Empty: none is shown.",
     )
     no_speech_timeout_ms: int = Field(
         8_000,
