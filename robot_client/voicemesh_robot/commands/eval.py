@@ -1,0 +1,92 @@
+"""``voicemesh eval``: measured reports on the mesh itself."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import uvloop
+
+from voicemesh.commands.frame import Command
+from voicemesh.errors import InvalidArgument
+from voicemesh.settings import Settings
+from voicemesh.v1 import common_pb2
+from voicemesh_robot.audio_file import AudioFile
+from voicemesh_robot.evaluation.chips import replay as chips
+from voicemesh_robot.evaluation.chips.profiles import load_profiles
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
+    replay = kinds.add_parser(
+        "chips",
+        help="published stage times of TPU boxes, replayed by the simulated engines",
+        description="Runs a mesh with the published stage times of TPU boxes and compares its "
+        "response with what follows from those times alone.",
+    )
+    replay.add_argument(
+        "--audio-in",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a spoken question; its sound starts and ends the turn, its words are the profile's",
+    )
+    replay.add_argument(
+        "--turns", type=_at_least_one, default=5, metavar="N", help="questions to each profile"
+    )
+    replay.add_argument("--box", help="only this box, such as SE9-16")
+    replay.add_argument("--report", type=Path, metavar="FILE", help="write the report here as well")
+    replay.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a report; an error names the file."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidArgument(
+            f"the report {path} cannot be written ({error}); name another place",
+            stage=common_pb2.STAGE_CLIENT,
+        ) from None
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _replay_chips(options: argparse.Namespace) -> int:
+    profiles = load_profiles()
+    boxes = sorted({profile.box for profile in profiles})
+    if options.box is not None:
+        profiles = [profile for profile in profiles if profile.box == options.box]
+    if not profiles:
+        raise InvalidArgument(
+            f"no stage times of {options.box!r} are known; there are those of {', '.join(boxes)}",
+            field="--box",
+        )
+    await asyncio.to_thread(AudioFile, options.audio_in)  # A bad file is told before the mesh runs.
+    replayed = await chips.replay(profiles, options.audio_in, options.turns, _say)
+    text = "\n".join(chips.report(replayed))
+    _say(text)
+    if options.report is not None:
+        write(options.report, text)
+    if options.json is not None:
+        write(options.json, chips.as_json(replayed))
+    return 0 if all(r.within_bar for r in replayed) else 1
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    return uvloop.run(_replay_chips(options))
+
+
+COMMAND = Command("eval", "measured reports on the mesh itself", _add_arguments, _run)

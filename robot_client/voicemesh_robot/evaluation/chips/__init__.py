@@ -1,0 +1,1 @@
+"""Replays the published stage times of chips that are not there."""

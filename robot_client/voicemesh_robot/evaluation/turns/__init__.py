@@ -1,0 +1,1 @@
+"""How well turns are taken: material, measurements, a report."""
