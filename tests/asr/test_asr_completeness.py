@@ -10,6 +10,7 @@ from voicemesh_asr.turn_detection.completeness.judge import (
 )
 
 SENTENCES = """
+why is it raining|where is it|how many are there
 what time is it|what is artificial intelligence|how are you|what can you do|where are you from
 who are you talking to|what is water made of|what does the heart do|tell me a joke|turn on the light
 turn the light on|start over|stop|yes|no thank you|yes i am|i think so
@@ -28,6 +29,7 @@ it is very|um|can you|the answer is|i want to go to the market and
 I would like to.|well...|set the volume to|how old are|three point
 然后|因为|我想
 因为下雨所以|请帮我把灯打开然后|那个|我的名字是|我要去北京和
+could you please|why is it|which bus goes|how many people
 如果|给我讲一个|但是|一三八|嗯|十二加|比如说
 """.strip().replace("\n", "|")
 

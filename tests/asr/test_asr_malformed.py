@@ -112,7 +112,7 @@ WRONG_CONFIGS: list[Break] = [
         f"{ROOT}.turn_detector.name",
         {"turn_detector": pb.TurnDetectorOptions(name="magic")},
         errors.InvalidArgument,
-        "pause",
+        "adaptive",
     ),
     (
         f"{ROOT}.turn_detector.no_mark_wait_ms",

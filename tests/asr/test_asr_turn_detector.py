@@ -115,6 +115,31 @@ def test_speech_after_an_eager_end_resumes_the_turn() -> None:
     assert s.detector.state().pause_count == 1
 
 
+def test_a_speaker_who_was_cut_off_is_given_more_time() -> None:
+    s = scene(PLAIN)
+    for _ in range(4):
+        s.speech(500).silence(900)
+    assert s.detector.state().pause_count == 3
+    assert s.detector.state().mean_pause_ms == pytest.approx(900)
+    s.log.clear()
+    s.speech(500).silence(900)
+    assert Action.END not in s.actions
+    s.silence(150)
+    assert (s.last.action, s.last.wait_ms) == (Action.END, 1050)
+
+
+def test_going_on_much_later_is_another_turn_and_no_pause() -> None:
+    s = scene(PLAIN).speech(500).silence(1100).speech(500).silence(1100)
+    assert s.detector.state().pause_count == 0
+
+
+def test_an_endpoint_in_the_running_text_ends_the_turn_at_once() -> None:
+    s = scene().speech(500)
+    s.take(s.detector.understand(*SENTENCE, endpoint=True))
+    assert s.actions == [Action.START, Action.FINISH, Action.END]
+    assert (s.last.reason, s.last.wait_ms) == (pb.TURN_REASON_MODEL, 0)
+
+
 def test_a_pause_shorter_than_the_eager_wait_goes_unnoticed() -> None:
     assert scene().speech(300).silence(140).speech(300).actions == [Action.START]
 

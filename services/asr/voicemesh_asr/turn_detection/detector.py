@@ -10,9 +10,9 @@ in which they are to be carried out:
                        └───────────────── RESUME ──────────────────┘
 
 FINISH comes after ``eager_ms`` of silence and asks for the recogniser's final
-pass; whoever carries it out answers with :meth:`finished`. From its text follows
-how much silence ends the turn. An unfinished or empty text gets no EAGER: work
-begun on it would be thrown away.
+pass; whoever carries it out answers with :meth:`finished`. Its strategies then
+say how much silence ends the turn. An unfinished or empty text gets no EAGER:
+work begun on it would be thrown away.
 
 The turn never ends while a sound may be the beginning of more speech (at most
 the shortest speech long): it is either proven, and the turn resumes, or not, and
@@ -26,7 +26,10 @@ from enum import Enum
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness.judge import Judgement
-from voicemesh_asr.turn_detection.waits import Waits, silence_reason
+from voicemesh_asr.turn_detection.detectors import adaptive
+from voicemesh_asr.turn_detection.pauses import Pauses
+from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, Situation, Verdict
+from voicemesh_asr.turn_detection.waits import Waits
 from voicemesh_asr.vad.activity import Activity, Sound
 
 
@@ -61,6 +64,9 @@ class Decision:
 
 
 _NOT_JUDGED = Judgement(pb.END_MARK_UNSPECIFIED, 0.0)
+_NO_VERDICT = Verdict(0, pb.TURN_REASON_UNSPECIFIED, finished=False)
+# Who goes on this soon after a turn's end was cut off; the gap was a pause.
+_CUT_OFF_MS = 1000
 
 
 class TurnDetector:
@@ -73,10 +79,15 @@ class TurnDetector:
         pre_roll_ms: int = 0,
         first_sample: int = 0,
         state: pb.TurnDetectorState | None = None,
+        strategies: FirstOpinion | None = None,
     ) -> None:
-        """``state`` is where another detector left off; ``first_sample`` comes next."""
+        """``state`` is where another detector left off; ``first_sample`` comes next.
+
+        ``strategies`` say how much silence ends a turn; by default the adaptive ones.
+        """
         state = state or pb.TurnDetectorState()
         self._waits = waits
+        self._strategies = strategies or adaptive(waits)
         self._rate = rate_hertz
         self._pre_roll = self._samples(pre_roll_ms)
         self._now = self._earliest = first_sample
@@ -87,8 +98,9 @@ class TurnDetector:
         self._judgement = Judgement(state.mark, 0.0)
         self._eager = state.eager
         self._eager_count = state.eager_count
-        self._pause_ms = state.mean_pause_ms
-        self._pauses = state.pause_count
+        self._pauses = Pauses(state.mean_pause_ms, state.pause_count)
+        self._verdict = _NO_VERDICT
+        self._ended_by_silence = False
         self._finished = False
         self._forced = pb.TURN_REASON_UNSPECIFIED
         self._deaf_until_silence = False
@@ -116,8 +128,8 @@ class TurnDetector:
             mark=self.mark,
             eager=self._eager,
             eager_count=self._eager_count,
-            mean_pause_ms=self._pause_ms,
-            pause_count=self._pauses,
+            mean_pause_ms=self._pauses.mean_ms,
+            pause_count=self._pauses.count,
         )
 
     def hear(self, activity: Activity) -> list[Decision]:
@@ -148,6 +160,9 @@ class TurnDetector:
         return decisions
 
     def _start(self, activity: Activity) -> Decision:
+        if self._ended_by_silence and self._pause_ms(activity.onset) <= _CUT_OFF_MS:
+            self._pauses = self._pauses.with_pause(self._pause_ms(activity.onset))
+        self._ended_by_silence = False
         self.in_turn = True
         self.begin = max(self._earliest, activity.onset - self._pre_roll)
         self.last_voiced = max(activity.voiced_end, activity.onset)
@@ -156,10 +171,11 @@ class TurnDetector:
         self._eager_count = 0
         return self._decide(Action.START, pb.TURN_REASON_SPEECH)
 
+    def _pause_ms(self, onset: int) -> float:
+        return max(0, onset - self.last_voiced) * 1000 / self._rate
+
     def _resume(self, onset: int) -> Decision:
-        pause_ms = max(0, onset - self.last_voiced) * 1000 / self._rate
-        self._pauses += 1
-        self._pause_ms += (pause_ms - self._pause_ms) / self._pauses
+        self._pauses = self._pauses.with_pause(self._pause_ms(onset))
         announced = self._eager
         self._finished = self._eager = False
         return self._decide(Action.RESUME, pb.TURN_REASON_SPEECH, announced=announced)
@@ -169,30 +185,40 @@ class TurnDetector:
             if self.silence_ms < self._waits.eager_ms:
                 return []
             return [self._decide(Action.FINISH, pb.TURN_REASON_SILENCE)]
-        wait_ms = self._waits.after(self.mark)
-        if self.silence_ms < wait_ms:
+        if self.silence_ms < self._verdict.wait_ms:
             return []
-        return [self._end(silence_reason(self.mark), wait_ms)]
+        self._ended_by_silence = bool(self.text)
+        return [self._end(self._verdict.reason, self._verdict.wait_ms)]
 
-    def understand(self, text: str, judgement: Judgement) -> None:
-        """The running text of the turn."""
+    def understand(self, text: str, judgement: Judgement, endpoint: bool = False) -> list[Decision]:
+        """The running text of the turn; ``endpoint``: its recogniser says that it is over."""
         self.text, self._judgement = text, judgement
+        return self.end(pb.TURN_REASON_MODEL) if endpoint else []
 
-    def finished(self, text: str, judgement: Judgement) -> list[Decision]:
-        """The text of the final pass that FINISH asked for."""
-        self.understand(text, judgement)
+    def finished(
+        self,
+        text: str,
+        judgement: Judgement,
+        endpoint: bool = False,
+        complete: float | None = None,
+    ) -> list[Decision]:
+        """The text of the final pass that FINISH asked for.
+
+        ``endpoint``: the recogniser says that it is over. ``complete``: how likely an
+        audio model thinks so, 0 to 1.
+        """
+        self.text, self._judgement = text, judgement
         self._finished = True
+        situation = Situation(text, judgement, endpoint, complete, self._pauses)
+        self._verdict = verdict = self._strategies.verdict(situation)
         if self._forced:
             return [self._end(self._forced, 0)]
         decisions: list[Decision] = []
-        if text and not self._eager and judgement.mark != pb.END_MARK_UNFINISHED:
+        if text and not self._eager and verdict.finished:
             self._eager = True
             self._eager_count += 1
-            decisions.append(
-                self._decide(
-                    Action.EAGER, silence_reason(judgement.mark), wait_ms=self._waits.eager_ms
-                )
-            )
+            wait_ms = self._waits.eager_ms
+            decisions.append(self._decide(Action.EAGER, verdict.reason, wait_ms=wait_ms))
         return decisions + self._silence()
 
     def end(self, reason: pb.TurnReason.ValueType) -> list[Decision]:
@@ -209,6 +235,7 @@ class TurnDetector:
         """Forget the turn under way without an END; whether there was one."""
         was_in_turn = self.in_turn
         self._deaf_until_silence = True
+        self._ended_by_silence = False
         self._idle()
         return was_in_turn
 
@@ -239,6 +266,6 @@ class TurnDetector:
             self.last_voiced,
             self.mark,
             wait_ms,
-            self._judgement.confidence if judged else 1.0,
+            self._verdict.confidence if judged else 1.0,
             announced,
         )

@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voicemesh.v1 import asr_pb2 as pb
-
-_REASONS = {
-    pb.END_MARK_SENTENCE: pb.TURN_REASON_SILENCE_AFTER_SENTENCE,
-    pb.END_MARK_CLAUSE: pb.TURN_REASON_SILENCE_AFTER_CLAUSE,
-    pb.END_MARK_UNFINISHED: pb.TURN_REASON_SILENCE_AFTER_UNFINISHED,
-}
-
 
 @dataclass(frozen=True)
 class Waits:
@@ -28,16 +20,3 @@ class Waits:
     unfinished_ms: int = 1200
     eager_ms: int = 150
     max_turn_ms: int = 30_000
-
-    def after(self, mark: pb.EndMark.ValueType) -> int:
-        """The silence that ends a turn whose text ends with ``mark``, in milliseconds."""
-        return {
-            pb.END_MARK_SENTENCE: self.sentence_end_ms,
-            pb.END_MARK_CLAUSE: self.clause_end_ms,
-            pb.END_MARK_UNFINISHED: self.unfinished_ms,
-        }.get(mark, self.no_mark_ms)
-
-
-def silence_reason(mark: pb.EndMark.ValueType) -> pb.TurnReason.ValueType:
-    """The reason of an end of turn by silence after text that ends with ``mark``."""
-    return _REASONS.get(mark, pb.TURN_REASON_SILENCE)

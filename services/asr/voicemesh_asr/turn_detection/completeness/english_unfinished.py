@@ -31,6 +31,7 @@ class EnglishUnfinished:
             or self._dangles(words)
             or self._lacks_object(words)
             or self._half_number(words)
+            or self._half_question(words)
         ):
             return Judgement(pb.END_MARK_UNFINISHED, 0.85)
         return None
@@ -66,6 +67,18 @@ class EnglishUnfinished:
         # "where are you from", "who are you talking to", "what is it made of".
         asked_for = before in en.PRONOUNS or before.endswith(("ing", "ed"))
         return not (asked_for or before in {"made", "come", "look", "think", "go", "weather"})
+
+    def _half_question(self, words: list[str]) -> bool:
+        """A question whose verb, or what it asks of somebody, has not come yet."""
+        first, last = words[0], words[-1]
+        if first in en.AUXILIARIES and words[1:2] and words[1] in en.PRONOUNS:
+            return last == "please" and len(words) == 3  # "could you please"
+        if first == "why" and len(words) == 3:
+            return words[1] in en.AUXILIARIES and last in en.PRONOUNS  # "why is it", "why do you"
+        if first in {"which", "what", "who"} and last in en.MOTIONS:
+            return len(words) == (2 if first == "who" else 3)  # "which bus goes", "who lives"
+        # "how many people", "how much money", "which bus", "whose idea"
+        return len(words) == 3 and words[:2] in (["how", "many"], ["how", "much"])
 
     def _half_number(self, words: list[str]) -> bool:
         """A group of digits that goes on, or a decimal point without its digits."""

@@ -77,3 +77,5 @@ COMPLETE_PHRASES = phrases(
     "bye bye|hi there|hello there|good day|greetings|morning|well done|good job|once more|more|"
     "and what else|many thanks"
 )
+# Verbs that say where or when somebody moves; alone they leave the question open.
+MOTIONS = _set("goes comes leaves leads runs drives lives stops")

@@ -61,11 +61,14 @@ def default_judge(phrases: Iterable[str] = ()) -> CompletenessJudge:
     from voicemesh_asr.turn_detection.completeness.english_complete import EnglishComplete
     from voicemesh_asr.turn_detection.completeness.english_unfinished import EnglishUnfinished
     from voicemesh_asr.turn_detection.completeness.known_phrases import KnownPhrases
+    from voicemesh_asr.turn_detection.completeness.phrase_beginnings import PhraseBeginnings
     from voicemesh_asr.turn_detection.completeness.punctuation import Punctuation
 
+    expected = tuple(phrases)
     return CompletenessJudge(
         [
-            KnownPhrases(phrases),
+            KnownPhrases(expected),
+            PhraseBeginnings(expected),
             ChineseUnfinished(),
             EnglishUnfinished(),
             Punctuation(),

@@ -11,7 +11,8 @@ from voicemesh_asr.turn_detection.completeness.judge import Judgement
 _NO_WORD = re.compile(r"[\W_]+")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """The words alone, in lower case."""
     return _NO_WORD.sub(" ", text.lower()).strip()
 
 
@@ -20,10 +21,10 @@ class KnownPhrases:
 
     def __init__(self, phrases: Iterable[str]) -> None:
         """``phrases``: whole utterances, such as the questions of a knowledge file."""
-        self._phrases = frozenset(_plain(phrase) for phrase in phrases)
+        self._phrases = frozenset(plain(phrase) for phrase in phrases)
 
     def judge(self, text: str) -> Judgement | None:
         """See Strategy."""
-        if _plain(text) in self._phrases:
+        if plain(text) in self._phrases:
             return Judgement(pb.END_MARK_SENTENCE, 0.95)
         return None

@@ -1,0 +1,1 @@
+"""How much silence ends a turn? One strategy a file; the first with an opinion counts."""
