@@ -1,11 +1,12 @@
-"""Fixtures for all rooms: speech made with flite, and real services on loopback."""
+"""Fixtures for all rooms: speech made with flite, real services on loopback, simulated chips."""
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import wave
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,12 +16,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from voicemesh.errors import EngineMissing
 from voicemesh.registry import installed
 from voicemesh.server import Server
 from voicemesh.settings import load
+from voicemesh.sophon.cmodel.fetch import fetch
+from voicemesh.sophon.cmodel.sophon.simulator import location
+from voicemesh.sophon.devices import DevicesSettings
+from voicemesh.sophon.owner_process import OwnerProcess
 
 Speech = Callable[..., NDArray[np.int16]]
 Serving = Callable[..., AbstractAsyncContextManager[str]]
+ChipOwner = Callable[..., OwnerProcess]
 
 
 @cache
@@ -65,3 +72,45 @@ def serving() -> Serving:
             await server.stop()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Callable[[str], Path]:
+    """``simulator("bm1688")``: the folder of that chip's simulator.
+
+    The first test that asks for it on a machine fetches it (312 MB); where that cannot
+    be, the tests fail and say what to do.
+    """
+    if platform.machine() != "x86_64":
+        pytest.skip("the vendor's simulator runs on x86-64 alone")
+
+    @cache
+    def folder(chip: str) -> Path:
+        try:
+            fetch((chip,))
+        except EngineMissing as error:
+            pytest.fail(str(error), pytrace=False)
+        return location.folder(chip)
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chip_owner(simulator: Callable[[str], Path]) -> Iterator[ChipOwner]:
+    """``chip_owner("bm1688")``: the running owner of a simulated chip, one for all tests.
+
+    ``owner.placement("asr", cores=(0,))`` is a place on it. A test that kills its owner
+    starts an OwnerProcess of its own.
+    """
+    with ExitStack() as running:
+        folder = running.enter_context(TemporaryDirectory())
+
+        @cache
+        def owner(chip: str) -> OwnerProcess:
+            simulator(chip)
+            devices = DevicesSettings.model_validate(
+                {"backend": "cmodel", "simulated_chip": chip, "socket_folder": f"{folder}/{chip}"}
+            )
+            return running.enter_context(OwnerProcess(devices))
+
+        yield owner

@@ -23,6 +23,8 @@ from voicemesh.channels import open_channel
 from voicemesh.errors import SettingsError, VoiceMeshError
 from voicemesh.registry import EngineSpec, Probe, engine_specs, installed
 from voicemesh.settings import Section, ServerSettings, Settings, engine_config
+from voicemesh.sophon.devices import DevicesSettings
+from voicemesh.sophon.inventory import NODES
 from voicemesh.supervisor.ports import dialled, is_free
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
@@ -38,7 +40,6 @@ CHOICES = {
 """The groups of engines, and the setting that chooses among them."""
 
 _DESCRIBE_S = 2.0
-_SOPHGO_DEVICES = "bm-sophon*"
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,28 @@ def device_checks(settings: Settings) -> list[Check]:
     checks = [Check("cpu", "ok", f"{os.cpu_count()} cores")]
     checks += [
         Check(device.name, "ok", "a Sophgo device")
-        for device in sorted(Path("/dev").glob(_SOPHGO_DEVICES))
+        for pattern in NODES
+        for device in sorted(Path("/dev").glob(pattern))
     ]
+    return [*checks, _sail_check(settings.section("devices", DevicesSettings))]
+
+
+def _sail_check(devices: DevicesSettings) -> Check:
+    """Where the owners of chips find sail; `doctor --tpu` tries it."""
+    if devices.simulated:
+        kind = devices.simulated_chip.upper()
+        return Check("sophon.sail", "ok", f"a simulator of the {kind} stands in for it")
+    if devices.owner_python is not None:
+        tried = "`voicemesh doctor --tpu` tries it"
+        return Check("sophon.sail", "ok", f"expected in {devices.owner_python}; {tried}")
     if find_spec("sophon") is not None and find_spec("sophon.sail") is not None:
-        return [*checks, Check("sophon.sail", "ok", "installed")]
+        return Check("sophon.sail", "ok", "installed")
     cure = (
         "only Sophgo chips need it; install it from the vendor's SDK that belongs to the chip's "
-        "driver, never from a package index: what goes by that name there is not the vendor's"
+        "driver, never from a package index: what goes by that name there is not the vendor's. "
+        "It may be in another Python that devices.owner_python names"
     )
-    return [*checks, Check("sophon.sail", "warn", "not installed: no TPU can be used", cure)]
+    return Check("sophon.sail", "warn", "not installed: no TPU can be used", cure)
 
 
 def port_checks(settings: Settings) -> list[Check]:

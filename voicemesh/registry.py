@@ -40,8 +40,9 @@ class EngineSpec:
     """SPDX identifier of the engine and what it carries."""
     config_type: type[BaseModel]
     """Its settings; a section of their own within the room's section."""
-    factory: Callable[[Any], Any]
-    """Makes the engine from its settings; imports its library."""
+    factory: Callable[..., Any]
+    """Makes the engine from its settings, and its placement where it is ``on_chip``;
+    imports its library."""
     probe: Callable[[], Probe]
     """Looks whether it can run here, without loading a model."""
     check: Callable[[Any], Probe] | None = None
@@ -51,6 +52,12 @@ class EngineSpec:
     """The extra of the room's distribution that installs its library."""
     tags: frozenset[str] = field(default_factory=frozenset)
     """What else is worth knowing: "default", "remote", "tpu"."""
+    on_chip: bool = False
+    """Whether it works through the owner of a chip, see voicemesh.sophon."""
+
+    def make(self, config: Any, placement: Any = None) -> Any:
+        """The engine; ``placement`` is where an engine that is ``on_chip`` sits."""
+        return self.factory(config, placement) if self.on_chip else self.factory(config)
 
 
 @cache

@@ -6,7 +6,9 @@ came from, for ``voicemesh config``.
 
 The environment spells ``[asr] engine`` as ``VOICEMESH_ASR__ENGINE`` and
 ``[asr.pocketsphinx] workers`` as ``VOICEMESH_ASR__POCKETSPHINX__WORKERS``; a
-value that begins with ``[`` or ``{`` is read as JSON.
+value that begins with ``[`` or ``{`` is read as JSON. ``VOICEMESH_SOPHON`` is short
+for ``VOICEMESH_DEVICES__BACKEND``, ``VOICEMESH_SOPHON_CHIP`` for
+``VOICEMESH_DEVICES__SIMULATED_CHIP``.
 """
 
 from __future__ import annotations
@@ -27,10 +29,19 @@ from voicemesh.registry import EngineSpec, config_field, engine_specs, installed
 CONFIG_FILE = "voicemesh.toml"
 ENV_PREFIX = "VOICEMESH_"
 CONFIG_ENV = "VOICEMESH_CONFIG"
+SHORT_NAMES = {
+    "VOICEMESH_SOPHON": ("devices", "backend"),
+    "VOICEMESH_SOPHON_CHIP": ("devices", "simulated_chip"),
+}
+"""Environment variables for settings that one changes from run to run."""
+NO_SETTINGS = frozenset({CONFIG_ENV, "VOICEMESH_SOPHON_SIMULATOR"})
+"""Variables with our prefix that others read: this module, the simulator's folder."""
 
 # A machine may share its file with machines where other rooms are installed;
 # these sections are known, though perhaps not to this machine.
-KNOWN_SECTIONS = frozenset({"mesh", "asr", "llm", "tts", "orchestrator", "gateway", "robot"})
+KNOWN_SECTIONS = frozenset(
+    {"mesh", "devices", "asr", "llm", "tts", "orchestrator", "gateway", "robot"}
+)
 
 S = TypeVar("S", bound="Section")
 E = TypeVar("E", bound=BaseModel)
@@ -197,7 +208,10 @@ def _file_layer(layers: _Layers, path: Path | None, environ: Mapping[str, str]) 
 
 def _environment_layer(layers: _Layers, environ: Mapping[str, str]) -> None:
     for key, text in sorted(environ.items()):
-        if not key.startswith(ENV_PREFIX) or key == CONFIG_ENV:
+        if not key.startswith(ENV_PREFIX) or key in NO_SETTINGS:
+            continue
+        if key in SHORT_NAMES:
+            layers.put(SHORT_NAMES[key], text, f"environment {key}")
             continue
         if "__" not in key:
             raise SettingsError(

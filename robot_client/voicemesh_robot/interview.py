@@ -24,10 +24,13 @@ class Report:
     records: list[TurnRecord] = field(default_factory=list)
     complete: bool = True
     """Whether every turn brought what was asked for."""
+    chips: list[dict[str, Any]] = field(default_factory=list)
+    """The chips that the mesh's engines run on."""
 
     def write(self, path: Path) -> None:
-        """Write ``{"turns": [...]}``."""
-        text = json.dumps({"turns": self.entries}, indent=2, ensure_ascii=False)
+        """Write ``{"turns": [...]}``, and the chips where there are any."""
+        chips = {"chips": self.chips} if self.chips else {}
+        text = json.dumps({"turns": self.entries, **chips}, indent=2, ensure_ascii=False)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{text}\n", encoding="utf-8")

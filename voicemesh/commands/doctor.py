@@ -5,17 +5,34 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 from voicemesh.checks import Check, sections
-from voicemesh.commands.frame import Command
-from voicemesh.errors import SettingsError
+from voicemesh.commands.frame import Command, write_json
+from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh.settings import Settings
+from voicemesh.sophon.checks import finding_checks
+from voicemesh.sophon.chip_report import report
+from voicemesh.sophon.plan import device_plan
+from voicemesh.sophon.probing import best_inventory
+from voicemesh.sophon.self_test import try_chips
 
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--tpu",
+        action="store_true",
+        help="try the Sophgo chips out instead: open each, launch a net, load the chosen engines",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="with --tpu: write a report to send; no texts, no audio, no names of machine or user",
+    )
 
 
 def _settings_check(error: SettingsError | None, settings: Settings) -> Check:
@@ -36,9 +53,30 @@ def _print(found: dict[str, list[Check]]) -> None:
                 print(f"        → {check.cure}")
 
 
+def _chips(
+    options: argparse.Namespace, settings: Settings, valid: list[Check]
+) -> dict[str, list[Check]]:
+    """What the chips, and the services placed on them, are like."""
+    plan = device_plan(settings, best_inventory(settings))
+    placement = finding_checks(plan.findings)
+    if not plan.inventory.chips:
+        cure = "look at bm-smi and dmesg; VOICEMESH_SOPHON=cmodel simulates a chip"
+        placement.append(Check("chips", "fail", f"none: {plan.inventory.source}", cure))
+    tests = list(try_chips(settings, plan))
+    if options.report is not None:
+        write_json(options.report, report(plan, tests, valid))
+    chips = {test.entry.name: list(test.checks) for test in tests}
+    return {"placement": placement, **chips} if placement else chips
+
+
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     found = {"settings": [_settings_check(options.settings_error, settings)]}
-    found |= {heading: checks for heading, checks in sections(settings) if checks}
+    if options.report is not None and not options.tpu:
+        raise InvalidArgument("--report is about the chips; add --tpu", field="--report")
+    if options.tpu:
+        found |= _chips(options, settings, found["settings"])
+    else:
+        found |= {heading: checks for heading, checks in sections(settings) if checks}
     if options.json:
         entries = {
             heading: [asdict(check) for check in checks] for heading, checks in found.items()

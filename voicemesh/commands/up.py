@@ -11,6 +11,7 @@ from voicemesh import logs
 from voicemesh.aio import cancel_and_wait
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
+from voicemesh.sophon.placement import placement_findings
 from voicemesh.supervisor import Mesh
 
 
@@ -61,6 +62,9 @@ async def _up(mesh: Mesh) -> int:
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     logs.configure("up", settings.mesh)
+    for finding in placement_findings(settings):
+        if finding.severity == "warn":
+            _say(f"{finding.field}: {finding.text}")
     mesh = Mesh(
         options.names,
         config=options.config,

@@ -18,10 +18,14 @@ from prometheus_client import start_http_server
 from voicemesh import __version__, logs, metrics, tracing
 from voicemesh.aio import TaskSet, cancel_and_wait, within
 from voicemesh.errors import SettingsError
+from voicemesh.server.chip_following import follow_chip
+from voicemesh.server.crowd import Crowd
 from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
 from voicemesh.server.stall import StallDetector
 from voicemesh.settings import Settings
+from voicemesh.sophon.metrics import CHIPS
+from voicemesh.sophon.watch import ChipWatch
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
 
@@ -52,6 +56,8 @@ class Server:
         self._stop = asyncio.Event()
         self._grace_s = service.settings.drain_grace_s
         self._tasks = TaskSet()
+        self._following: asyncio.Task[None] | None = None
+        self._names: list[str] = []
         self.stalls = StallDetector()
         self.port = 0
 
@@ -73,13 +79,15 @@ class Server:
                 f"Set {self._service.name}.port to a free one",
                 field=f"{self._service.name}.port",
             ) from None
-        for name in ("", *names):
-            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._names = ["", *names]
+        await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
+        chip = await self._watched_chip()
         await self._service.load()
-        for name in ("", *names):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        self._operations.state = operations_pb2.PROCESS_STATE_SERVING
+        await self._set_serving(True)
+        if chip is not None:
+            following = follow_chip(self._service, chip, self._set_serving)
+            self._following = self._tasks.start(following, "follow the chip")
         described = operations_pb2.DescribeResponse()
         self._service.describe(described)
         metrics.BUILD.info(
@@ -92,6 +100,30 @@ class Server:
         )
         self._tasks.start(self.stalls.run(), "stall detector")
         log.info("%s serves on %s:%d", self._service.name, settings.host, self.port)
+
+    async def _watched_chip(self) -> ChipWatch | None:
+        """The connection to the owner of the engine's chip; Unavailable where there is none."""
+        if self._service.placement is None:
+            return None
+        chip = self._service.chip = ChipWatch(self._service.placement)
+        await chip.connect()
+        CHIPS.add(chip)
+        return chip
+
+    async def _tell(self, status: int) -> None:
+        for name in self._names:
+            await self._health.set(name, status)
+
+    async def _set_serving(self, serving: bool) -> None:
+        """Say whether the engine works."""
+        states = health_pb2.HealthCheckResponse
+        await self._tell(states.SERVING if serving else states.NOT_SERVING)
+        if not self.stopping:
+            self._operations.state = (
+                operations_pb2.PROCESS_STATE_SERVING
+                if serving
+                else operations_pb2.PROCESS_STATE_FAILED
+            )
 
     def request_stop(self, grace_s: float | None = None) -> None:
         """Ask for a drain, then a stop."""
@@ -120,8 +152,12 @@ class Server:
             await within(self._grace_s, idle)
         finally:
             await self._server.stop(0.5)
+            await cancel_and_wait(self._following)
             await self._service.close()
             await self._tasks.close()
+            if self._service.chip is not None:
+                CHIPS.remove(self._service.chip)
+                await self._service.chip.close()
 
 
 def _open_metrics(service: Service) -> None:
@@ -144,6 +180,7 @@ async def _serve(spec: ServiceSpec, settings: Settings) -> None:
     service = spec.factory(settings)
     tracing.configure(spec.name, settings.mesh.tracing_endpoint)
     _open_metrics(service)
+    service.admission.changed = Crowd().count
     server = Server(service)
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()

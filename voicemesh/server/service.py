@@ -11,6 +11,8 @@ import grpc.aio
 
 from voicemesh.server.admission import Admission
 from voicemesh.settings import ServerSettings, Settings
+from voicemesh.sophon.placement import Placement
+from voicemesh.sophon.watch import ChipWatch
 from voicemesh.v1 import common_pb2, operations_pb2
 
 
@@ -24,10 +26,23 @@ class Service(ABC):
     settings: ServerSettings
     admission: Admission
     """Its slots: what a drain refuses and waits for."""
+    placement: Placement | None = None
+    """Where its engine sits, when that is a chip of its own kind. The chassis then
+    watches the chip's owner; while it is lost, the service is not serving."""
+    chip: ChipWatch | None = None
+    """What the chassis watches, and what the chip's owner tells."""
 
     @abstractmethod
     async def load(self) -> None:
         """Load engines and warm them up. After it the service is ready."""
+
+    async def unload(self) -> None:
+        """Give up the engine after its chip was lost; ``load`` comes again. Never raises.
+
+        New callers are refused with Unavailable until then. A service with a
+        ``placement`` has one.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
@@ -42,7 +57,9 @@ class Service(ABC):
         return ()
 
     def devices(self) -> Sequence[operations_pb2.Device]:
-        """The devices in use; by default the CPU."""
+        """The devices in use: the engine's chip, or else the CPU."""
+        if self.chip is not None:
+            return (_chip_device(self.chip),)
         return (operations_pb2.Device(name="cpu", kind="cpu", healthy=True),)
 
     @abstractmethod
@@ -52,6 +69,24 @@ class Service(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Free engines and devices."""
+
+
+def _chip_device(chip: ChipWatch) -> operations_pb2.Device:
+    told = chip.news.get("condition", {})
+    simulated = chip.greeting.get("simulated", False)
+    device = operations_pb2.Device(
+        name=chip.name,
+        kind="simulated tpu" if simulated else "tpu",
+        memory_total_bytes=int(told.get("memory_total_bytes", 0)),
+        memory_used_bytes=int(told.get("memory_used_bytes", 0)),
+        healthy=not chip.fault,
+        fault=chip.fault,
+    )
+    if "utilisation" in told:
+        device.utilisation = told["utilisation"]
+    if "temperature_celsius" in told:
+        device.temperature_celsius = told["temperature_celsius"]
+    return device
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,15 @@
-"""One supervised service: started, watched, restarted, stopped."""
+"""One supervised process: started, watched, restarted, stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from voicemesh.aio import cancel_and_wait, within
 from voicemesh.errors import SettingsError, Unavailable
-from voicemesh.supervisor.health import serving
 from voicemesh.supervisor.plan import Planned
 
 log = logging.getLogger(__name__)
@@ -30,12 +27,12 @@ WRONG_SETTINGS = 2
 
 
 class Child:
-    """A service in a process of its own, replaced whenever it ends."""
+    """A service or the owner of a chip, replaced whenever it ends."""
 
     def __init__(
         self, planned: Planned, arguments: Sequence[str], changed: Callable[[Child], None]
     ) -> None:
-        """``changed`` is called whenever the service begins to serve."""
+        """``changed`` is called whenever it begins to serve."""
         self.planned = planned
         self.restarts = 0
         self._arguments = arguments
@@ -48,7 +45,7 @@ class Child:
 
     @property
     def name(self) -> str:
-        """The service's name."""
+        """The name of what it is."""
         return self.planned.name
 
     @property
@@ -99,15 +96,14 @@ class Child:
         # A session of its own: Ctrl-C in a terminal reaches the supervisor
         # alone, which then stops all services in order.
         process = self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "voicemesh", "serve", self.name),
-            *("--parent", str(os.getpid()), *self._arguments),
+            *self.planned.command(self._arguments),
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
         if self._retired.is_set():
             self.kill()
         ended = loop.create_task(process.wait(), name=f"{self.name} ends")
-        ready = loop.create_task(serving(self.planned.target), name=f"{self.name} serves")
+        ready = loop.create_task(self.planned.ready(), name=f"{self.name} serves")
         began: float | None = None
         try:
             await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)

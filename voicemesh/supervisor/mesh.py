@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ from types import TracebackType
 from voicemesh.aio import cancel_and_wait
 from voicemesh.errors import DeadlineExceeded
 from voicemesh.supervisor.child import Child
-from voicemesh.supervisor.plan import FRONT, make_plan
+from voicemesh.supervisor.plan import FRONT, SOCKET_FOLDER, make_plan
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,16 @@ class Mesh:
         """
         plan = make_plan(names, config, flags or {}, ephemeral)
         arguments = plan.arguments()
+        self.owners = {
+            planned.device: Child(planned, arguments, self._changed) for planned in plan.owners
+        }
+        """The owners of the chips that the engines sit on, by device."""
         self.services = {
             planned.name: Child(planned, arguments, self._changed) for planned in plan.services
         }
+        self._planned = {planned.name: planned for planned in plan.services}
+        chosen_here = SOCKET_FOLDER in plan.flags and SOCKET_FOLDER not in (flags or {})
+        self._own_folder = plan.flags[SOCKET_FOLDER] if chosen_here else None
         self._state = state
         self._report = report
         self._ready = False
@@ -71,12 +79,19 @@ class Mesh:
         An error when one of them cannot start at all, or takes longer than
         ``within_s`` seconds; the others still run and want a ``stop``.
         """
+        # Engines open their chips when they load: the owners come first.
+        await self._started([*self.owners.values()], within_s)
+        await self._started([*self.services.values()], within_s)
+        self._ready = True
+        self._write_state()
+
+    async def _started(self, children: Sequence[Child], within_s: float) -> None:
+        """Run ``children`` and wait until all of them serve, or one of all cannot."""
         loop = asyncio.get_running_loop()
-        self._runs = {
-            loop.create_task(child.run(), name=f"supervise {child.name}")
-            for child in self.services.values()
+        self._runs |= {
+            loop.create_task(child.run(), name=f"supervise {child.name}") for child in children
         }
-        healthy = loop.create_task(self._all_serving(), name="all serve")
+        healthy = loop.create_task(_all_serving(children), name="all serve")
         try:
             done, _ = await asyncio.wait(
                 {healthy, *self._runs}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED
@@ -84,40 +99,34 @@ class Mesh:
             for task in done:
                 task.result()
             if not done:
-                late = ", ".join(self._late())
+                late = ", ".join(child.name for child in children if not child.serving)
                 raise DeadlineExceeded(
                     f"{late}: not ready within {within_s:.0f} s; see the messages above, "
                     "and `voicemesh doctor`"
                 )
         finally:
             await cancel_and_wait(healthy)
-        self._ready = True
-        self._write_state()
-
-    async def _all_serving(self) -> None:
-        for child in self.services.values():
-            await child.wait_serving()
-
-    def _late(self) -> list[str]:
-        return [child.name for child in self.services.values() if not child.serving]
 
     async def stop(self) -> None:
         """Drain and stop all services: first the one that uses the others."""
         front = [child for name, child in self.services.items() if name == FRONT]
         others = [child for name, child in self.services.items() if name != FRONT]
+        owners = [*self.owners.values()]
         self._ready = False
-        for child in self.services.values():
+        for child in (*front, *others, *owners):
             child.retire()
-        for group in (front, others):
+        for group in (front, others, owners):
             await asyncio.gather(*(child.stop() for child in group))
         await asyncio.gather(*self._runs, return_exceptions=True)
         if self._state is not None:
             # Its process ids may soon belong to strangers.
             self._state.unlink(missing_ok=True)
+        if self._own_folder is not None:
+            shutil.rmtree(self._own_folder, ignore_errors=True)
 
     def kill(self) -> None:
         """End all services at once."""
-        for child in self.services.values():
+        for child in (*self.services.values(), *self.owners.values()):
             child.kill()
 
     def _changed(self, child: Child) -> None:
@@ -133,12 +142,21 @@ class Mesh:
             child.name: {
                 "pid": child.pid,
                 "target": child.planned.target,
-                "metrics": child.planned.metrics,
+                "metrics": self._planned[child.name].metrics,
                 "restarts": child.restarts,
             }
             for child in self.services.values()
         }
-        text = json.dumps({"target": self.target, "services": services}, indent=2)
+        owners = {
+            child.name: {
+                "pid": child.pid,
+                "target": child.planned.target,
+                "restarts": child.restarts,
+            }
+            for child in self.owners.values()
+        }
+        state = {"target": self.target, "services": services, "owners": owners}
+        text = json.dumps(state, indent=2)
         fresh = self._state.with_name(f"{self._state.name}.new")
         fresh.write_text(f"{text}\n", encoding="utf-8")
         os.replace(fresh, self._state)
@@ -160,3 +178,8 @@ class Mesh:
     ) -> None:
         """Stop."""
         await self.stop()
+
+
+async def _all_serving(children: Sequence[Child]) -> None:
+    for child in children:
+        await child.wait_serving()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
+from voicemesh.sophon.probing import owner_news
 from voicemesh.supervisor import Mesh
 from voicemesh_robot.commands.ask import add_turn_arguments
 from voicemesh_robot.console import Console
@@ -68,8 +71,28 @@ async def _demo(options: argparse.Namespace, settings: Settings) -> Report:
                 options.output_file,
                 want_audio=True,
             )
+        report.chips = await asyncio.to_thread(_chips, mesh)
     console.line(f"The mesh has stopped; {time.monotonic() - began:.1f} s in all.")
     return report
+
+
+def _chips(mesh: Mesh) -> list[dict[str, Any]]:
+    """The chips that the answer came from, as their owners describe them."""
+    found = {
+        device: owner_news(Path(owner.planned.target), device)
+        for device, owner in mesh.owners.items()
+    }
+    return [
+        {
+            "device": device,
+            "target": news.target,
+            "simulated": news.simulated,
+            "services": sorted(news.services),
+            "versions": news.versions,
+        }
+        for device, news in found.items()
+        if news is not None
+    ]
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:

@@ -1,0 +1,91 @@
+"""Chips are asked through owners of their own; a library of sail's shape answers for them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voicemesh.cli import main
+from voicemesh.errors import Unavailable
+from voicemesh.settings import load
+from voicemesh.sophon.owner_process import OwnerProcess
+from voicemesh.sophon.placement import devices_of
+from voicemesh.sophon.probing import best_inventory, probe
+
+_SAIL = """
+__version__ = "3.8.0"
+class Handle:
+    def __init__(self, device):
+        if device > 1:
+            raise RuntimeError("bm_dev_request failed")
+    def get_target(self):
+        return "BM1684X"
+class Tensor:
+    pass
+def get_dev_stat(device):
+    return [15000 + device, 1200, 7]
+def get_chip_temp(device):
+    return 51
+"""
+
+
+@pytest.fixture(autouse=True)
+def _sail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board's Python: it has a sail for two chips."""
+    package = tmp_path / "wheel/sophon"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "sail.py").write_text(_SAIL)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("VOICEMESH_DEVICES__SOCKET_FOLDER", str(tmp_path))
+    monkeypatch.delenv("VOICEMESH_SOPHON", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_chip_tells_its_kind_cores_and_memory() -> None:
+    settings = load(flags={"tts.engine": "sophon-vits"})
+    inventory = best_inventory(settings)
+    (chip,) = inventory.chips
+    assert (chip.kind, chip.cores, chip.memory_mb) == ("BM1684X", 1, 15000)
+
+
+def test_the_plan_counts_with_the_memory_that_the_chip_has(
+    assets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voice = json.dumps([str(assets / "vits/bm1684x/tts_bm1684x.bmodel")])
+    flags = ["--set=tts.engine=sophon-vits", f"--set=tts.sophon_vits.model_files={voice}"]
+    assert main(["plan", *flags]) == 0
+    out = capsys.readouterr().out
+    assert "card 0 chip 0 (BM1684X): 1 core, 15000 MiB" in out
+    assert "left  about 14994 MiB" in out
+
+
+def test_an_owner_that_runs_is_asked_and_none_is_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    devices = devices_of(load())
+    with OwnerProcess(devices, 1):
+        monkeypatch.setenv("PYTHONPATH", "")  # No other owner could start.
+        news = probe(devices, 1)
+        assert news.memory_mb == 15001
+        assert news.condition["temperature_celsius"] == 51
+        with pytest.raises(Unavailable, match=r"devices\.owner_python"):
+            probe(devices, 0)
+
+
+def test_a_chip_that_cannot_be_opened_is_told_in_the_owner_s_last_words() -> None:
+    with pytest.raises(Unavailable, match=r"chip 2 cannot be opened.*whether the driver is loaded"):
+        probe(devices_of(load()), 2)
+
+
+def test_the_doctor_names_old_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["doctor", "--tpu", "--json", "--set=tts.engine=sophon-vits"])
+    found = json.loads(capsys.readouterr().out)["card 0 chip 0 (BM1684X)"]
+    checks = {check["name"]: check for check in found}
+    assert "BM1684X" in checks["opens"]["detail"]
+    assert checks["sail"]["verdict"] == "warn"
+    assert "caches are copied" in checks["sail"]["detail"]
+    assert checks["memory"]["detail"] == "15000 MiB, 1200 in use"
+    assert checks["temperature"]["detail"] == "51 °C"

@@ -1,0 +1,147 @@
+"""``voicemesh plan``: cards, chips, cores, memory, and what sits where."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from voicemesh.commands.frame import Command, write_json
+from voicemesh.settings import Settings
+from voicemesh.sophon.inventory import ChipEntry, described
+from voicemesh.sophon.model_memory import ModelNeed
+from voicemesh.sophon.plan import DevicePlan, Tenant, device_plan
+from voicemesh.sophon.probing import best_inventory
+
+_MARKS = {"fail": "FAIL", "warn": "warn", "note": "note"}
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--inventory",
+        type=Path,
+        metavar="FILE",
+        help="plan for the cards that this file describes (default: devices.inventory, else "
+        "the chips themselves are asked)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the plan as JSON")
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    inventory = described(options.inventory) if options.inventory else best_inventory(settings)
+    plan = device_plan(settings, inventory)
+    print("\n".join(_lines(plan)))
+    if options.json is not None:
+        write_json(options.json, as_json(plan))
+    return 0 if plan.fits else 1
+
+
+def _lines(plan: DevicePlan) -> Iterator[str]:
+    yield f"Chips (source: {plan.inventory.source}):"
+    for entry in plan.inventory.chips:
+        yield f"  {entry.name}: {_cores(entry)}, {_memory(entry)}, device {entry.device}"
+        tenants = plan.on(entry)
+        for tenant in tenants:
+            yield from _tenant_lines(tenant)
+        if tenants and entry.memory_mb is not None:
+            free = entry.memory_mb - sum(tenant.need_mb for tenant in tenants)
+            yield f"    {'left':5} about {max(free, 0)} MiB"
+    if not plan.tenants:
+        yield "No service has chosen an engine that runs on a chip."
+    for finding in plan.findings:
+        yield f"{_MARKS[finding.severity]}  {finding.field}: {finding.text}"
+    if any(model.file for tenant in plan.tenants for model in tenant.models):
+        yield (
+            "Memory is read from the files: what the runtime loads is exact, what engines add for "
+            "caches and tensors is estimated from the shapes of the nets."
+        )
+
+
+def _cores(entry: ChipEntry) -> str:
+    if entry.cores is None:
+        return "cores not known"
+    return "1 core" if entry.cores == 1 else f"{entry.cores} cores"
+
+
+def _memory(entry: ChipEntry) -> str:
+    return "memory not known" if entry.memory_mb is None else f"{entry.memory_mb} MiB"
+
+
+def _tenant_lines(tenant: Tenant) -> Iterator[str]:
+    listed = ", ".join(str(core) for core in tenant.place.cores)
+    cores = f"cores {listed}" if listed else "any core"
+    limit = f", at most {tenant.place.memory_mb} MiB" if tenant.place.memory_mb else ""
+    yield f"    {tenant.service:5} {tenant.engine}: {cores}, about {tenant.need_mb} MiB{limit}"
+    for model in tenant.models:
+        yield f"          {_model_line(model)}"
+
+
+def _model_line(model: ModelNeed) -> str:
+    if model.file is None:
+        return f"{model.path.name}: cannot be read"
+    file = model.file
+    cores = "1 core" if file.cores == 1 else f"{file.cores} cores"
+    return (
+        f"{model.path.name}: {file.chip}, {cores}, loaded {model.loaded_mb} MiB"
+        f", caches {model.caches_mb} MiB, tensors {model.tensors_mb} MiB"
+    )
+
+
+def as_json(plan: DevicePlan) -> dict[str, Any]:
+    """The plan for machines. Sizes in MiB."""
+    return {
+        "fits": plan.fits,
+        "source": plan.inventory.source,
+        "simulated": plan.inventory.simulated,
+        "chips": [
+            {
+                "card": entry.card,
+                "chip": entry.chip,
+                "device": entry.device,
+                "kind": entry.kind,
+                "cores": entry.cores,
+                "memory_mb": entry.memory_mb,
+                "services": [tenant.service for tenant in plan.on(entry)],
+            }
+            for entry in plan.inventory.chips
+        ],
+        "services": {tenant.service: _tenant_json(tenant) for tenant in plan.tenants},
+        "findings": [
+            {"severity": one.severity, "field": one.field, "text": one.text}
+            for one in plan.findings
+        ],
+    }
+
+
+def _tenant_json(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "engine": tenant.engine,
+        "card": tenant.place.card,
+        "chip": tenant.place.chip,
+        "cores": list(tenant.place.cores),
+        "memory_mb": tenant.place.memory_mb,
+        "need_mb": tenant.need_mb,
+        "models": [
+            {
+                "path": str(model.path),
+                "chip": model.file.chip if model.file else "",
+                "cores": model.file.cores if model.file else None,
+                "nets": len(model.file.nets) if model.file else None,
+                "compiler": model.file.version if model.file else "",
+                "loaded_mb": model.loaded_mb,
+                "caches_mb": model.caches_mb,
+                "tensors_mb": model.tensors_mb,
+                "error": model.error,
+            }
+            for model in tenant.models
+        ],
+    }
+
+
+COMMAND = Command(
+    "plan",
+    "print cards, chips, cores and memory, what sits where, and what does not fit",
+    _add_arguments,
+    _run,
+)

@@ -1,0 +1,22 @@
+"""The owner of a chip: the only process that opens it.
+
+Started as a folder (``PYTHON path/to/chip_owner --socket ...``) it needs Python 3.8 or
+newer, numpy and the vendor's ``sophon.sail``, so that it runs on a board's own Python.
+Nothing in here imports anything else of voicemesh.
+
+    wire             frames on the socket, bulk in shared memory
+    command_line     arguments, signals, the life of the process
+    hall             the socket, the clients, what watchers are told
+    session          one client: its requests in order
+    steps            what a request asks for, checked as a whole
+    holdings         what a client has on the chip, and its quotas
+    residents        memory, places in it, models
+    turns            whose step comes next
+    sail_chip        the only module that touches sophon.sail
+    launch_proof     finds launches that failed without saying so
+    vendor_output    what the vendor's libraries print
+    tallies          launches, seconds, waiting
+    bmodel_file      what a bmodel says about itself
+    symptoms         what the vendor's error texts mean
+    versions         what of the vendor's software is too old, and for what
+"""

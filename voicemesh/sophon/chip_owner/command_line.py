@@ -1,0 +1,90 @@
+"""The life of an owner process: arguments, signals, its end."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+import threading
+
+from .hall import Hall, SocketClaim, SocketTaken
+from .sail_chip import ChipError, SailChip
+from .session import Owned
+from .symptoms import explained
+from .vendor_output import VendorOutput
+from .versions import too_old
+
+WRONG_SETTINGS = 2
+"""Another attempt would end the same way."""
+CHIP_LOST = 3
+_CLOSE_S = 5.0
+_PR_SET_PDEATHSIG = 1
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="chip_owner", description="own one Sophgo chip")
+    parser.add_argument("--socket", required=True, help="Unix socket to listen on")
+    parser.add_argument("--device", type=int, default=0, help="the runtime's number of the chip")
+    parser.add_argument(
+        "--sail-folder", help="put this folder ahead of the installed sophon.sail: the simulator's"
+    )
+    parser.add_argument("--chip", default="", help="its name where sail cannot tell: BM1688")
+    parser.add_argument("--parent", type=int, help="die with this process, which started the owner")
+    return parser.parse_args(argv)
+
+
+def _die_with(parent: int | None) -> None:
+    if parent is None:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Own the chip until SIGTERM or SIGINT; returns the exit status."""
+    options = _arguments(argv)
+    _die_with(options.parent)
+    try:
+        claim = SocketClaim(options.socket)
+        output = VendorOutput(options.socket + ".output")
+    except (SocketTaken, OSError) as error:
+        print(f"chip owner: {error}", file=sys.stderr)
+        return WRONG_SETTINGS
+    if output.before:
+        print(f"what ended the owner before may be: {explained(output.before)}", file=sys.stderr)
+    stop = threading.Event()
+    status: list[int] = [0]
+
+    def lost(why: str) -> None:
+        print(f"chip {options.device} is taken to be lost: {why}", file=sys.stderr)
+        status[0] = CHIP_LOST
+        stop.set()
+
+    if options.sail_folder:
+        sys.path.insert(0, options.sail_folder)
+        os.environ["VOICEMESH_SOPHON_CHIP"] = options.chip.lower()
+    try:
+        chip = SailChip(options.device, bool(options.sail_folder), options.chip)
+        hall = Hall(claim, Owned(chip, output, lost))
+    except (ChipError, OSError) as error:
+        said = " | ".join([str(error), *output.failures()[-3:]])
+        print(f"chip owner: {said}", file=sys.stderr)
+        return WRONG_SETTINGS
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    kind = "a simulator of " if chip.simulated else ""
+    print(
+        f"chip {options.device}: {kind}{chip.target or 'an unknown chip'}, "
+        f"sail {chip.versions['sail']}, on {options.socket}",
+        file=sys.stderr,
+    )
+    for cost, cure in too_old(chip.versions).values():
+        print(f"chip {options.device}: {cost}; {cure}", file=sys.stderr)
+    threading.Thread(target=hall.serve, name="hall", daemon=True).start()
+    stop.wait()
+    hall.close(_CLOSE_S)
+    output.close()
+    return status[0]

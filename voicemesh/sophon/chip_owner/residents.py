@@ -1,0 +1,76 @@
+"""What lies on a chip: memory, places in it, models."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Sequence
+
+import numpy as np
+
+from .bmodel_file import BmodelFile, NetEntry, SlotEntry
+from .sail_chip import KINDS, LoadedModel
+
+
+class Refused(Exception):
+    """What a client asks for is wrong, or more than it may have."""
+
+
+class Memory:
+    """A piece of device memory."""
+
+    def __init__(self, tensor: Any, shape: tuple[int, ...], dtype: str, model: int = 0) -> None:
+        """``model``: whose own memory it is; 0 for memory that a client asked for."""
+        self.tensor = tensor
+        self.shape = shape
+        self.dtype = dtype
+        self.model = model
+        self.count = math.prod(shape)
+        self.nbytes = self.count * np.dtype(KINDS[dtype][1]).itemsize
+        self.places: dict[tuple[int, ...], Place] = {}
+        """Those that were used, by offset and shape."""
+
+
+class Place:
+    """Some elements of a piece of memory, seen as a tensor. Made once, used many times."""
+
+    def __init__(self, memory: Memory, shape: tuple[int, ...], offset: int) -> None:
+        """It lies within the memory."""
+        self.memory = memory
+        self.shape = shape
+        self.offset = offset
+        self.lengths = list(shape)
+        self.dtype = memory.dtype
+        self.count = math.prod(shape)
+        self.tensors: dict[int, Any] = {}
+        """Tensors of sail's for it, by the room behind them."""
+
+
+class Model:
+    """Loaded files: their networks by name."""
+
+    def __init__(self, loaded: LoadedModel, files: Sequence[BmodelFile], nbytes: int) -> None:
+        """``nbytes``: the device memory that it takes."""
+        self.loaded = loaded
+        self.files = files
+        self.nbytes = nbytes
+        self.nets: dict[str, NetEntry] = {}
+        self.paths: dict[str, str] = {}
+        self.rooms: dict[str, list[int]] = {}
+        """The memory behind each input and output of a network, in elements."""
+        self.stages: dict[tuple[str, tuple[tuple[int, ...], ...]], int] = {}
+        """Stages of networks by the inputs' shapes that were seen."""
+        for file in files:
+            for net in file.nets:
+                self.nets[net.name] = net
+                self.paths[net.name] = file.path
+                slots = (*net.input_slots, *net.output_slots)
+                self.rooms[net.name] = [_room(net, slot) for slot in slots]
+
+
+def _room(net: NetEntry, slot: SlotEntry) -> int:
+    """The memory that the runtime wants to see behind a tensor, in elements.
+
+    Of a dynamic network it is that of the largest shape, whatever shape it is launched
+    with: the runtime ends the process where there is less.
+    """
+    return math.prod(slot.shape) if net.dynamic else 0

@@ -1,0 +1,248 @@
+"""One client of the owner: its requests, one after the other, in a thread of its own."""
+
+from __future__ import annotations
+
+import mmap
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import Any, Callable, Dict, Tuple
+
+import numpy as np
+
+from . import steps, wire
+from .holdings import Holdings
+from .launch_proof import LaunchProof
+from .residents import Memory, Model, Refused
+from .sail_chip import KINDS, ChipError, SailChip
+from .symptoms import explained
+from .tallies import Tallies
+from .turns import Turns
+from .vendor_output import VendorOutput
+
+FAILURES_OF_A_LOST_CHIP = 3
+"""Launches of networks that worked before, one after the other, by whomever."""
+
+Answer = Tuple[Dict[str, Any], bytes]
+
+
+class Owned:
+    """What all sessions share."""
+
+    def __init__(self, chip: SailChip, output: VendorOutput, lost: Callable[[str], None]) -> None:
+        """``lost`` is called once the chip is taken to be lost; it ends the process."""
+        self.chip = chip
+        self.output = output
+        self.lost = lost
+        self.turns = Turns()
+        self.tallies = Tallies()
+
+
+class Session:
+    """A client that has said who it is."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        owned: Owned,
+        service: str,
+        cores: tuple[int, ...],
+        memory_mb: int | None,
+    ) -> None:
+        """``cores`` and ``memory_mb``: those of its placement."""
+        self.service = service
+        self._socket = sock
+        self._owned = owned
+        self._priority = wire.PRIORITIES.index(service)
+        self._arena: mmap.mmap | None = None
+        self._holdings = Holdings(owned.chip, service, cores, memory_mb)
+        self._proof = LaunchProof(self._holdings)
+        self._steps = steps.StepReader(self._holdings, cores, owned.chip.cores)
+        # Transfers go by the cores that the client computes on, so that nobody waits
+        # for a launch of somebody that it shares no core with.
+        self._own_cores = frozenset(cores or range(owned.chip.cores))
+
+    def told(self) -> dict[str, Any]:
+        """What watchers get to know of it."""
+        return {
+            "service": self.service,
+            "memory_bytes": self._holdings.nbytes,
+            "models": [file.path for m in list(self._holdings.models.values()) for file in m.files],
+        }
+
+    def serve(self) -> None:
+        """Answer requests until the client goes; then free what it had."""
+        try:
+            while True:
+                header, payload = wire.receive(self._socket)
+                wire.send(self._socket, *self._answer(header, payload))
+        except wire.Malformed as error:
+            print(f"{self.service}: {error}; its connection is closed", file=sys.stderr)
+            self._say_why(error)
+        except wire.Gone:
+            pass
+        finally:
+            with self._owned.turns.turn(self._priority, frozenset(range(self._owned.chip.cores))):
+                self._holdings.release()
+            if self._arena is not None:
+                self._arena.close()
+
+    def _say_why(self, error: wire.Malformed) -> None:
+        with suppress(wire.Gone, wire.Malformed, OSError):
+            wire.send(self._socket, {"error": str(error), "kind": "protocol"})
+
+    def _answer(self, header: dict[str, Any], payload: bytes) -> Answer:
+        for number in header.get("free", ()):
+            if isinstance(number, int):
+                self._holdings.free(number)
+        op = header.get("op")
+        answer = self._REQUESTS.get(op) if isinstance(op, str) else None
+        if answer is None:
+            raise wire.Malformed(f"{op!r} is no request")
+        try:
+            return answer(self, header, payload)
+        except Refused as error:
+            return {"error": str(error), "kind": "refused"}, b""
+        except ChipError as error:
+            return {"error": str(error), "kind": "chip"}, b""
+        except (wire.Malformed, wire.Gone):
+            raise
+        except Exception as error:
+            # Whatever sail raises: several kinds, not all of them its own.
+            said = " | ".join([str(error), *self._owned.output.failures()])
+            return {"error": f"{type(error).__name__}: {explained(said)}", "kind": "chip"}, b""
+
+    def _open_arena(self, header: dict[str, Any], payload: bytes) -> Answer:
+        size = header.get("bytes")
+        if not isinstance(size, int):
+            raise wire.Malformed("an arena has a size")
+        fresh = wire.receive_arena(self._socket, size)
+        if self._arena is not None:
+            self._arena.close()
+        self._arena = fresh
+        return {}, b""
+
+    def _load(self, header: dict[str, Any], payload: bytes) -> Answer:
+        paths = header.get("files")
+        if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
+            raise wire.Malformed("files are a list of paths")
+        self._owned.output.failures()  # What was printed before is not of this load.
+        # Everybody else waits: sail does not let other threads go on while it loads.
+        with self._owned.turns.turn(self._priority, frozenset(range(self._owned.chip.cores))):
+            try:
+                number, model = self._holdings.load(paths, header.get("own_io") is True)
+            except (Refused, ChipError) as error:
+                said = self._owned.output.failures()
+                raise ChipError(explained(" | ".join([str(error), *said[-3:]]))) from error
+            except Exception as error:
+                why = explained(" | ".join([str(error), *self._owned.output.failures()[-3:]]))
+                raise ChipError(f"{', '.join(paths)} cannot be loaded: {why}") from error
+        return {"model": number, "nets": _nets(model)}, b""
+
+    def _unload(self, header: dict[str, Any], payload: bytes) -> Answer:
+        with self._owned.turns.turn(self._priority, self._own_cores):
+            self._holdings.unload(header.get("model", 0))
+        self._proof.forget(header.get("model", 0))
+        return {}, b""
+
+    def _tensor(self, header: dict[str, Any], payload: bytes) -> Answer:
+        with self._owned.turns.turn(self._priority, self._own_cores):
+            return _told(*self._holdings.allocate(header.get("shape"), header.get("dtype"))), b""
+
+    def _own(self, header: dict[str, Any], payload: bytes) -> Answer:
+        fields = (header.get(name) for name in ("model", "net", "side", "index", "stage"))
+        return _told(*self._holdings.own_memory(*fields)), b""
+
+    def _run(self, header: dict[str, Any], payload: bytes) -> Answer:
+        arena = memoryview(self._arena) if self._arena is not None else memoryview(b"")
+        todo = self._steps.read(header.get("steps"), payload, arena)
+        answers: list[bytes] = []
+        for step in todo:
+            holds = step.holds if isinstance(step, steps.Launch) else self._own_cores
+            with self._owned.turns.turn(self._priority, holds) as waited_s:
+                if isinstance(step, steps.Launch):
+                    self._owned.tallies.waited(self.service, waited_s)
+                    self._launch(step)
+                elif isinstance(step, steps.Write):
+                    self._holdings.upload(step.target, step.values)
+                elif isinstance(step, steps.Read):
+                    values = self._holdings.download(step.source)
+                elif isinstance(step, steps.Copy):
+                    self._holdings.copy(step.source, step.target)
+                else:
+                    self._holdings.upload(step.target, _filled(step))
+            if isinstance(step, steps.Read):
+                raw = values.view(np.uint8)
+                if step.arena:
+                    arena[step.at : step.at + step.nbytes] = raw.data
+                else:
+                    answers.append(raw.tobytes())
+        return {}, b"".join(answers)
+
+    def _launch(self, step: steps.Launch) -> None:
+        net = step.net.name
+        pattern = self._proof.prepare(step.number, net, step.inputs, step.outputs)
+        self._owned.output.failures()  # What was printed before is not of this launch.
+        began = time.monotonic()
+        try:
+            self._holdings.launch(step.model, step.net, step.inputs, step.outputs, list(step.cores))
+        except Exception as error:
+            said = [str(error), *self._owned.output.failures()]
+            raise self._failed(step, " | ".join(said)) from error
+        seconds = time.monotonic() - began
+        said = self._owned.output.failures()
+        if said:
+            raise self._failed(step, " | ".join(said))
+        if not self._proof.check(pattern):
+            raise self._failed(step, "its output was not written")
+        self._proof.succeeded(step.number, net)
+        self._owned.tallies.launched(self.service, net, seconds)
+
+    def _failed(self, step: steps.Launch, said: str) -> ChipError:
+        path = step.model.paths[step.net.name]
+        if self._proof.worked(step.number, step.net.name):
+            in_a_row = self._owned.tallies.failed(self.service)
+            if in_a_row >= FAILURES_OF_A_LOST_CHIP:
+                self._owned.lost(f"{in_a_row} launches failed one after the other; {said}")
+        return ChipError(
+            f"{path}: the launch of {step.net.name} failed: {explained(said)}; if it happens "
+            "again, look at bm-smi and dmesg, and whether model, driver and sail belong together"
+        )
+
+    _REQUESTS: dict[str, Callable[[Session, dict[str, Any], bytes], Answer]] = {
+        "arena": _open_arena,
+        "load": _load,
+        "unload": _unload,
+        "tensor": _tensor,
+        "own": _own,
+        "run": _run,
+    }
+
+
+def _filled(step: steps.Fill) -> np.ndarray:
+    place = step.target
+    if place.dtype == "bfloat16":
+        bits = np.float32(step.value).view(np.uint32)
+        value = np.uint16((int(bits) + 0x7FFF + (int(bits) >> 16 & 1)) >> 16)
+        return np.full(place.count, value)
+    return np.full(place.count, step.value, KINDS[place.dtype][1])
+
+
+def _told(number: int, memory: Memory) -> dict[str, Any]:
+    return {"tensor": number, "shape": list(memory.shape), "dtype": memory.dtype}
+
+
+def _nets(model: Model) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": net.name,
+            "file": model.paths[net.name],
+            "dynamic": net.dynamic,
+            "own_io": net.own_io,
+            "cores": net.cores,
+            "inputs": [[slot.name, slot.dtype, slot.stages] for slot in net.input_slots],
+            "outputs": [[slot.name, slot.dtype, slot.stages] for slot in net.output_slots],
+        }
+        for net in model.nets.values()
+    ]

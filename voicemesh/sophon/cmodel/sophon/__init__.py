@@ -1,0 +1,1 @@
+"""The vendor's package name, with a simulator inside; see ``sophon.sail``."""

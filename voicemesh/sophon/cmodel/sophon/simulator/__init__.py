@@ -1,0 +1,1 @@
+"""The simulator behind ``sophon.sail``: libraries, device, model files, networks."""
