@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import grpc.aio
 import pytest
@@ -17,76 +16,22 @@ from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 
-STAMP = common_pb2.Stamp(epoch=3, turn=2, revision=1, attempt=0)
-Serving = Callable[..., Any]
-Call = Any
-
-
-def message(role: llm_pb2.Role.ValueType, *texts: str, **more: Any) -> llm_pb2.ChatMessage:
-    return llm_pb2.ChatMessage(
-        role=role, parts=[llm_pb2.ContentPart(text=text) for text in texts], **more
-    )
-
-
-def user(text: str) -> llm_pb2.ChatMessage:
-    return message(llm_pb2.ROLE_USER, text)
-
-
-def assistant(text: str) -> llm_pb2.ChatMessage:
-    return message(llm_pb2.ROLE_ASSISTANT, text)
-
-
-def request(*messages: llm_pb2.ChatMessage, **more: Any) -> llm_pb2.GenerateRequest:
-    fields = {"conversation_id": "c"} | more
-    generation = llm_pb2.GenerationRequest(messages=messages, **fields)
-    return llm_pb2.GenerateRequest(stamp=STAMP, generation=generation)
-
-
-def cancel(stamp: common_pb2.Stamp = STAMP) -> llm_pb2.GenerateRequest:
-    return llm_pb2.GenerateRequest(stamp=stamp, cancel=llm_pb2.CancelGeneration(reason="barge-in"))
-
-
-@asynccontextmanager
-async def stub(target: str) -> AsyncIterator[Any]:
-    async with grpc.aio.insecure_channel(target) as channel:
-        yield LanguageModelServiceStub(channel)
-
-
-async def read_all(call: Call) -> list[llm_pb2.GenerateResponse]:
-    return [response async for response in call]
-
-
-async def ask(target: str, first: llm_pb2.GenerateRequest) -> list[llm_pb2.GenerateResponse]:
-    async with stub(target) as service:
-        call = service.Generate()
-        await call.write(first)
-        await call.done_writing()
-        return await read_all(call)
-
-
-async def refused(target: str, *requests: llm_pb2.GenerateRequest) -> grpc.aio.AioRpcError:
-    async with stub(target) as service:
-        call = service.Generate(iter(requests))
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await read_all(call)
-        return raised.value
-
-
-def text(responses: list[llm_pb2.GenerateResponse]) -> str:
-    return "".join(response.delta.text for response in responses)
-
-
-def openai(model_server: Any, **more: Any) -> dict[str, Any]:
-    return {"llm.engine": "openai", "llm.openai.base_url": model_server.base_url} | more
-
-
-async def until(call: Call, kind: str) -> llm_pb2.GenerateResponse:
-    """The next response of a kind."""
-    while True:
-        response: Any = await call.read()
-        assert response is not grpc.aio.EOF, f"the stream ended before {kind}"
-        if response.WhichOneof("generate_response") == kind:
-            return cast(llm_pb2.GenerateResponse, response)
+from .requests import (
+    HI,
+    STAMP,
+    Serving,
+    ask,
+    assistant,
+    cancel,
+    openai,
+    read_all,
+    refused,
+    request,
+    stub,
+    text,
+    until,
+    user,
+)
 
 
 async def test_a_question_is_answered_with_the_requests_stamp(serving: Serving) -> None:
@@ -116,142 +61,6 @@ async def test_the_stream_ends_well_without_a_half_close(serving: Serving) -> No
         await call.write(request(user("你好")))
         assert "你好" in text(await read_all(call))
         assert await call.code() == grpc.StatusCode.OK
-
-
-LONG_STOP = "x" * 65
-AUDIO = llm_pb2.ContentPart(audio=llm_pb2.AudioContent(audio=b"\0\0"))
-HEARTBEAT = llm_pb2.GenerateRequest(heartbeat=common_pb2.Heartbeat(sequence=1))
-HI = user("hi")
-
-
-def sampled(**options: float) -> llm_pb2.GenerateRequest:
-    return request(HI, sampling=llm_pb2.SamplingOptions(**options))  # type: ignore[arg-type]  # options are its fields
-
-
-@pytest.mark.parametrize(
-    ("requests", "field"),
-    [
-        ([], "generation"),
-        ([HEARTBEAT], "generation"),
-        ([cancel()], "generation"),
-        ([llm_pb2.GenerateRequest(stamp=STAMP)], "generation"),
-        ([request()], "generation.messages"),
-        ([request(HI, assistant("hello"))], "generation.messages[1].role"),
-        ([request(message(llm_pb2.ROLE_SYSTEM, "x"))], "generation.messages[0].role"),
-        ([request(user(""))], "generation.messages[0].parts"),
-        ([request(user(" \n"))], "generation.messages[0].parts"),
-        ([request(llm_pb2.ChatMessage(role=llm_pb2.ROLE_USER))], "generation.messages[0].parts"),
-        ([request(message(llm_pb2.ROLE_UNSPECIFIED, "x"))], "generation.messages[0].role"),
-        ([request(message(99, "x"))], "generation.messages[0].role"),  # type: ignore[arg-type]  # that is the test
-        (
-            [
-                request(
-                    llm_pb2.ChatMessage(
-                        role=llm_pb2.ROLE_USER, parts=[llm_pb2.ContentPart(), *HI.parts]
-                    )
-                )
-            ],
-            "generation.messages[0].parts[0]",
-        ),
-        (
-            [request(llm_pb2.ChatMessage(role=llm_pb2.ROLE_USER, parts=[AUDIO]))],
-            "generation.messages[0].parts[0].audio",
-        ),
-        (
-            [request(HI, message(llm_pb2.ROLE_TOOL, "42"))],
-            "generation.messages[1].tool_call_id",
-        ),
-        (
-            [request(HI, message(llm_pb2.ROLE_TOOL, "42", tool_call_id="1"))],
-            "generation.messages[1]",
-        ),
-        ([request(HI, tools=[llm_pb2.Tool(name="f")])], "generation.tools"),
-        ([request(HI, tool_choice=llm_pb2.TOOL_CHOICE_REQUIRED)], "generation.tool_choice"),
-        ([request(HI, tool_choice=9)], "generation.tool_choice"),
-        ([request(HI, stop=["a"] * 9)], "generation.stop"),
-        ([request(HI, stop=["a", LONG_STOP])], "generation.stop[1]"),
-        ([request(HI, stop=[""])], "generation.stop[0]"),
-        ([sampled(temperature=2.5)], "generation.sampling.temperature"),
-        ([sampled(temperature=float("nan"))], "generation.sampling.temperature"),
-        ([sampled(top_p=-0.1)], "generation.sampling.top_p"),
-        ([sampled(top_k=-1)], "generation.sampling.top_k"),
-        ([sampled(repetition_penalty=0)], "generation.sampling.repetition_penalty"),
-        ([request(HI, max_output_tokens=-1)], "generation.max_output_tokens"),
-        ([request(HI, language_code="not a tag")], "generation.language_code"),
-        ([request(HI, priority=7)], "generation.priority"),
-        ([request(HI, conversation_id="c" * 300)], "generation.conversation_id"),
-        ([request(HI, facts={" ": "x"})], 'generation.facts[" "]'),
-        ([request(user("word " * 20_000))], "generation.messages"),
-        ([request(user("word " * 300_000))], "generation.messages"),
-    ],
-)
-async def test_each_malformed_request_is_refused_with_its_field(
-    requests: list[llm_pb2.GenerateRequest], field: str, serving: Serving
-) -> None:
-    async with serving("llm") as target:
-        error = await refused(target, *requests)
-        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
-        detail = from_rpc(error, common_pb2.STAGE_LLM)
-        assert detail.field == field
-        assert detail.stage == common_pb2.STAGE_LLM
-        assert len(detail.message) > 20
-        # The next caller is served.
-        assert "plus" in text(await ask(target, request(user("one plus two"))))
-
-
-async def test_an_unknown_model_is_not_found(serving: Serving) -> None:
-    async with serving("llm") as target:
-        error = await refused(target, request(HI, model="gpt"))
-        assert error.code() == grpc.StatusCode.NOT_FOUND
-        assert from_rpc(error, common_pb2.STAGE_LLM).field == "generation.model"
-
-
-async def test_malformed_tools_and_audio_are_refused_where_the_engine_takes_them(
-    serving: Serving, model_server: Any
-) -> None:
-    def with_audio(rate: int, channels: int, data: bytes, encoding: int = 1) -> Any:
-        audio_format = common_pb2.AudioFormat(
-            encoding=encoding,  # type: ignore[arg-type]  # an enum's number
-            sample_rate_hertz=rate,
-            channel_count=channels,
-        )
-        content = llm_pb2.AudioContent(audio_format=audio_format, audio=data)
-        return llm_pb2.ChatMessage(
-            role=llm_pb2.ROLE_USER, parts=[llm_pb2.ContentPart(audio=content)]
-        )
-
-    tools = [llm_pb2.Tool(name="f"), llm_pb2.Tool(name="f")]
-    audio = "generation.messages[0].parts[0].audio"
-    cases = [
-        (request(HI, tools=tools), "generation.tools[1].name"),
-        (request(HI, tools=[llm_pb2.Tool(name="no name")]), "generation.tools[0].name"),
-        (
-            request(HI, tools=[llm_pb2.Tool(name="f", parameters_json_schema="[1]")]),
-            "generation.tools[0].parameters_json_schema",
-        ),
-        (request(with_audio(16_000, 1, b"\0\0", 0)), f"{audio}.audio_format.encoding"),
-        (request(with_audio(4_000, 1, b"\0\0")), f"{audio}.audio_format.sample_rate_hertz"),
-        (request(with_audio(16_000, 2, b"\0\0")), f"{audio}.audio_format.channel_count"),
-        (request(with_audio(16_000, 1, b"\0")), f"{audio}.audio"),
-        (request(with_audio(16_000, 1, b"")), f"{audio}.audio"),
-        (request(with_audio(8_000, 1, b"\0\0" * 8_000 * 61)), f"{audio}.audio"),
-    ]
-    flags = openai(model_server, **{"llm.openai.audio_input": "true"})
-    async with serving("llm", **flags) as target:
-        for malformed, field in cases:
-            error = await refused(target, malformed)
-            assert from_rpc(error, common_pb2.STAGE_LLM).field == field
-    assert model_server.bodies == []
-
-
-async def test_a_second_generation_on_a_stream_is_a_protocol_violation(
-    serving: Serving, model_server: Any
-) -> None:
-    model_server.answer = model_server.lines(hold=True)
-    async with serving("llm", **openai(model_server)) as target:
-        error = await refused(target, request(HI), request(HI))
-        assert from_rpc(error, common_pb2.STAGE_LLM).code == common_pb2.ERROR_CODE_PROTOCOL
-        await model_server.closed_by_client.wait()
 
 
 async def test_cancel_ends_the_reply_and_frees_the_model_server(

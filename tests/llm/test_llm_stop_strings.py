@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from voicemesh.errors import Busy
 from voicemesh_llm.delta_coalescing import DeltaCoalescer
-from voicemesh_llm.engines.openai.reasoning import ReasoningFilter
+from voicemesh_llm.reasoning import ReasoningFilter
 from voicemesh_llm.stop_strings import StopStrings
 
 letters = st.text("ab<", max_size=30)

@@ -8,6 +8,7 @@ it arrives; while the recogniser is busy, audio waits in the transport.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,6 +27,9 @@ from voicemesh_asr.stream_plan import StreamPlan
 from voicemesh_asr.transcripts import TranscriptWriter
 from voicemesh_asr.turn_detection.completeness.judge import CompletenessJudge, default_judge
 from voicemesh_asr.turn_detection.detector import Action, Decision, TurnDetector
+from voicemesh_asr.turn_detection.detectors import DETECTORS
+from voicemesh_asr.turn_detection.models import TurnModels
+from voicemesh_asr.turn_detection.punctuation_model import better_judgement
 from voicemesh_asr.vad.activity import SpeechActivity
 from voicemesh_asr.vad.vad import Vad
 
@@ -70,12 +74,14 @@ class Hearing:
         vad: Vad,
         vad_worker: ThreadWorker | None,
         phrases: tuple[Phrase, ...],
+        turn_models: TurnModels,
         send: Send,
     ) -> None:
         """``send`` takes each event as soon as it happens; it must not wait.
 
         ``vad_worker`` runs the detector; None: it is cheap enough for the event loop.
-        ``phrases`` are those that the session was opened with.
+        ``phrases`` are those that the session was opened with. ``turn_models``
+        are asked at each pause.
         """
         self._plan = plan
         self._session = session
@@ -83,13 +89,22 @@ class Hearing:
         self._vad_worker = vad_worker
         self._judge = self._judge_of(phrases)
         self._next_phrases: tuple[Phrase, ...] | None = None
+        self._punctuation = turn_models.punctuation
+        self._turn_listener = None
+        if plan.turn_detector == "adaptive":
+            self._turn_listener = turn_models.listener(engine_rate_hertz)
         self._send = send
         self.clock = MicrophoneClock(plan.first_sample, plan.rate_hertz, engine_rate_hertz)
         self._activity = SpeechActivity(
             plan.vad.threshold, plan.vad.min_speech_ms, engine_rate_hertz, plan.trim_hangover
         )
         self._detector = TurnDetector(
-            plan.waits, plan.rate_hertz, plan.vad.pre_roll_ms, plan.first_sample, plan.resume_from
+            plan.waits,
+            plan.rate_hertz,
+            plan.vad.pre_roll_ms,
+            plan.first_sample,
+            plan.resume_from,
+            DETECTORS[plan.turn_detector](plan.waits),
         )
         self._writer = TranscriptWriter(plan, self.clock, self._detector)
         self.stamp = Stamp()
@@ -180,16 +195,20 @@ class Hearing:
             return
         samples = np.concatenate(self._queue)
         self._queue.clear()
+        if self._turn_listener is not None:
+            self._turn_listener.hear(samples)
         running = await self._session.accept(samples)
         if running is not None:
-            self._understand(running)
+            await self._understand(running)
 
-    def _understand(self, running: Hypothesis) -> None:
+    async def _understand(self, running: Hypothesis) -> None:
         text = self._writer.text(running)
-        if text != self._detector.text:
-            self._detector.understand(text, self._judge.judge(text))
-            if self._plan.interim_results:
+        self._writer.running(running)
+        if text != self._detector.text or running.endpoint:
+            decisions = self._detector.understand(text, self._judge.judge(text), running.endpoint)
+            if self._plan.interim_results and not decisions:
                 self._update()
+            await self._carry_out(decisions)
 
     def _update(self) -> None:
         self._send(
@@ -208,7 +227,7 @@ class Hearing:
         await self._decode()
         began = time.perf_counter()
         with span("asr.final_pass", self._plan.conversation_id, self.stamp):
-            final = await self._session.finish()
+            final, complete = await self._final_pass()
         took = time.perf_counter() - began
         metrics.FINAL_PASS.observe(took)
         self._final_pass_us = int(took * 1e6)
@@ -216,10 +235,17 @@ class Hearing:
         self._writer.final(final)
         text = self._writer.text(final)
         changed = text != self._detector.text
-        decisions = self._detector.finished(text, self._judge.judge(text))
+        judgement = await better_judgement(self._punctuation, text, self._judge.judge(text))
+        decisions = self._detector.finished(text, judgement, final.endpoint, complete)
         if changed and not decisions and self._plan.interim_results:
             self._update()
         await self._carry_out(decisions)
+
+    async def _final_pass(self) -> tuple[Hypothesis, float | None]:
+        """The recogniser's last word and the turn model's, at the same time."""
+        if self._turn_listener is None:
+            return await self._session.finish(), None
+        return await asyncio.gather(self._session.finish(), self._turn_listener.complete())
 
     def _announce(self, decision: Decision) -> None:
         wait_s = (decision.sample - decision.last_voiced) / self._plan.rate_hertz
@@ -250,6 +276,8 @@ class Hearing:
         self._decoding = False
         self._queue.clear()
         self._final_pass_us = 0
+        if self._turn_listener is not None:
+            self._turn_listener.forget()
         await self._session.reset()
         await self._take_next_phrases()
 

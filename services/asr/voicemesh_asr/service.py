@@ -14,6 +14,7 @@ from voicemesh.errors import Busy, InvalidArgument, Unavailable
 from voicemesh.registry import config_field, engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
+from voicemesh.sophon.placement import placement_of
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh.v1.asr_pb2_grpc import (
@@ -31,6 +32,7 @@ from voicemesh_asr.hearing import Hearing, Send
 from voicemesh_asr.settings import AsrSettings, phrases_of
 from voicemesh_asr.stream import RecognitionStream, first_config
 from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream
+from voicemesh_asr.turn_detection.models import TurnModels
 from voicemesh_asr.vad.vad import INLINE, VADS, Vad
 
 MAX_RECORDING_S = 60
@@ -46,21 +48,36 @@ class AsrService(Service):
     def __init__(self, settings: Settings) -> None:
         """Nothing is loaded before ``load``."""
         self.settings: AsrSettings = settings.section("asr", AsrSettings)
-        spec = engine_spec(ENGINES, self.settings.engine, "asr.engine")
-        self.engine: Recognizer = spec.factory(engine_config(self.settings, spec))
+        self._spec = engine_spec(ENGINES, self.settings.engine, "asr.engine")
+        self.placement = placement_of(settings, self.name) if self._spec.on_chip else None
+        self.engine = self._new_engine()
         engine_spec(VADS, self.settings.vad, "asr.vad")  # A wrong name is told now.
         heard = self.engine.capabilities.languages
         languages = {language.language_code.partition("-")[0] for language in heard}
         self._phrases = phrases_of(self.settings, settings, sorted(languages))
         self.admission = Admission(self.engine.capabilities.max_concurrent_streams or 1, "speakers")
         self._vad_worker = ThreadWorker("vad")
+        self._turn_models = TurnModels(self.settings)
         self._streams: set[RecognitionStream] = set()
         self._loaded = False
 
+    def _new_engine(self) -> Recognizer:
+        engine: Recognizer = self._spec.make(
+            engine_config(self.settings, self._spec), self.placement
+        )
+        return engine
+
     async def load(self) -> None:
         """See Service."""
+        await self._turn_models.load()
         await self.engine.load()
         self._loaded = True
+
+    async def unload(self) -> None:
+        """See Service."""
+        self._loaded = False
+        await self.engine.close()
+        self.engine = self._new_engine()
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
         """See Service."""
@@ -88,6 +105,7 @@ class AsrService(Service):
         """See Service."""
         await self.engine.close()
         self._vad_worker.close()
+        self._turn_models.close()
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
@@ -107,7 +125,12 @@ class AsrService(Service):
 
     async def _open(self, plan: StreamPlan) -> tuple[RecognizerSession, Vad]:
         """A decoder and a voice activity detector of this speaker's own."""
-        options = SessionOptions(plan.language_code, (*self._phrases, *plan.phrases))
+        options = SessionOptions(
+            plan.language_code,
+            (*self._phrases, *plan.phrases),
+            plan.languages,
+            plan.interim_results,
+        )
         session = await self.engine.open(options)
         try:
             # Even a cheap detector may import its library when the first one is made.
@@ -123,7 +146,7 @@ class AsrService(Service):
         phrases = (*self._phrases, *plan.phrases)
         rate = self.engine.rate_hertz
         worker = None if INLINE in plan.vad_spec.tags else self._vad_worker
-        return Hearing(plan, session, rate, vad, worker, phrases, send)
+        return Hearing(plan, session, rate, vad, worker, phrases, self._turn_models, send)
 
     async def stream(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,6 +13,8 @@ from voicemesh.errors import SettingsError
 from voicemesh.registry import installed
 from voicemesh.settings import Section, ServerSettings, Settings, with_engines
 from voicemesh_asr.engines.engine import ENGINES, Phrase
+from voicemesh_asr.turn_detection.punctuation_model import PUNCTUATION_MODELS
+from voicemesh_asr.turn_detection.turn_model import TURN_MODELS
 from voicemesh_asr.vad.vad import VADS
 
 PHRASES = "voicemesh.phrases"
@@ -34,8 +37,21 @@ class AsrSettings(ServerSettings):
         "silero",
         description="The voice activity detector: silero holds in noise, webrtc is nearly free.",
     )
-    turn_detector: str = Field(
-        "pause", description="How the end of a turn is found: by pauses and the running text."
+    turn_detector: Literal["adaptive", "marks", "silence"] = Field(
+        "adaptive",
+        description="How the end of a turn is found: silence (no_mark_wait_ms after anything), "
+        "marks (by what the text ends with), adaptive (as marks, by models where there are any, "
+        "and by the speaker's own pauses).",
+    )
+    turn_model: str = Field(
+        "",
+        description="An audio model that hears whether a speaker has finished; adaptive asks it at "
+        "each pause. Empty: none, because its weights have to be downloaded.",
+    )
+    punctuation_model: str = Field(
+        "",
+        description="A model that tells which mark belongs behind a text, for recognisers that "
+        "write none. Empty: rules for Chinese and English, which need no weights.",
     )
     sentence_end_wait_ms: int = Field(
         300,
@@ -148,5 +164,8 @@ def _lines_of(file: Path | None) -> list[str]:
 
 @cache
 def section() -> type[Section]:
-    """``[asr]`` with a sub-section for each installed engine and detector."""
-    return with_engines(with_engines(AsrSettings, ENGINES), VADS)
+    """``[asr]`` with a sub-section for everything installed that can be chosen."""
+    whole: type[Section] = AsrSettings
+    for group in (ENGINES, VADS, TURN_MODELS, PUNCTUATION_MODELS):
+        whole = with_engines(whole, group)
+    return whole

@@ -13,10 +13,10 @@ from voicemesh.settings import engine_config
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.engines.engine import Phrase
 from voicemesh_asr.settings import LONGEST_WAIT_MS, MAX_PHRASES, AsrSettings
+from voicemesh_asr.turn_detection.detectors import DETECTORS
 from voicemesh_asr.turn_detection.waits import Waits
 from voicemesh_asr.vad.vad import VADS, Vad
 
-TURN_DETECTORS = ("pause",)
 _Wait = Literal[
     "sentence_end_wait_ms",
     "clause_end_wait_ms",
@@ -37,9 +37,13 @@ class StreamPlan:
     rate_hertz: int
     first_sample: int
     language_code: str
+    """The likeliest language."""
+    languages: tuple[str, ...]
+    """All that may be spoken and are heard, the likeliest first."""
     interim_results: bool
     word_times: bool
     phrases: tuple[Phrase, ...]
+    turn_detector: str
     waits: Waits
     vad: pb.VadOptions
     """Every field set that applies to the detector."""
@@ -58,7 +62,7 @@ class StreamPlan:
     def turn_detector_options(self) -> pb.TurnDetectorOptions:
         """The waits as they cross the wire, every field set."""
         return pb.TurnDetectorOptions(
-            name=TURN_DETECTORS[0],
+            name=self.turn_detector,
             sentence_end_wait_ms=self.waits.sentence_end_ms,
             clause_end_wait_ms=self.waits.clause_end_ms,
             no_mark_wait_ms=self.waits.no_mark_ms,
@@ -91,16 +95,19 @@ def plan_stream(
         )
     vad, spec = _vad(config.vad, settings, f"{root}.vad")
     resumes = config.HasField("resume_from")
+    languages = choose_languages(
+        config.language_codes, capabilities, settings.engine, f"{root}.language_codes"
+    )
     return StreamPlan(
         conversation_id=config.conversation_id,
         rate_hertz=rate,
         first_sample=config.first_sample,
-        language_code=choose_language(
-            config.language_codes, capabilities, settings.engine, f"{root}.language_codes"
-        ),
+        language_code=languages[0],
+        languages=languages,
         interim_results=config.interim_results and capabilities.interim_results,
         word_times=config.enable_word_times,
         phrases=check_phrases(config.phrase_hints, f"{root}.phrase_hints"),
+        turn_detector=_turn_detector(config.turn_detector, settings, f"{root}.turn_detector.name"),
         waits=_waits(config.turn_detector, settings, f"{root}.turn_detector"),
         vad=vad,
         vad_spec=spec,
@@ -117,7 +124,7 @@ def plan_recording(
 ) -> StreamPlan:
     """The plan for a whole recording."""
     rate = check_format(request.audio_format, "audio_format")
-    language = choose_language(
+    languages = choose_languages(
         request.language_codes, capabilities, settings.engine, "language_codes"
     )
     phrases = check_phrases(request.phrase_hints, "phrase_hints")
@@ -132,10 +139,12 @@ def plan_recording(
         conversation_id="",
         rate_hertz=rate,
         first_sample=0,
-        language_code=language,
+        language_code=languages[0],
+        languages=languages,
         interim_results=False,
         word_times=request.enable_word_times,
         phrases=phrases,
+        turn_detector=settings.turn_detector,
         waits=waits,
         vad=vad,
         vad_spec=spec,
@@ -143,17 +152,20 @@ def plan_recording(
     )
 
 
-def choose_language(
+def choose_languages(
     wanted: Sequence[str], capabilities: pb.RecognizerCapabilities, engine: str, field: str
-) -> str:
-    """The first wanted language that the engine hears; its first where none is named."""
+) -> tuple[str, ...]:
+    """The wanted languages that the engine hears; its first where none is named."""
     heard = [language.language_code for language in capabilities.languages]
     if not wanted:
-        return heard[0]
-    for tag in wanted:
-        lower = tag.lower()
-        if any(lower == h.lower() or lower.startswith(f"{h.lower()}-") for h in heard):
-            return tag
+        return (heard[0],)
+
+    def is_heard(tag: str) -> bool:
+        return any(f"{tag}-".lower().startswith(f"{h}-".lower()) for h in heard)
+
+    chosen = tuple(dict.fromkeys(filter(is_heard, wanted)))
+    if chosen:
+        return chosen
     raise Unsupported(
         f"the engine {engine} hears {', '.join(heard)}, but not {', '.join(wanted)}; "
         "set [asr] engine to one that does (see docs/engines.md)",
@@ -223,14 +235,16 @@ def _vad(
     return chosen, spec
 
 
-def _waits(options: pb.TurnDetectorOptions, settings: AsrSettings, field: str) -> Waits:
+def _turn_detector(options: pb.TurnDetectorOptions, settings: AsrSettings, field: str) -> str:
     name = options.name or settings.turn_detector
-    if name not in TURN_DETECTORS:
+    if name not in DETECTORS:
         raise InvalidArgument(
-            f"there is no turn detector {name!r}; known are: {', '.join(TURN_DETECTORS)}",
-            field=f"{field}.name",
+            f"there is no turn detector {name!r}; known are: {', '.join(DETECTORS)}", field=field
         )
+    return name
 
+
+def _waits(options: pb.TurnDetectorOptions, settings: AsrSettings, field: str) -> Waits:
     def wait(key: _Wait, low: int = 0, high: int = LONGEST_WAIT_MS) -> int:
         value = getattr(options, key) if options.HasField(key) else getattr(settings, key)
         return _within(value, low, high, f"{field}.{key}")

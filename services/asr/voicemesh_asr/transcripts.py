@@ -8,9 +8,6 @@ from voicemesh_asr.microphone_clock import MicrophoneClock
 from voicemesh_asr.stream_plan import StreamPlan
 from voicemesh_asr.turn_detection.detector import TurnDetector
 
-# Running text of a trigram decoder: its last words still change often.
-_INTERIM_STABILITY = 0.5
-
 
 class TranscriptWriter:
     """Counts utterances and revisions; puts words onto the microphone's clock."""
@@ -22,7 +19,7 @@ class TranscriptWriter:
         self._detector = detector
         self._utterance = 0
         self._revision = 0
-        self._final = Hypothesis("")
+        self._newest = Hypothesis("")
         self._prefix = ""
         state = plan.resume_from
         if state is not None and state.in_turn:
@@ -35,16 +32,20 @@ class TranscriptWriter:
         """Another turn begins."""
         self._utterance += 1
         self._revision = 0
-        self._final = Hypothesis("")
+        self._newest = Hypothesis("")
         self._prefix = ""
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The whole turn's text."""
         return f"{self._prefix} {hypothesis.text}".strip()
 
+    def running(self, hypothesis: Hypothesis) -> None:
+        """The utterance so far has been understood anew."""
+        self._newest = hypothesis
+
     def final(self, hypothesis: Hypothesis) -> None:
         """The final pass has run."""
-        self._final = hypothesis
+        self._newest = hypothesis
 
     def _transcript(self, end_sample: int) -> pb.Transcript:
         self._revision += 1
@@ -52,8 +53,8 @@ class TranscriptWriter:
             utterance=self._utterance,
             revision=self._revision,
             text=self._detector.text,
-            stability=_INTERIM_STABILITY,
-            language_code=self._plan.language_code,
+            stability=self._newest.stability,
+            language_code=self._newest.language_code or self._plan.language_code,
             begin_sample=self._detector.begin,
             end_sample=end_sample,
         )
@@ -67,7 +68,7 @@ class TranscriptWriter:
         transcript = self._transcript(end_sample)
         transcript.stability = 1.0
         transcript.is_final = is_final
-        transcript.confidence = self._final.confidence
+        transcript.confidence = self._newest.confidence
         if self._plan.word_times:
             transcript.words.extend(self._words())
         return transcript
@@ -82,7 +83,7 @@ class TranscriptWriter:
                 end_sample=begin + round(word.end_s * rate),
                 confidence=word.confidence,
             )
-            for word in self._final.words
+            for word in self._newest.words
         ]
 
     def nothing_heard(self, sample: int) -> pb.TurnEvent:

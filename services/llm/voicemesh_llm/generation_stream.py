@@ -81,13 +81,14 @@ class GenerationStream:
                 self._reply.say(confirmation(asked, prompt.language_code))
                 return
             built, dropped = build_prompt(prompt, self._settings, self._model)
+            # The engine begins before the outbox writes; what it says comes after.
+            work = asyncio.create_task(self._reply.run(built, dropped), name="reply")
             self.send(llm_pb2.GenerateResponse(started=started))
-            await self._reply_or_cancel(built, dropped, requests)
+            await self._finish_or_cancel(work, requests)
 
-    async def _reply_or_cancel(
-        self, prompt: Prompt, dropped: int, requests: AsyncIterator[llm_pb2.GenerateRequest]
+    async def _finish_or_cancel(
+        self, work: asyncio.Task[None], requests: AsyncIterator[llm_pb2.GenerateRequest]
     ) -> None:
-        work = asyncio.create_task(self._reply.run(prompt, dropped), name="reply")
         reader = asyncio.create_task(self._listen(requests), name="requests")
         try:
             await asyncio.wait({work, reader}, return_when=asyncio.FIRST_COMPLETED)
@@ -131,21 +132,17 @@ class GenerationStream:
 
 async def first_request(
     requests: AsyncIterator[llm_pb2.GenerateRequest], timeout_s: float
-) -> llm_pb2.GenerateRequest:
-    """The stream's first message, which must be a generation."""
+) -> llm_pb2.GenerateRequest | None:
+    """The stream's first message, which must be a generation; None if nothing is asked at all."""
     try:
         async with asyncio.timeout(timeout_s):
-            request = await anext(requests)
-    except StopAsyncIteration:
-        raise ProtocolViolation(
-            "the stream ended before its request; send generation first", field="generation"
-        ) from None
+            request = await anext(requests, None)
     except TimeoutError:
         raise DeadlineExceeded(
             f"no request came within {timeout_s:g} s; send generation at once when the stream is "
             "open"
         ) from None
-    if request.WhichOneof("generate_request") != "generation":
+    if request is not None and request.WhichOneof("generate_request") != "generation":
         raise ProtocolViolation(
             "the first message must carry generation; cancel and heartbeat come later",
             field="generation",

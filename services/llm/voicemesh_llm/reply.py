@@ -91,6 +91,7 @@ class Reply:
             raise EngineError("the engine ended without a finish; its log may tell why")
         self._text.push(stops.finish())
         self._text.flush()
+        self._dropped += finished.dropped_messages
         self._finish(_REASONS[finished.reason], finished.usage)
 
     def say(self, text: str) -> None:

@@ -10,6 +10,7 @@ from voicemesh.errors import Unavailable
 from voicemesh.registry import engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
+from voicemesh.sophon.placement import placement_of
 from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2
 from voicemesh.v1.llm_pb2_grpc import (
     LanguageModelServiceServicer,
@@ -35,16 +36,29 @@ class LanguageModelService(Service, LanguageModelServiceServicer):
         chosen = settings.section("llm", LanguageModelSettings)
         self.settings = self._settings = chosen
         self.admission = Admission(chosen.max_concurrent_streams, "replies")
-        spec = engine_spec(ENGINE_GROUP, chosen.engine, "llm.engine")
-        self._model: LanguageModel = spec.factory(engine_config(chosen, spec))
+        self._spec = engine_spec(ENGINE_GROUP, chosen.engine, "llm.engine")
+        self.placement = placement_of(settings, self.name) if self._spec.on_chip else None
+        self._model = self._new_model()
         self._reset_phrases = ResetPhrases(chosen.reset_phrases)
         self._streams: set[GenerationStream] = set()
         self._loaded = False
+
+    def _new_model(self) -> LanguageModel:
+        model: LanguageModel = self._spec.make(
+            engine_config(self._settings, self._spec), self.placement
+        )
+        return model
 
     async def load(self) -> None:
         """Load the engine."""
         await self._model.load()
         self._loaded = True
+
+    async def unload(self) -> None:
+        """Give up an engine whose chip was lost."""
+        self._loaded = False
+        await self._model.close()
+        self._model = self._new_model()
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
         """Add the servicer."""
@@ -80,6 +94,8 @@ class LanguageModelService(Service, LanguageModelServiceServicer):
             if not self._loaded:
                 raise Unavailable("the engine is still loading; try again in a moment")
             request = await first_request(requests, self._settings.request_timeout_s)
+            if request is None:  # Opened early, and the question never came.
+                return
             prompt = read_request(request.generation, self._model.capabilities, self._model.model)
             with self.admission.slot():
                 async with Outbox(context, service=self.name) as outbox:
@@ -110,6 +126,6 @@ class LanguageModelService(Service, LanguageModelServiceServicer):
 
 SPEC = ServiceSpec(
     name="llm",
-    summary="the language model: scripted answers or any OpenAI-compatible server",
+    summary="the language model: scripted answers, any OpenAI-compatible server, or a Sophgo TPU",
     factory=LanguageModelService,
 )

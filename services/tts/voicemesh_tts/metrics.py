@@ -19,3 +19,10 @@ AUDIO = Counter("voicemesh_tts_audio_seconds_total", "Speech that was synthesise
 RETRIES = Counter("voicemesh_tts_retries_total", "Units repeated after a process had died")
 UNSPOKEN = Counter("voicemesh_tts_unspoken_units_total", "Units without a voice", ["language"])
 WAITING = Gauge("voicemesh_tts_waiting_pieces", "Pieces that wait on all streams")
+UNSPOKEN_CHARACTERS = Counter(
+    "voicemesh_tts_unspoken_characters_total", "Characters of a unit that its voice cannot say"
+)
+SPLIT_WINDOWS = Counter(
+    "voicemesh_tts_split_windows_total",
+    "Launches that were repeated in two because the speech was longer than the network's buffer",
+)

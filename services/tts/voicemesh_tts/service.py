@@ -14,6 +14,7 @@ from voicemesh.errors import ProtocolViolation, Unavailable
 from voicemesh.registry import engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
+from voicemesh.sophon.placement import placement_of
 from voicemesh.v1 import common_pb2, operations_pb2, tts_pb2
 from voicemesh.v1.tts_pb2_grpc import (
     SpeechSynthesizerServiceServicer,
@@ -41,16 +42,23 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
     name: ClassVar[str] = "tts"
     stage = common_pb2.STAGE_TTS
 
-    def __init__(self, settings: TtsSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         """The engine is loaded by ``load``."""
-        self.settings: TtsSettings = settings
-        self._spec = engine_spec(ENGINES, settings.engine, "tts.engine")
-        self._engine: Synthesizer = self._spec.factory(engine_config(settings, self._spec))
-        self.admission = Admission(settings.max_concurrent_streams, "synthesis streams")
+        self.settings: TtsSettings = settings.section("tts", TtsSettings)
+        self._spec = engine_spec(ENGINES, self.settings.engine, "tts.engine")
+        self.placement = placement_of(settings, self.name) if self._spec.on_chip else None
+        self._engine = self._new_engine()
+        self.admission = Admission(self.settings.max_concurrent_streams, "synthesis streams")
         self._streams: set[SynthesisStream] = set()
         self._replies = TaskSet()
         self._voices = VoiceTable((), {}, self._spec.name)
         self._speaker: Speaker | None = None
+
+    def _new_engine(self) -> Synthesizer:
+        engine: Synthesizer = self._spec.make(
+            engine_config(self.settings, self._spec), self.placement
+        )
+        return engine
 
     async def load(self) -> None:
         """Load the engine and check that the settings' voices exist."""
@@ -58,6 +66,14 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
         self._voices = VoiceTable(self._engine.voices(), self.settings.voices, self._spec.name)
         self._voices.check_language(self.settings.language, "tts.language")
         self._speaker = Speaker(self._engine, self._voices, self.settings)
+
+    async def unload(self) -> None:
+        """Give up an engine whose chip was lost."""
+        speaker, self._speaker = self._speaker, None
+        await self._engine.close()
+        if speaker is not None:
+            speaker.close()
+        self._engine = self._new_engine()
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
         """Add the servicer."""
@@ -101,35 +117,39 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
     ) -> None:
         """Pieces in, audio out; see tts.proto."""
         async with rpc_errors(context, self.stage):
+            requests = aiter(request_iterator)
+            # Read before admission: gRPC hides a refusal that comes before the first message.
+            first = await anext(requests, None)
+            if first is None:
+                return
+            if first.WhichOneof("streaming_request") != "streaming_config":
+                raise ProtocolViolation(
+                    "the first request must carry the config", field="streaming_config"
+                )
             if self._speaker is None:
                 raise Unavailable("the voices are still loading; try again shortly")
             with self.admission.slot():
-                requests = aiter(request_iterator)
-                first = await anext(requests, None)
-                if first is None:
-                    return
-                if first.WhichOneof("streaming_request") != "streaming_config":
-                    raise ProtocolViolation(
-                        "the first request must carry the config", field="streaming_config"
-                    )
-                config = first.streaming_config
-                manner = manner_of(config, self.settings, self._voices)
-                async with Outbox(context, OUTBOX_MESSAGES, self.name) as outbox:
-                    started = tts_pb2.SynthesisStarted(
-                        engine=self._spec.name,
-                        capabilities=self._capabilities(),
-                        audio_format=linear16(manner.sample_rate_hertz),
-                    )
-                    outbox.send(Response(stamp=first.stamp, started=started))
-                    stream = SynthesisStream(
-                        config, manner, self._speaker, self.settings, outbox, self._replies
-                    )
-                    self._streams.add(stream)
-                    try:
-                        with logs.bind(config.conversation_id):
-                            await stream.run(requests)
-                    finally:
-                        self._streams.discard(stream)
+                await self._serve(self._speaker, first, requests, context)
+
+    async def _serve(
+        self, speaker: Speaker, first: Request, requests: AsyncIterator[Request], context: Context
+    ) -> None:
+        config = first.streaming_config
+        manner = manner_of(config, self.settings, self._voices)
+        async with Outbox(context, OUTBOX_MESSAGES, self.name) as outbox:
+            started = tts_pb2.SynthesisStarted(
+                engine=self._spec.name,
+                capabilities=self._capabilities(),
+                audio_format=linear16(manner.sample_rate_hertz),
+            )
+            outbox.send(Response(stamp=first.stamp, started=started))
+            stream = SynthesisStream(config, manner, speaker, self.settings, outbox, self._replies)
+            self._streams.add(stream)
+            try:
+                with logs.bind(config.conversation_id):
+                    await stream.run(requests)
+            finally:
+                self._streams.discard(stream)
 
     async def ListVoices(
         self, request: tts_pb2.ListVoicesRequest, context: Context
@@ -139,8 +159,4 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
             return tts_pb2.ListVoicesResponse(voices=self._voices.listed(request.language_code))
 
 
-def _make(settings: Settings) -> TtsService:
-    return TtsService(settings.section("tts", TtsSettings))
-
-
-SPEC = ServiceSpec("tts", "speech synthesis", _make)
+SPEC = ServiceSpec("tts", "speech synthesis", TtsService)

@@ -18,8 +18,12 @@ from voicemesh_tts.settings import TtsSettings
 from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.text.speech import SpeechText
 from voicemesh_tts.text.traced import TracedText
-from voicemesh_tts.text.units import Unit, units
+from voicemesh_tts.text.units import Unit, joined, units
 from voicemesh_tts.voices import VoiceTable
+
+# Put into words within a millisecond, which is what the way to a thread and back
+# takes on a busy core. It is the length of most pieces, above all of the first.
+_SHORT_TEXT = 120
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,13 @@ class Speaker:
 
         ``text`` carries what earlier pieces of the reply have left open.
         """
-        spoken = await self._text_worker.run(text.spoken, written)
-        limit = self._engine.capabilities.max_unit_chars
-        parts = list(units(spoken.text, manner.reading, limit))
+        if len(written) <= _SHORT_TEXT:
+            spoken = self._spoken(written, text, manner.reading)
+        else:
+            spoken = await self._text_worker.run(self._spoken, written, text, manner.reading)
+        can = self._engine.capabilities
+        cut = units(spoken.text, manner.reading, can.max_unit_chars)
+        parts = list(joined(cut, spoken.text, can.joined_languages, can.max_joined_chars))
         for index, unit in enumerate(parts):
             voice = self._voices.pick(unit.language, manner.voice)
             if voice is None:
@@ -82,6 +90,11 @@ class Speaker:
             if not (last and index == len(parts) - 1):
                 _, end = trace.span(0, len(unit.text))
                 yield Speech(self._pause(unit, manner), end, end, pause=True)
+
+    def _spoken(self, written: str, text: SpeechText, reading: Reading) -> TracedText:
+        spoken = text.spoken(written)
+        respell = self._engine.capabilities.respell
+        return respell(spoken, reading) if respell is not None else spoken
 
     def _pause(self, unit: Unit, manner: Manner) -> Samples:
         seconds = self._pauses_ms[unit.ending] / 1000 / manner.rate

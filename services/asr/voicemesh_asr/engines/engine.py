@@ -57,6 +57,13 @@ class Hypothesis:
     """0 to 1; 0: not known."""
     words: tuple[HeardWord, ...] = ()
     """Empty where the engine knows no times, and with interim results."""
+    endpoint: bool = False
+    """The engine itself has seen the end of the utterance; the turn is cut at once."""
+    stability: float = 0.5
+    """How much of an interim text will stay, 0 to 1. The default fits a decoder that
+    does not know: its last words still change often."""
+    language_code: str = ""
+    """The language that was heard; empty: the one that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,11 @@ class SessionOptions:
     """One of the engine's languages, or a longer tag of one."""
     phrases: tuple[Phrase, ...] = ()
     """Likely phrases beside those of the settings."""
+    languages: tuple[str, ...] = ()
+    """All that may be spoken and the engine hears, ``language_code`` first; an engine
+    that can tell languages apart chooses among them."""
+    interim_results: bool = True
+    """Whether anybody looks at the running text."""
 
 
 class RecognizerSession(Protocol):

@@ -134,6 +134,8 @@ class Finished:
 
     reason: Finish
     usage: Usage | None = None
+    dropped_messages: int = 0
+    """The oldest messages that the engine left out, beside those that the service did."""
 
 
 Event = TextDelta | ToolCall | Finished

@@ -36,7 +36,7 @@ def bound_history(
     head_length = next(
         (i for i, m in enumerate(messages) if m.speaker is not Speaker.SYSTEM), len(messages)
     )
-    head, exchanges = messages[:head_length], _exchanges(messages[head_length:])
+    head, exchanges = messages[:head_length], split_exchanges(messages[head_length:])
     cost = sum(message_tokens(m, count_tokens) for m in (*head, *exchanges[-1]))
     if cost > token_budget:
         raise InvalidArgument(
@@ -68,7 +68,7 @@ def message_tokens(message: Message, count_tokens: Callable[[str], int]) -> int:
     return cost
 
 
-def _exchanges(messages: Sequence[Message]) -> list[list[Message]]:
+def split_exchanges(messages: Sequence[Message]) -> list[list[Message]]:
     """Cut at each user message that does not follow another one directly."""
     exchanges: list[list[Message]] = []
     before: Speaker | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from voicemesh.audio import Samples
+from voicemesh_tts.text.scripts import Reading
+from voicemesh_tts.text.traced import TracedText
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,14 @@ class Capabilities:
     max_unit_chars: int
     """The longest text, in code points, that one call should say. It bounds the time
     to first audio where that grows with the text, and how long others wait."""
+    joined_languages: frozenset[str] = frozenset()
+    """Languages in which one call says several sentences at the price of one: there
+    neighbouring units are joined, up to ``max_joined_chars``."""
+    max_joined_chars: int = 0
+    """The longest joined unit, in code points."""
+    respell: Callable[[TracedText, Reading], TracedText] | None = None
+    """What the engine wants to be written otherwise, of a text that is ready to be
+    spoken but not yet cut into units, such as foreign words in a language's script."""
 
 
 @dataclass(frozen=True)

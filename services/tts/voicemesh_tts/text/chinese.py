@@ -204,20 +204,30 @@ RULES: tuple[Rule, ...] = (
     rule(rf"{_NOT_AFTER}1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}{_NOT_BEFORE}", _phone),
     rule(rf"{_NOT_AFTER}0\d{{2,3}}-?\d{{7,8}}{_NOT_BEFORE}", _phone),
     rule(rf"{_NOT_AFTER}[48]00-?\d{{3}}-?\d{{4}}{_NOT_BEFORE}", _phone),
+    # Other numbers that only name something.
+    rule(
+        r"((?:拨打|电话|热线|号码|单号|编号|账号|学号|尾号|验证码|密码|房间)(?:是|为|:)?\s?)"
+        rf"(\d{{3,}}){_NOT_BEFORE}(?!\.\d)",
+        lambda m: [1, digits(m[2], "幺")],
+    ),
+    rule(r"(?<![A-Za-z0-9.])(\d{3,4})(?=\s?(?:室|房间|号楼))", lambda m: digits(m[1], "幺")),
+    rule(rf"{_NOT_AFTER}1(?:10|19|20|22)(?=报警|火警|急救|救护)", lambda m: digits(m[0], "幺")),
     # Versions, ratios, ranges.
+    rule(r"(?<=[点分秒])\s?[-–—~]+\s?(?=[零一二两三四五六七八九十]+点)", lambda m: "到"),
     rule(rf"(?<![A-Za-z0-9.])([vV])\.?(\d+(?:\.\d+)+){_NOT_BEFORE}", _version),
     rule(rf"{_NOT_AFTER}()(\d+(?:\.\d+){{2,}}){_NOT_BEFORE}", _version),
     rule(rf"{_NOT_AFTER}(\d+):(\d+)(?![\d:])", lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}"),
     rule(r"(?<=\d)\s?[-−]\s?(?=\d[\d.]*\s?=)", lambda m: "减"),
     rule(
-        rf"(?<![A-Za-z0-9.-])({_NUMBER})(%?)\s?[-–—~至]+\s?(?=\d)(?!\d+-)",
+        rf"(?<![A-Za-z0-9.-])({_NUMBER})((?:%|℃|℉|°\s?[CF])?)\s?[-–—~至]+\s?(?=\d)(?!\d+-)",
         lambda m: [1, 2, "到"],
     ),
+    rule(rf"({_SIGNED})((?:%|℃|℉|°\s?[CF])?)\s?[~至]\s?(?=[-−]?\d)", lambda m: [1, 2, "到"]),
     rule(r"[~≈]\s?(?=[$€£¥]?\d)", lambda m: "大约"),
     # Money, measures, shares.
     rule(
         rf"(?P<minus>(?<![A-Za-z0-9])[-−])?(?P<sign>US\$|[$€£¥₹₽₩])\s?(?P<n>{_NUMBER})"
-        r"(?P<scale>万亿|百万|千万|亿|万)?",
+        r"(?P<scale>万亿|百万|千万|亿|万)?(?:元|块钱?|美元|欧元|英镑)?",
         _money,
     ),
     rule(rf"({_SIGNED})\s?(°\s?[CF]{_NOT_BEFORE}|[℃℉])", _temperature),

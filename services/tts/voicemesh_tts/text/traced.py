@@ -91,6 +91,8 @@ class TracedText:
 
     def translate(self, table: dict[int, str]) -> TracedText:
         """The text with single characters replaced, as by ``str.translate``."""
+        if self.text.translate(table) == self.text:
+            return self
         out = _Builder()
         for i, char in enumerate(self.text):
             out.say(table.get(ord(char), char), self.begins[i], self.ends[i])

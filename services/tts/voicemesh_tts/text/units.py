@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +35,28 @@ def units(text: str, reading: Reading, max_chars: int) -> Iterator[Unit]:
                 words = text[a:b]
                 if any(c.isalnum() for c in words):
                     yield Unit(words, a, b, language, _ending(words))
+
+
+def joined(
+    parts: Iterable[Unit], text: str, languages: Collection[str], max_chars: int
+) -> Iterator[Unit]:
+    """Units of ``text`` with neighbours of one of the ``languages`` made one, up to a length."""
+    held: Unit | None = None
+    for unit in parts:
+        if (
+            held is not None
+            and unit.language == held.language
+            and unit.language in languages
+            and unit.end - held.begin <= max_chars
+        ):
+            words = text[held.begin : unit.end]
+            held = Unit(words, held.begin, unit.end, unit.language, unit.ending)
+            continue
+        if held is not None:
+            yield held
+        held = unit
+    if held is not None:
+        yield held
 
 
 def _split(text: str, begin: int, end: int, border: re.Pattern[str]) -> Iterator[tuple[int, int]]:

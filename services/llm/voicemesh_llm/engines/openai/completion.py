@@ -10,7 +10,7 @@ from typing import Any
 from voicemesh.errors import EngineError
 from voicemesh_llm.engines.engine import Event, Finish, Finished, TextDelta, ToolCall, Usage
 from voicemesh_llm.engines.openai.failures import from_frame
-from voicemesh_llm.engines.openai.reasoning import ReasoningFilter
+from voicemesh_llm.reasoning import ReasoningFilter
 
 DONE = "[DONE]"
 MOST_TOOL_CALLS = 64

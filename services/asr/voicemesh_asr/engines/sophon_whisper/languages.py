@@ -1,0 +1,24 @@
+"""The languages of Whisper, in the order of their tokens."""
+
+from __future__ import annotations
+
+# fmt: off
+LANGUAGES = (
+    "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it",
+    "id", "hi", "fi", "vi", "he", "uk", "el", "ms", "cs", "ro", "da", "hu", "ta", "no", "th", "ur",
+    "hr", "bg", "lt", "la", "mi", "ml", "cy", "sk", "te", "fa", "lv", "bn", "sr", "az", "sl", "kn",
+    "et", "mk", "br", "eu", "is", "hy", "ne", "mn", "bs", "kk", "sq", "sw", "gl", "mr", "pa", "si",
+    "km", "sn", "yo", "so", "af", "oc", "ka", "be", "tg", "sd", "gu", "am", "yi", "lo", "uz", "fo",
+    "ht", "ps", "tk", "nn", "mt", "sa", "lb", "my", "bo", "tl", "mg", "as", "tt", "haw", "ln",
+    "ha", "ba", "jw", "su", "yue",
+)
+# fmt: on
+"""ISO 639 codes. The last, Cantonese, is known from large-v3 on only."""
+
+UNSPACED = frozenset({"zh", "ja", "th", "yue", "lo", "my", "km", "bo"})
+"""Languages that are written without spaces between words."""
+
+
+def language_of(tag: str) -> str:
+    """The code of a BCP-47 tag: ``zh-CN`` is ``zh``."""
+    return tag.partition("-")[0].lower()

@@ -1,0 +1,212 @@
+"""One speaker: a growing buffer that is decoded again and again.
+
+While somebody speaks, the utterance so far is decoded every ``interim_every_ms`` of
+new audio, and the words on which two hypotheses agree are confirmed. The final pass
+decodes what is held of the utterance once more, with all temperatures; its result
+stays good until more is heard. Before the buffer outgrows the model's window it is
+cut behind a segment that is confirmed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from voicemesh.audio import Samples
+from voicemesh_asr.engines.engine import Hypothesis, Phrase, SessionOptions
+from voicemesh_asr.engines.sophon_whisper.jobs import Job, JobQueue
+from voicemesh_asr.engines.sophon_whisper.languages import UNSPACED, language_of
+from voicemesh_asr.engines.sophon_whisper.local_agreement import LocalAgreement, units
+from voicemesh_asr.engines.sophon_whisper.mel import RATE_HERTZ
+from voicemesh_asr.engines.sophon_whisper.spec import SophonWhisperSettings
+from voicemesh_asr.engines.sophon_whisper.speech_buffer import SpeechBuffer
+from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
+from voicemesh_asr.engines.sophon_whisper.windows import Segment
+
+_CUT_FROM = 0.8
+"""The share of the window from which on the buffer is cut where it can be."""
+
+_names = count()
+
+
+class WhisperSession:
+    """Hears the utterances of one speaker. See RecognizerSession."""
+
+    def __init__(
+        self,
+        config: SophonWhisperSettings,
+        options: SessionOptions,
+        jobs: JobQueue,
+        window: int,
+        on_close: Callable[[], None],
+    ) -> None:
+        """``window`` in samples; ``on_close`` is called once."""
+        self._config = config
+        self._jobs = jobs
+        self._window = window
+        self._on_close: Callable[[], None] | None = on_close
+        self._tags: dict[str, str] = {}
+        for tag in options.languages or (options.language_code,):
+            self._tags.setdefault(language_of(tag), tag)
+        self._every = config.interim_every_ms * RATE_HERTZ // 1000
+        self._interims = options.interim_results
+        self._begin()
+
+    def _begin(self) -> None:
+        """Another utterance."""
+        self._name = next(_names)
+        self._buffer = SpeechBuffer()
+        self._agreement = LocalAgreement()
+        self._previous: tuple[int, ...] = ()
+        self._decoded = 0
+        """How much of the utterance the newest interim decode has taken."""
+        self._job: Job | None = None
+        self._news: Hypothesis | None = None
+        self._failure: Exception | None = None
+        self._final: Hypothesis | None = None
+
+    async def accept(self, samples: Samples) -> Hypothesis | None:
+        """Hear more; the newest running text, which may be that of earlier audio."""
+        if self._failure is not None:
+            raise self._failure
+        self._buffer.append(samples)
+        self._final = None
+        if self._interims and self._job is None and self._buffer.end - self._decoded >= self._every:
+            self._submit_interim()
+        news, self._news = self._news, None
+        return news
+
+    def _request(self, is_final: bool) -> Request:
+        """The audio held now."""
+        return Request(
+            samples=self._buffer.samples(),
+            name=(self._name, self._buffer.begin),
+            languages=tuple(self._tags),
+            temperatures=self._config.temperatures if is_final else (0.0,),
+            stamps=self._config.timestamps or not is_final,
+            previous=self._previous,
+        )
+
+    def _submit_interim(self) -> None:
+        def request() -> Request:
+            self._decoded = self._buffer.end
+            return self._request(is_final=False)
+
+        job = Job(request, is_final=False)
+        self._job = job
+        job.result.add_done_callback(lambda result: self._interim(job, result))
+        self._jobs.submit(job)
+
+    def _interim(self, job: Job, result: asyncio.Future[Transcription]) -> None:
+        """An interim decode has ended, one way or the other."""
+        error = None if result.cancelled() else result.exception()
+        if self._job is not job:
+            return  # It speaks of what is over.
+        self._job = None
+        if result.cancelled():
+            return
+        if error is not None:
+            assert isinstance(error, Exception), "a base exception ends the job's task"
+            self._failure = error
+            return
+        transcription = result.result()
+        by_characters = self._by_characters(transcription)
+        self._agreement.hear(units(_text(transcription), by_characters))
+        self._news = self._running(transcription)
+        if self._decoded - self._buffer.begin >= _CUT_FROM * self._window:
+            self._cut(transcription, by_characters)
+
+    def _by_characters(self, transcription: Transcription) -> bool:
+        """Whether the text is compared by characters: it has no spaces between words."""
+        return self._config.task != "translate" and transcription.language in UNSPACED
+
+    def _written_in(self, transcription: Transcription) -> str:
+        """The language of the text, as the stream calls it."""
+        return "en" if self._config.task == "translate" else self._tags[transcription.language]
+
+    def _running(self, transcription: Transcription) -> Hypothesis:
+        confirmed = self._agreement.confirmed
+        text = self._agreement.text if self._config.interim_guesses else confirmed
+        return Hypothesis(
+            text,
+            confidence=transcription.confidence,
+            stability=len(confirmed) / len(text) if text else 0.0,
+            language_code=self._written_in(transcription),
+        )
+
+    def _cut(self, transcription: Transcription, by_characters: bool) -> None:
+        """Cut the buffer behind a segment that is confirmed.
+
+        Where none is by the time that the window is full, the segments before the
+        last one are taken as they are.
+        """
+        held = self._decoded - self._buffer.begin
+        segments = [s for s in transcription.segments if s.end < held]
+        confirmed = 0
+        for number in range(len(segments), 0, -1):
+            if self._agreement.can_drop(_units(segments[:number], by_characters)):
+                confirmed = number
+                break
+        if not confirmed and held >= self._window:
+            confirmed = max(0, len(segments) - 1)
+        if confirmed:
+            kept = segments[:confirmed]
+            self._agreement.drop(_units(kept, by_characters))
+            self._previous += tuple(token for s in kept for token in s.tokens)
+            self._buffer.cut(kept[-1].end)
+
+    async def finish(self) -> Hypothesis:
+        """The best text; at once where nothing came since the last call."""
+        self._stop_job()
+        self._news = None
+        if self._final is None:
+            self._final = await self._decode() if len(self._buffer) else Hypothesis("")
+        return self._final
+
+    async def _decode(self) -> Hypothesis:
+        job = Job(lambda: self._request(is_final=True), is_final=True)
+        self._job = job
+        self._jobs.submit(job)
+        try:
+            transcription = await job.result
+        finally:
+            self._stop_job()
+        by_characters = self._by_characters(transcription)
+        rest = self._agreement.behind_dropped(units(_text(transcription), by_characters))
+        return Hypothesis(
+            f"{self._agreement.dropped}{''.join(rest)}".strip(),
+            confidence=transcription.confidence,
+            language_code=self._written_in(transcription),
+        )
+
+    def _stop_job(self) -> None:
+        if self._job is not None:
+            job, self._job = self._job, None
+            job.cancel()
+
+    async def resume(self) -> None:
+        """The buffer still holds everything."""
+
+    async def reset(self) -> None:
+        """Forget the utterance; work on it stops."""
+        self._stop_job()
+        self._begin()
+
+    async def set_phrases(self, phrases: Sequence[Phrase]) -> None:
+        """The model takes no hints; the engine does not promise it."""
+
+    async def close(self) -> None:
+        """Make room for another speaker."""
+        self._stop_job()
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
+
+
+def _text(transcription: Transcription) -> str:
+    return "".join(segment.text for segment in transcription.segments)
+
+
+def _units(segments: Sequence[Segment], by_characters: bool) -> list[str]:
+    return units("".join(segment.text for segment in segments), by_characters)

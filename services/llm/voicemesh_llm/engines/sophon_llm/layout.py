@@ -1,0 +1,183 @@
+"""What a bmodel is: layers, lengths, sizes and heads, read from its nets.
+
+File names and version numbers tell nothing reliable, the nets tell everything:
+see the table of their inputs and outputs in docs/engines.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count, takewhile
+from typing import NoReturn
+
+from voicemesh.errors import EngineError
+from voicemesh.sophon import Net, Slot
+
+ACTIVATIONS = ("float16", "bfloat16", "float32")
+SAMPLE_HEADS = ("sample_head", "penalty_sample_head")
+CONVERT = "convert the model again with a current llm_convert of tpu_mlir"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The nets of a language model by their job, and its sizes in elements."""
+
+    file: str
+    """For messages."""
+    embedding: Net
+    """Ids of a prompt to hidden states."""
+    step_embedding: Net
+    """The id of one token to its hidden state; may be a stage of ``embedding``."""
+    prefill: tuple[Net, ...]
+    """``block_i``: a layer for a whole prompt."""
+    history: tuple[Net, ...]
+    """``block_kv_i``: a layer for tokens that follow cached ones; empty: none."""
+    step: tuple[Net, ...]
+    """``block_cache_i``: a layer for one token."""
+    lm_head: Net
+    greedy_head: Net | None
+    sample_head: Net | None
+    dtype: str
+    """Of hidden states, masks, keys and values."""
+    hidden: int
+    kv_heads: int
+    head_size: int
+    sequence: int
+    """The most tokens in the cache: prompt and reply together."""
+    piece: int
+    """The most tokens of one prefill."""
+    dynamic: bool
+    """Whether a prefill takes the real length instead of ``piece``."""
+    prefill_mask: bool
+    history_mask: bool
+    step_lengths: tuple[int, ...]
+    """The cache lengths that a step can be launched with, shortest first."""
+    fused_greedy: bool
+    """Whether lm_head gives the likeliest token and no logits."""
+    vocabulary: int | None
+    """The number of logits; None with a fused head."""
+
+    @property
+    def layers(self) -> int:
+        """How many there are."""
+        return len(self.step)
+
+    @property
+    def row(self) -> int:
+        """Elements that one token takes in the keys of a layer, and in its values."""
+        return self.kv_heads * self.head_size
+
+    @property
+    def longest_prompt(self) -> int:
+        """The most tokens of a prompt that leave room for one more."""
+        return self.sequence - 1 if self.history else min(self.piece, self.sequence - 1)
+
+    def step_length(self, cached: int) -> int:
+        """The shortest cache length of a step that holds ``cached`` tokens."""
+        return next(length for length in self.step_lengths if length >= cached)
+
+
+def read_layout(nets: Mapping[str, Net], file: str) -> Layout:
+    """The layout of the model in ``file``; EngineError names what is missing or unknown."""
+    return _Reader(nets, file).read()
+
+
+class _Reader:
+    """Looks at nets; every refusal names file and net."""
+
+    def __init__(self, nets: Mapping[str, Net], file: str) -> None:
+        self._nets = nets
+        self._file = file
+
+    def read(self) -> Layout:
+        layers = len(list(takewhile(self._is_layer, count())))
+        if not layers:
+            self._refuse("block_0", "is missing, or block_cache_0: this is no language model")
+        if "block_prompt_0" in self._nets:
+            self._refuse("block_prompt_0", "is of a 2025 share-prompt build, which is not driven")
+        prefill = self._all("block", layers)
+        step = self._all("block_cache", layers)
+        history = self._all("block_kv", layers) if "block_kv_0" in self._nets else ()
+        self._check_block(prefill[0], step[0])
+        keys = step[0].inputs[3]
+        states = prefill[0].inputs[0]
+        lm_head = self._net("lm_head", "is missing")
+        fused = lm_head.outputs[0].shape[-1] == 1
+        embedding = self._net(
+            "embedding", "is missing: the table was exported to a file, which is not read"
+        )
+        return Layout(
+            file=self._file,
+            embedding=embedding,
+            step_embedding=self._step_embedding(embedding),
+            prefill=prefill,
+            history=history,
+            step=step,
+            lm_head=lm_head,
+            greedy_head=self._nets.get("greedy_head"),
+            sample_head=next((self._nets[n] for n in SAMPLE_HEADS if n in self._nets), None),
+            dtype=states.dtype,
+            hidden=states.shape[-1],
+            kv_heads=keys.shape[2],
+            head_size=keys.shape[3],
+            sequence=keys.shape[1],
+            piece=states.shape[1],
+            dynamic=prefill[0].dynamic,
+            prefill_mask=len(prefill[0].inputs) == 3,
+            history_mask=bool(history) and self._has_mask(history[0]),
+            step_lengths=tuple(sorted({shape[1] for shape in keys.stages})),
+            fused_greedy=fused,
+            vocabulary=None if fused else lm_head.outputs[0].shape[-1],
+        )
+
+    def _is_layer(self, index: int) -> bool:
+        return f"block_{index}" in self._nets and f"block_cache_{index}" in self._nets
+
+    def _all(self, kind: str, layers: int) -> tuple[Net, ...]:
+        missing = f"is missing, though the model has {layers} layers"
+        return tuple(self._net(f"{kind}_{index}", missing) for index in range(layers))
+
+    def _net(self, name: str, otherwise: str) -> Net:
+        return self._nets[name] if name in self._nets else self._refuse(name, otherwise)
+
+    def _step_embedding(self, embedding: Net) -> Net:
+        """Files of 2023 have one embedding net with a stage for each job."""
+        single = (1, 1) in embedding.inputs[0].stages
+        return embedding if single else self._net("embedding_cache", "is missing")
+
+    def _check_block(self, prefill: Net, step: Net) -> None:
+        """Refuse the forms that were given up, rather than answer nonsense."""
+        states = prefill.inputs[0]
+        if len(prefill.inputs) not in (2, 3):
+            self._refuse(
+                prefill.name, f"has {len(prefill.inputs)} inputs: it is split over several chips"
+            )
+        if states.dtype not in ACTIVATIONS:
+            self._refuse(prefill.name, f"takes {states.dtype}, which is not driven")
+        if len(states.shape) != 3 or states.shape[0] != 1:
+            self._refuse(
+                prefill.name,
+                f"takes states of shape {list(states.shape)}: it is laid out sequence first, as in "
+                "2023, or for several requests at once",
+            )
+        if len(step.inputs) != 5 or len(step.outputs) != 3:
+            self._refuse(
+                step.name,
+                f"has {len(step.inputs)} inputs and {len(step.outputs)} outputs instead of 5 and "
+                "3: it keeps the cache itself",
+            )
+        if _rows(step.outputs[1]) != 1:
+            self._refuse(step.name, "gives the whole cache back, as files of 2023 do")
+
+    def _has_mask(self, history: Net) -> bool:
+        if len(history.inputs) not in (4, 5):
+            self._refuse(history.name, f"has {len(history.inputs)} inputs instead of 4 or 5")
+        return len(history.inputs) == 5
+
+    def _refuse(self, net: str, why: str) -> NoReturn:
+        raise EngineError(f"{self._file}: {net} {why}; {CONVERT}")
+
+
+def _rows(slot: Slot) -> int:
+    return slot.shape[1]

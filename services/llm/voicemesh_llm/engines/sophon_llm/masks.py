@@ -1,0 +1,53 @@
+"""Attention masks and positions as the nets take them.
+
+A blocked place is a large negative number, not minus infinity: rows that see
+nothing but padding have to stay finite, or not-a-number spreads through the sums.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from voicemesh.sophon import to_bfloat16
+
+Stored: TypeAlias = npt.NDArray[Any]
+BLOCKED = -10_000.0
+"""Small enough for any softmax, and exact in float16; bfloat16 makes it -9984."""
+
+
+def stored(values: npt.NDArray[np.float32], dtype: str) -> Stored:
+    """``values`` as tensors of ``dtype`` hold them."""
+    return to_bfloat16(values) if dtype == "bfloat16" else values.astype(dtype)
+
+
+def prefill_mask(length: int, dtype: str, history: int = 0) -> Stored:
+    """Each new token sees the history, itself and what is before it.
+
+    Shape (1, 1, length, history + length). Rows behind the prompt's end may see what
+    they like: nobody looks at them, and nothing before sees them. So the mask of a
+    static net is the same for every prompt.
+    """
+    rows, columns = np.ogrid[:length, : history + length]
+    mask = np.where(columns - history <= rows, 0.0, BLOCKED).astype(np.float32)
+    return stored(mask[None, None], dtype)
+
+
+def step_mask(cached: int, capacity: int, dtype: str) -> Stored:
+    """One token sees the cached ones and itself, which stands behind the whole cache.
+
+    Shape (1, 1, 1, capacity + 1).
+    """
+    mask = np.zeros((1, 1, 1, capacity + 1), np.float32)
+    mask[..., cached:capacity] = BLOCKED
+    return stored(mask, dtype)
+
+
+def padded(values: npt.ArrayLike, length: int) -> npt.NDArray[np.int32]:
+    """Ids or positions as a row of ``length``, zeros behind; shape (1, length), int32."""
+    row = np.zeros((1, length), np.int32)
+    given = np.asarray(values, np.int32)
+    row[0, : len(given)] = given
+    return row

@@ -1,0 +1,60 @@
+"""Announces the sophon-llm engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voicemesh.errors import EngineMissing, VoiceMeshError
+from voicemesh.registry import EngineSpec, Probe, probe_import
+from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
+
+if TYPE_CHECKING:
+    from voicemesh.sophon.placement import Placement
+    from voicemesh_llm.engines.sophon_llm.engine import SophonModel
+
+EXTRA = "voicemesh-llm[sophon]"
+
+
+def _probe() -> Probe:
+    for module in ("tokenizers", "jinja2"):
+        found = probe_import(module, module, EXTRA)
+        if not found.usable:
+            return found
+    return Probe(True, "tokenizers and jinja2 are installed; `voicemesh plan` shows the chips")
+
+
+def _check(settings: SophonLLMSettings) -> Probe:
+    """Whether the files are there; the chip is asked by doctor --tpu."""
+    from voicemesh_llm.engines.sophon_llm.equipment import model_file
+    from voicemesh_llm.engines.sophon_llm.tokenizer_folder import find_folder
+
+    try:
+        model = model_file(settings)
+        folder = find_folder(model, settings.tokenizer)
+    except VoiceMeshError as error:
+        reason, _, cure = error.message.partition("; ")
+        return Probe(False, reason, cure)
+    return Probe(True, f"{model.name} is there, its tokenizer in {folder}")
+
+
+def _make(settings: SophonLLMSettings, placement: Placement) -> SophonModel:
+    found = _probe()
+    if not found.usable:
+        raise EngineMissing(f"{found.reason}, which the sophon-llm engine needs; {found.cure}")
+    from voicemesh_llm.engines.sophon_llm.engine import SophonModel
+
+    return SophonModel(settings, placement)
+
+
+SPEC = EngineSpec(
+    name="sophon-llm",
+    summary="a language model on a Sophgo TPU, from a bmodel of LLM-TPU, llm_convert or the demos",
+    licence="Apache-2.0; the bmodel: its own",
+    config_type=SophonLLMSettings,
+    factory=_make,
+    probe=_probe,
+    check=_check,
+    extra=EXTRA,
+    tags=frozenset({"tpu"}),
+    on_chip=True,
+)

@@ -1,0 +1,74 @@
+"""A unit of text as the voice reads it: clauses of syllables."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from voicemesh_tts.engines.sophon_vits.latin import LatinReading
+from voicemesh_tts.engines.sophon_vits.phonemes import Syllable
+from voicemesh_tts.engines.sophon_vits.pronunciation import Pronunciation
+from voicemesh_tts.text.characters import MARKS
+from voicemesh_tts.text.scripts import script_of
+from voicemesh_tts.text.traced import TracedText
+
+_CLAUSE = re.compile(f"[^{re.escape(MARKS)}]+")
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A character that is spoken."""
+
+    character: str
+    syllable: Syllable
+    begin: int
+    """The first code point of the unit that it speaks for."""
+    end: int
+    begins_word: bool
+
+
+@dataclass(frozen=True)
+class Clause:
+    """What is said in one breath; never empty."""
+
+    beats: tuple[Beat, ...]
+    mark: str
+    """The mark that ends it, or nothing."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """The clauses of a unit, and the letters of it that cannot be spoken."""
+
+    clauses: tuple[Clause, ...]
+    dropped: str
+
+
+class Reader:
+    """Turns units of speakable text into clauses."""
+
+    def __init__(self, pronunciation: Pronunciation, latin: LatinReading) -> None:
+        """Both are shared by all voices of a process."""
+        self._pronunciation = pronunciation
+        self._latin = latin
+
+    def read(self, unit: str) -> Script:
+        """The clauses of a unit of text, as the room's normalisation leaves it."""
+        text = self._latin.spelled(TracedText.of(unit))
+        clauses: list[Clause] = []
+        dropped: list[str] = []
+        for match in _CLAUSE.finditer(text.text):
+            begin, end = match.span()
+            places = [i for i in range(begin, end) if script_of(text.text[i]) == "han"]
+            dropped += [c for c in match[0] if script_of(c) != "han" and c.isalnum()]
+            beats = []
+            sounds = self._pronunciation.read("".join(text.text[i] for i in places))
+            for i, (syllable, begins_word) in zip(places, sounds, strict=True):
+                if syllable is None:
+                    dropped.append(text.text[i])
+                    continue
+                span = text.begins[i], text.ends[i]
+                beats.append(Beat(text.text[i], syllable, *span, begins_word))
+            if beats:
+                clauses.append(Clause(tuple(beats), text.text[end : end + 1]))
+        return Script(tuple(clauses), "".join(dropped))

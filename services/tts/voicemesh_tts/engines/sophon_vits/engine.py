@@ -1,0 +1,126 @@
+"""The engine: one Mandarin voice on the chip, and the embedded engine for the rest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from voicemesh.errors import EngineError, EngineMissing
+from voicemesh.sophon import Chip
+from voicemesh.sophon.placement import Placement
+from voicemesh.workers import ThreadWorker
+from voicemesh_tts.engines.embedded import Embedded
+from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
+from voicemesh_tts.engines.sophon_vits.clauses import Reader
+from voicemesh_tts.engines.sophon_vits.latin import LatinReading
+from voicemesh_tts.engines.sophon_vits.lexicon import BUILT_IN, Lexicon
+from voicemesh_tts.engines.sophon_vits.networks import Networks
+from voicemesh_tts.engines.sophon_vits.pronunciation import Pronunciation
+from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
+from voicemesh_tts.engines.sophon_vits.vocabulary import Vocabulary
+from voicemesh_tts.engines.sophon_vits.voice import MandarinVoice
+
+log = logging.getLogger(__name__)
+
+VOICE = "sophon-vits"
+LANGUAGE = "zh"
+_ABLE = Capabilities(
+    streaming=True,
+    word_spans=False,
+    max_unit_chars=100,  # what suits the embedded voices; this one joins units again
+    joined_languages=frozenset({LANGUAGE}),
+    # Four full windows. Conversations take turns at each launch, not at each unit, so
+    # that a long unit keeps nobody waiting.
+    max_joined_chars=240,
+)
+
+
+class SophonVits:
+    """VITS with BERT prosody for Mandarin; other languages by the embedded engine.
+
+    Latin words in Chinese sentences that the lexicon or the names of their letters
+    can read are said by the Mandarin voice, so that the sentence stays in one piece.
+    """
+
+    def __init__(self, settings: SophonVitsSettings, placement: Placement) -> None:
+        """Nothing is opened before ``load``."""
+        self._settings = settings
+        self._placement = placement
+        # Which set was fetched decides the licence; the bmodels do not tell it.
+        self._voices = [Voice(VOICE, (LANGUAGE,), settings.sample_rate_hertz, "NOASSERTION")]
+        self._worker = ThreadWorker("sophon-vits chip")
+        self._embedded = Embedded(settings.embedded) if settings.other_languages else None
+        self._chip: Chip | None = None
+        self._mandarin: MandarinVoice | None = None
+        self.capabilities = _ABLE
+
+    async def load(self) -> None:
+        """Open the chip, load the bmodels and say a sentence for a test."""
+        settings = self._settings
+        if not settings.model_files:
+            raise EngineMissing(
+                "no voice is set; fetch one, set tts.sophon_vits.model_files to its VITS and BERT "
+                "bmodels and tts.sophon_vits.vocabulary_file to their vocab.txt",
+                field="tts.sophon_vits.model_files",
+            )
+        await self._load_others()
+        own = [settings.dictionary_file] if settings.dictionary_file else []
+        lexicon = Lexicon.load(BUILT_IN, *own)
+        latin = LatinReading(lexicon, spell_unknown=not self._speaks("en"))
+        reader = Reader(Pronunciation(lexicon.readings), latin)
+        vocabulary = Vocabulary(settings.vocabulary)
+        networks = await self._worker.run(self._open)
+        self._mandarin = MandarinVoice(networks, reader, vocabulary, settings, self._worker)
+        await self._mandarin.measure(settings.embedded.target_level_dbfs)
+        self.capabilities = replace(_ABLE, respell=latin.respell)
+
+    async def _load_others(self) -> None:
+        """The embedded voices, where they are wanted and installed."""
+        if self._embedded is None:
+            return
+        try:
+            await self._embedded.load()
+        except EngineMissing as error:
+            log.warning("%s; this voice speaks alone", error)
+            await self._embedded.close()
+            self._embedded = None
+            return
+        self._voices += self._embedded.voices()
+
+    def _speaks(self, language: str) -> bool:
+        return any(language in voice.languages for voice in self._voices)
+
+    def _open(self) -> Networks:
+        self._chip = Chip.open(self._placement)
+        return Networks(self._chip, self._settings.model_files, self._settings.hop_samples)
+
+    def voices(self) -> Sequence[Voice]:
+        """The Mandarin voice, then the embedded engine's."""
+        return self._voices
+
+    async def synthesize(
+        self, text: str, voice: Voice, rate: float
+    ) -> AsyncGenerator[SpokenChunk, None]:
+        """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
+        speaker: AsyncGenerator[SpokenChunk, None]
+        if voice.name == VOICE and self._mandarin is not None:
+            speaker = self._mandarin.speak(text, rate)
+        elif self._embedded is not None:
+            speaker = self._embedded.synthesize(text, voice, rate)
+        else:
+            raise EngineError(f"no voice {voice.name} is loaded")
+        async with aclosing(speaker) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def close(self) -> None:
+        """Free the chip's memory and end the children."""
+        if self._mandarin is not None:
+            await self._mandarin.close()
+        if self._chip is not None:
+            await self._worker.run(self._chip.close)
+        self._worker.close()
+        if self._embedded is not None:
+            await self._embedded.close()

@@ -1,0 +1,47 @@
+"""Announces the engine ``sophon-vits``: its settings and what it needs."""
+
+from __future__ import annotations
+
+from voicemesh.registry import EngineSpec, Probe, probe_import
+from voicemesh.sophon.placement import Placement
+from voicemesh_tts.engines.engine import Synthesizer
+from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
+
+_EXTRA = "'voicemesh-tts[sophon]'"
+
+
+def _check(settings: SophonVitsSettings) -> Probe:
+    if not settings.model_files:
+        return Probe(
+            False,
+            "tts.sophon_vits.model_files is empty",
+            "fetch a voice and set tts.sophon_vits.model_files and .vocabulary_file to its files",
+        )
+    missing = [f for f in (*settings.model_files, settings.vocabulary) if not f.is_file()]
+    if missing:
+        return Probe(
+            False,
+            f"{' and '.join(map(str, missing))} not found",
+            "fetch the voice, or correct tts.sophon_vits.model_files and .vocabulary_file",
+        )
+    return Probe(True, f"{' and '.join(f.name for f in settings.model_files)} are there")
+
+
+def _make(settings: SophonVitsSettings, placement: Placement) -> Synthesizer:
+    from voicemesh_tts.engines.sophon_vits.engine import SophonVits
+
+    return SophonVits(settings, placement)
+
+
+SPEC = EngineSpec(
+    name="sophon-vits",
+    summary="VITS with BERT prosody on a Sophgo TPU for Mandarin; flite and espeak-ng for the rest",
+    licence="Apache-2.0; pypinyin: MIT; the bmodels and the embedded voices: their own",
+    config_type=SophonVitsSettings,
+    factory=_make,
+    probe=lambda: probe_import("pypinyin", "pypinyin", _EXTRA),
+    check=_check,
+    extra="sophon",
+    tags=frozenset({"tpu"}),
+    on_chip=True,
+)

@@ -1,0 +1,141 @@
+"""The Mandarin voice: a unit of text through the chip, window by window."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+
+from voicemesh.errors import EngineError, Unavailable
+from voicemesh.workers import ThreadWorker
+from voicemesh_tts import metrics
+from voicemesh_tts.audio.levelling import gain_to
+from voicemesh_tts.engines.engine import SpokenChunk
+from voicemesh_tts.engines.sophon_vits.clauses import Reader
+from voicemesh_tts.engines.sophon_vits.encoding import encode
+from voicemesh_tts.engines.sophon_vits.networks import Networks, Waveform
+from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
+from voicemesh_tts.engines.sophon_vits.speech import Finishing, chunks
+from voicemesh_tts.engines.sophon_vits.vocabulary import Vocabulary
+from voicemesh_tts.engines.sophon_vits.windows import Window, halves, plan
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+# Spoken at load: it shows that the bmodels work, and how loud the voice is.
+_SELF_TEST = "你好, 今天天气很好, 我们一起去公园散步吧."
+# Seconds a syllable in it; slow and fast speakers lie well within.
+_SHORTEST_SYLLABLE_S, _LONGEST_SYLLABLE_S = 0.05, 0.7
+
+
+class MandarinVoice:
+    """Says units of Chinese text. Calls may overlap: they take turns at each launch."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        reader: Reader,
+        vocabulary: Vocabulary,
+        settings: SophonVitsSettings,
+        chip_worker: ThreadWorker,
+    ) -> None:
+        """``chip_worker``: the thread that alone speaks to the chip."""
+        self._networks = networks
+        self._reader = reader
+        self._vocabulary = vocabulary
+        self._settings = settings
+        self._chip_worker = chip_worker
+        self._host_worker = ThreadWorker("sophon-vits host")
+        self._finishing = Finishing(settings)
+        self._closed = False
+
+    async def measure(self, target_dbfs: float) -> None:
+        """Say a sentence for a test, and bring the voice to a level.
+
+        EngineError when what comes is no speech.
+        """
+        script = await self._run(self._host_worker, self._reader.read, _SELF_TEST)
+        (window,) = plan(script.clauses, self._networks.capacity)
+        rate_hertz = self._settings.sample_rate_hertz
+        waveform = await self._waveform(window)
+        speech = self._finishing.speech(waveform.samples)
+        length = len(speech) / rate_hertz / len(window.beats)
+        if (
+            not np.isfinite(waveform.samples).all()
+            or not 1 <= waveform.frames <= self._networks.frames
+            or not _SHORTEST_SYLLABLE_S < length < _LONGEST_SYLLABLE_S
+        ):
+            raise EngineError(
+                f"{self._networks.names}: the self-test gave no speech ({len(speech)} audible "
+                f"samples in {waveform.frames:g} frames for {len(window.beats)} syllables); the "
+                "files are damaged, or are no vits_chinese bmodels, or tts.sophon_vits."
+                "sample_rate_hertz and hop_samples are wrong"
+            )
+        self._finishing.gain = gain_to(target_dbfs, self._finishing.samples(speech), rate_hertz)
+
+    async def speak(self, text: str, rate: float) -> AsyncGenerator[SpokenChunk, None]:
+        """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
+        script = await self._run(self._host_worker, self._reader.read, text)
+        if script.dropped:
+            metrics.UNSPOKEN_CHARACTERS.inc(len(script.dropped))
+            log.debug("characters that cannot be spoken: %s", script.dropped)
+        first = self._settings.first_window_characters
+        waiting = deque(plan(script.clauses, self._networks.capacity, first))
+        begin = 0
+        while waiting:
+            window = waiting.popleft()
+            waveform = await self._waveform(window)
+            if waveform.frames > self._networks.frames:
+                waiting.extendleft(reversed(self._shorter(window)))
+                continue
+            speech = await self._run(
+                self._host_worker, self._finishing.finished, waveform.samples, rate
+            )
+            pause = self._finishing.pause(window, rate)
+            end = waiting[0].beats[0].begin if waiting else len(text)
+            for chunk in chunks(
+                speech,
+                pause if waiting else pause[:0],
+                window,
+                begin,
+                end,
+                self._settings.sample_rate_hertz,
+            ):
+                yield chunk
+            begin = end
+
+    async def _waveform(self, window: Window) -> Waveform:
+        """Two launches; who leaves between them spares the chip the long one."""
+        encoded = encode(window, self._vocabulary)
+        prosody = await self._run(self._chip_worker, self._networks.prosody, encoded)
+        return await self._run(self._chip_worker, self._networks.speak, encoded, prosody)
+
+    def _shorter(self, window: Window) -> list[Window]:
+        """A window whose speech is longer than the buffer, in two."""
+        metrics.SPLIT_WINDOWS.inc()
+        parts = halves(window)
+        if len(parts) == 1:
+            raise EngineError(
+                f"{self._networks.names}: one syllable takes more than the {self._networks.frames} "
+                "frames of the buffer; the files are damaged"
+            )
+        return parts
+
+    async def _run(
+        self, worker: ThreadWorker, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """A call in a worker's thread; Unavailable once the voice is closed."""
+        if self._closed:
+            raise Unavailable("the voice is being loaded again; try again shortly")
+        return await worker.run(function, *args, **kwargs)
+
+    async def close(self) -> None:
+        """Take no more calls, let those under way in the host's thread end, and free it."""
+        self._closed = True
+        await self._host_worker.run(lambda: None)
+        self._host_worker.close()

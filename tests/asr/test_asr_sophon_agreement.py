@@ -1,0 +1,172 @@
+"""Which words of a growing text are confirmed."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemesh_asr.engines.sophon_whisper.local_agreement import (
+    LocalAgreement,
+    agreement,
+    normal,
+    overlap,
+    units,
+)
+from voicemesh_asr.engines.sophon_whisper.speech_buffer import SpeechBuffer
+
+WORDS = st.lists(st.sampled_from([" a", " b", " c", " A,", " d."]), max_size=8)
+
+
+def hear(texts: list[str], by_characters: bool = False) -> list[str]:
+    """What is confirmed after each text."""
+    following = LocalAgreement()
+    confirmed = []
+    for text in texts:
+        following.hear(units(text, by_characters))
+        confirmed.append(following.confirmed)
+    return confirmed
+
+
+def test_words_are_confirmed_when_two_hypotheses_agree() -> None:
+    growing = [
+        "Thank",
+        "What is the",
+        "What is artificial",
+        "What is artificial intelligence?",
+        "What is artificial intelligence?",
+    ]
+    assert hear(growing) == [
+        "",
+        "",
+        "What is",
+        "What is artificial",
+        "What is artificial intelligence?",
+    ]
+
+
+def test_chinese_is_compared_by_characters() -> None:
+    assert hear(["今天天汽", "今天天气怎么", "今天天气怎么样"], by_characters=True) == [
+        "",
+        "今天天",
+        "今天天气怎么",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "by_characters", "expected"),
+    [
+        (" What's up, Doc?", False, [" What's", " up,", " Doc?"]),
+        ("我用 Python3，好吗？", True, ["我", "用", " Python3，", "好", "吗？"]),
+        ("สวัสดี", True, ["ส", "วั", "ส", "ดี"]),
+        ("", True, []),
+    ],
+)
+def test_text_falls_into_units(text: str, by_characters: bool, expected: list[str]) -> None:
+    assert units(text, by_characters) == expected
+
+
+def test_case_and_marks_do_not_count_and_the_newer_spelling_stays() -> None:
+    assert normal(" Doc?") == normal("ｄｏｃ") == "doc"
+    assert hear([" stop what", " Stop. What time"])[-1] == "Stop. What"
+
+
+def test_confirmed_words_stay_when_later_texts_say_them_differently() -> None:
+    confirmed = hear([" turn on the", " turn on the light", " Tournon the light now", " light now"])
+    assert confirmed[1] == "turn on the"
+    assert confirmed[2] == "turn on the light"
+    assert confirmed[3] == "turn on the light now"
+
+
+def test_what_is_cut_off_stays_and_is_not_said_twice() -> None:
+    following = LocalAgreement()
+    for text in (" Turn on the light. Stop. What", " Turn on the light. Stop. What time"):
+        following.hear(units(text, False))
+    beginning = units(" Turn on the light.", False)
+    assert following.can_drop(beginning)
+    following.drop(beginning)
+    assert following.dropped == "Turn on the light."
+    assert following.confirmed == "Turn on the light. Stop. What"
+    following.hear(units(" light. Stop. What time is", False))
+    assert following.text == "Turn on the light. Stop. What time is"
+    assert following.confirmed == "Turn on the light. Stop. What time"
+    assert "".join(following.behind_dropped(units(" light. Stop now", False))) == " Stop now"
+
+
+def test_only_confirmed_text_can_be_cut_off() -> None:
+    following = LocalAgreement()
+    following.hear(units(" one two", False))
+    following.hear(units(" one three", False))
+    assert following.can_drop([" one"])
+    assert not following.can_drop([" one", " three"])
+    assert not following.can_drop([" two"])
+
+
+def test_text_can_be_taken_as_it_is_when_the_window_is_full() -> None:
+    following = LocalAgreement()
+    following.hear(units(" one two three", False))
+    following.drop([" one", " two"])
+    assert following.confirmed == "one two"
+    assert following.text == "one two three"
+
+
+@given(texts=st.lists(WORDS, max_size=8))
+def test_confirmed_text_only_grows(texts: list[list[str]]) -> None:
+    following = LocalAgreement()
+    before = ""
+    for text in texts:
+        following.hear(text)
+        assert following.confirmed.startswith(before)
+        assert following.text.startswith(following.confirmed)
+        before = following.confirmed
+
+
+@given(texts=st.lists(WORDS, max_size=8), cut=st.integers(0, 8))
+def test_cutting_changes_no_confirmed_text(texts: list[list[str]], cut: int) -> None:
+    following = LocalAgreement()
+    for text in texts:
+        following.hear(text)
+        if following.can_drop(text[:cut]):
+            confirmed, shown = following.confirmed, following.text
+            following.drop(text[:cut])
+            assert following.confirmed == confirmed
+            assert following.text == shown
+
+
+@given(text=WORDS, longer=WORDS)
+def test_a_text_that_only_grows_is_confirmed_one_step_behind(
+    text: list[str], longer: list[str]
+) -> None:
+    following = LocalAgreement()
+    following.hear(text)
+    assert following.confirmed == ""
+    following.hear([*text, *longer])
+    assert following.confirmed == "".join(text).strip()
+
+
+@given(left=WORDS, right=WORDS)
+def test_agreement_is_a_common_beginning(left: list[str], right: list[str]) -> None:
+    count = agreement(left, right)
+    assert list(map(normal, left[:count])) == list(map(normal, right[:count]))
+    assert count in (len(left), len(right)) or normal(left[count]) != normal(right[count])
+
+
+@given(before=WORDS, after=WORDS)
+def test_an_overlap_is_said_on_both_sides(before: list[str], after: list[str]) -> None:
+    count = overlap(before, after)
+    assert count <= 5
+    if count:
+        assert list(map(normal, before[-count:])) == list(map(normal, after[:count]))
+
+
+@given(
+    parts=st.lists(st.integers(0, 500), max_size=10),
+    cuts=st.lists(st.integers(0, 700), max_size=10),
+)
+def test_a_speech_buffer_holds_what_was_not_cut(parts: list[int], cuts: list[int]) -> None:
+    buffer, heard = SpeechBuffer(), 0
+    for count, cut in zip(parts, [*cuts, *[0] * len(parts)], strict=False):
+        buffer.append(np.arange(heard, heard + count).astype(np.int16))
+        heard += count
+        buffer.cut(cut)
+        assert buffer.end == heard
+        assert buffer.samples().tolist() == list(range(buffer.begin, heard))

@@ -1,0 +1,408 @@
+"""The sophon-llm engine on real bmodels, on the vendor's simulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voicemesh.errors import EngineError, SettingsError, Unavailable
+from voicemesh.sophon import Chip, Launch, Read, from_bfloat16, to_bfloat16
+from voicemesh.sophon.devices import DevicesSettings
+from voicemesh.sophon.owner_process import OwnerProcess
+from voicemesh_llm.engines.engine import (
+    Event,
+    Finish,
+    Finished,
+    Message,
+    Prompt,
+    Sampling,
+    Speaker,
+    TextDelta,
+    Usage,
+)
+from voicemesh_llm.engines.sophon_llm.engine import SophonModel
+from voicemesh_llm.engines.sophon_llm.equipment import equip
+from voicemesh_llm.engines.sophon_llm.feeding import Kind, Piece
+from voicemesh_llm.engines.sophon_llm.heads import LogitsHead, SampleNet
+from voicemesh_llm.engines.sophon_llm.reply_writer import Equipment, ReplyWriter
+from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule, candidates, penalised
+from voicemesh_llm.engines.sophon_llm.self_test import cosine
+from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
+from voicemesh_llm.engines.sophon_llm.written import Written
+
+ASSETS = Path(__file__).parents[1] / "sophon/assets/llm"
+EXPECTED = json.loads((ASSETS / "expected.json").read_text())
+SYSTEM = EXPECTED["system"]
+TALKS: dict[str, list[list[str]]] = {t["name"]: t["turns"] for t in EXPECTED["conversations"]}
+
+FUSED = "bm1688/tiny-assistant_f16_seq256_2core_static"
+JOINED = "bm1688/tiny-assistant_w4bf16_seq512_2core_history"
+SAMPLE = "bm1688/tiny-assistant_bf16_seq256_1core_static_sample"
+ON_BM1684X = (
+    "bm1684x/tiny-assistant_f16_seq256_static",
+    "bm1684x/tiny-assistant_w4f16_seq512_history",
+    "bm1684x/tiny-assistant_f16_seq256_2024style",
+)
+
+
+def settings(name: str, **fields: Any) -> SophonLLMSettings:
+    model = ASSETS / f"{name}.bmodel"
+    return SophonLLMSettings.model_validate(
+        {"model": model, "tokenizer": str(ASSETS / "config"), "self_test": False} | fields
+    )
+
+
+def prompt(*turns: str, **fields: Any) -> Prompt:
+    """A system prompt and ``turns``, which begin with the person."""
+    sides = (Speaker.USER, Speaker.ASSISTANT)
+    told = [Message(sides[i % 2], (text,)) for i, text in enumerate(turns)]
+    messages = (Message(Speaker.SYSTEM, (SYSTEM,)), *told)
+    return Prompt(messages=messages, **({"conversation_id": "talk"} | fields))
+
+
+def spoken(events: Sequence[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+class Talker:
+    """A model that answers, and how many launches that took."""
+
+    def __init__(self, chip: Chip, chosen: SophonLLMSettings, equipment: Equipment) -> None:
+        self.chip = chip
+        self.equipment = equipment
+        self.launches = 0
+        self._settings = chosen
+        self._run = chip.run
+        chip.run = self._counting  # type: ignore[method-assign]  # It only counts.
+        self.forget()
+
+    def _counting(self, steps: Any) -> Any:
+        self.launches += sum(isinstance(step, Launch) for step in steps)
+        return self._run(steps)
+
+    def forget(self) -> None:
+        """Empty slots and no pace measured."""
+        self.writer = ReplyWriter(self._settings, self.equipment)
+
+    def ask(self, *turns: str, **fields: Any) -> tuple[str, Finished, Usage]:
+        """The reply to the last of ``turns``."""
+        *told, finished = self.writer.write(prompt(*turns, **fields), lambda: False)
+        assert isinstance(finished, Finished)
+        assert finished.usage is not None
+        return spoken(told), finished, finished.usage
+
+    def hold(self, name: str) -> list[Usage]:
+        """Hold a whole conversation of the assets; each reply must be the expected one."""
+        turns: list[str] = []
+        spent = []
+        for question, answer in TALKS[name]:
+            turns.append(question)
+            text, finished, usage = self.ask(*turns, conversation_id=name)
+            assert text == answer
+            assert finished.reason is Finish.STOP
+            spent.append(usage)
+            turns.append(answer)
+        return spent
+
+
+@contextmanager
+def talking(
+    owner: OwnerProcess, name: str, old_sail: bool = False, **fields: Any
+) -> Iterator[Talker]:
+    """``old_sail``: as if its version had neither views nor EngineLLM."""
+    placement = owner.placement("llm")
+    chip = Chip.open(placement)
+    try:
+        if old_sail:
+            chip.abilities = frozenset()
+        chosen = settings(name, **fields)
+        yield Talker(chip, chosen, equip(chip, chosen, placement))
+    finally:
+        chip.close()
+
+
+@pytest.fixture(scope="module")
+def joined(chip_owner: Any) -> Iterator[Talker]:
+    """With history nets, greedy and sampling head, two cores; pieces of 16 tokens."""
+    with talking(chip_owner("bm1688"), JOINED, piece_tokens=16, steps_up_to_tokens=1) as talker:
+        yield talker
+
+
+@pytest.fixture
+def history(joined: Talker) -> Talker:
+    joined.forget()
+    return joined
+
+
+# Answers
+
+
+@pytest.mark.parametrize("name", ["q14", "more3"])
+def test_history_nets_give_the_expected_answers(history: Talker, name: str) -> None:
+    assert history.equipment.network.reach.history
+    history.hold(name)
+
+
+def test_a_second_turn_reuses_the_first_and_takes_fewer_launches(history: Talker) -> None:
+    first, second = history.hold("more3")
+    assert first.cached_tokens == 0
+    # All of the first turn is cached but its end mark, which was never fed.
+    assert second.cached_tokens >= first.prompt_tokens + first.completion_tokens
+    (question, answer), (more, _) = TALKS["more3"]
+    history.forget()
+    history.launches = 0
+    _, _, whole = history.ask(question, answer, more, max_output_tokens=1)
+    without = history.launches
+    assert whole.cached_tokens == 0
+    history.forget()
+    history.ask(question)
+    history.launches = 0
+    _, _, cached = history.ask(question, answer, more, max_output_tokens=1)
+    assert cached == replace(whole, cached_tokens=second.cached_tokens)
+    assert history.launches < without
+
+
+def test_conversations_keep_their_slots_and_the_oldest_makes_room(history: Talker) -> None:
+    """Two slots: what was parked comes back, what was evicted is read again."""
+    (name, hello), (ask, _) = TALKS["name_Alice"]
+    assert history.ask(name, conversation_id="a")[0] == hello
+    history.hold("name_zh")
+    text, _, usage = history.ask(name, hello, ask, conversation_id="a")
+    assert text == "Your name is Alice."
+    assert usage.cached_tokens > 25
+    history.hold("q12")  # Takes the slot of the Chinese conversation.
+    (name_zh, hello_zh), (ask_zh, answer_zh) = TALKS["name_zh"]
+    text, _, usage = history.ask(name_zh, hello_zh, ask_zh, conversation_id="name_zh")
+    assert text == answer_zh
+    assert 0 < usage.cached_tokens < 20  # The system prompt, from another slot.
+
+
+def test_a_reply_that_is_broken_off_leaves_a_cache_that_works(history: Talker) -> None:
+    story = TALKS["q07"][0][0]
+    reply = history.writer.write(prompt(story), lambda: False)
+    interrupted = spoken([next(reply) for _ in range(5)])
+    del reply
+    question, answer = TALKS["q03"][0]
+    text, _, usage = history.ask(story, interrupted, question)
+    assert text == answer
+    assert usage.cached_tokens > 25
+
+
+def test_a_long_prompt_can_be_stopped_between_layers(history: Talker) -> None:
+    question, answer = TALKS["q03"][0]
+    asked = iter([False, False, True])  # Two layers of the first piece; not the second piece.
+    history.launches = 0
+    assert list(history.writer.write(prompt(question), lambda: next(asked))) == []
+    assert history.launches == 3  # The embedding and two layers.
+    text, _, usage = history.ask(question)
+    assert text == answer
+    assert usage.cached_tokens == 16
+
+
+def test_pieces_and_steps_agree_up_to_the_end_of_the_cache(history: Talker) -> None:
+    """At 400 of 512 tokens the largest piece would reach beyond the cache."""
+    network = history.equipment.network
+    ids = [40 + i % 500 for i in range(412)]
+    network.activate(0, 0, 0)
+    for start, end in ((0, 128), (128, 256), (256, 384), (384, 400)):
+        kind = Kind.HISTORY if start else Kind.WHOLE
+        network.feed(Piece(kind, start, end), ids, lambda: False)
+    states = []
+    for kind in (Kind.HISTORY, Kind.STEP):
+        network.feed(Piece(kind, 400, 412), ids, lambda: False)
+        states.append(network.last_state())
+    assert cosine(*states) > 0.999
+
+
+def test_lengths_and_stop_strings_end_a_reply(history: Talker) -> None:
+    question, answer = TALKS["q03"][0]
+    text, finished, usage = history.ask(question, max_output_tokens=3)
+    assert answer.startswith(text)
+    assert (finished.reason, usage.completion_tokens) == (Finish.LENGTH, 3)
+    text, finished, usage = history.ask(question, stop=("France",))
+    assert (text, finished.reason) == ("The capital of ", Finish.STOP)
+    assert usage.prompt_tokens == 27
+
+
+def test_a_seed_makes_a_warm_reply_repeatable(history: Talker) -> None:
+    def say(seed: int) -> str:
+        history.forget()
+        wanted = Sampling(temperature=2.0, seed=seed)
+        return history.ask("Bread?", sampling=wanted, max_output_tokens=4)[0]
+
+    assert say(1) == say(1) != say(2)
+
+
+@pytest.fixture(scope="module")
+def tiny_static(chip_owner: Any) -> Iterator[Talker]:
+    """Two cores, fused greedy head, masks from outside."""
+    with talking(chip_owner("bm1688"), FUSED, steps_up_to_tokens=40) as talker:
+        yield talker
+
+
+def test_static_nets_on_two_cores_give_the_expected_answers(tiny_static: Talker) -> None:
+    tiny_static.forget()
+    assert tiny_static.equipment.heads.only_greedy
+    first, second = tiny_static.hold("name_Bob")
+    assert first.cached_tokens == 0
+    assert second.cached_tokens >= first.prompt_tokens + first.completion_tokens
+
+
+def test_the_oldest_exchanges_make_room_in_a_short_sequence(tiny_static: Talker) -> None:
+    tiny_static.forget()
+    story = TALKS["q07"][0]
+    turns = [*story, *story, *story, "我叫小明。"]
+    text, finished, usage = tiny_static.ask(*turns, max_output_tokens=4)
+    assert text
+    assert finished.dropped_messages in (2, 4, 6)
+    assert usage.prompt_tokens <= 252  # 256 with the reply.
+
+
+@pytest.fixture(scope="module")
+def one_core(chip_owner: Any) -> Iterator[Talker]:
+    """One core, bfloat16, sampling head."""
+    with talking(chip_owner("bm1688"), SAMPLE, sampler="chip", steps_up_to_tokens=40) as talker:
+        yield talker
+
+
+def test_one_core_and_its_greedy_head_give_the_expected_answer(one_core: Talker) -> None:
+    one_core.forget()
+    one_core.hold("q12")
+
+
+def check_sample_head(talker: Talker) -> None:
+    """The head's candidates are those that the host finds in the same logits."""
+    equipment = talker.equipment
+    network, layout = equipment.network, equipment.network.layout
+    assert layout.sample_head is not None
+    ids = equipment.prompts.encode("<|im_start|>user\nTell me something.", Written())
+    network.activate(0, 0, 0)
+    network.feed(Piece(Kind.WHOLE, 0, len(ids)), ids, lambda: False)
+    head = LogitsHead(talker.chip, layout, equipment.tokens.size)
+    sample = SampleNet(talker.chip, head, layout.sample_head)
+    logits = head.logits(talker.chip.run([head.launch(network.last), Read(head.tensor)]))
+    for rule in (
+        SamplingRule(2.5, top_p=0.9, top_k=20, repetition_penalty=1.3),
+        SamplingRule(0.5, min_p=0.1, repetition_penalty=1.2),
+    ):
+        assert sample.can(rule)
+        results = talker.chip.run([head.launch(network.last), *sample.steps(rule, ids)])
+        found, shares = sample.candidates(results, rule)
+        scored = penalised(logits, ids, rule.repetition_penalty)
+        expected, expected_shares = candidates(scored, replace(rule, top_k=rule.top_k or 50))
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_allclose(shares, expected_shares, atol=2e-3)
+    assert not sample.can(SamplingRule(1.0, top_k=51))
+
+
+def test_the_sampling_head_draws_from_what_the_host_would(one_core: Talker) -> None:
+    check_sample_head(one_core)
+    one_core.forget()
+    warm = Sampling(temperature=0.2, seed=3)
+    assert one_core.ask(TALKS["q03"][0][0], sampling=warm)[0] == TALKS["q03"][0][1]
+
+
+# Other versions, broken files, lost chips
+
+
+def test_a_sail_without_views_and_engine_llm_gives_the_same(chip_owner: Any) -> None:
+    with talking(chip_owner("bm1688"), JOINED, old_sail=True, steps_up_to_tokens=40) as talker:
+        assert not talker.equipment.network.reach.history
+        first, second = talker.hold("name_zh")
+        assert second.cached_tokens >= first.prompt_tokens
+        talker.hold("q12")
+
+
+def test_weights_in_the_wrong_format_are_refused_at_load(history: Talker, tmp_path: Path) -> None:
+    """The embedding table as float16 in a file that says bfloat16, as converters let pass."""
+    rows = [history.equipment.network.embedded([id])[0] for id in (40, 41)]
+    content = (ASSETS / f"{JOINED}.bmodel").read_bytes()
+    size = history.equipment.tokens.size * len(rows[0]) * 2
+    begin = content.index(to_bfloat16(np.stack(rows)).tobytes()) - 40 * len(rows[0]) * 2
+    table = from_bfloat16(np.frombuffer(content[begin : begin + size], np.uint16))
+    spoilt = tmp_path / "spoilt.bmodel"
+    spoilt.write_bytes(
+        content[:begin] + table.astype(np.float16).tobytes() + content[begin + size :]
+    )
+    # An owner of its own: the runtime takes weights of the same name as loaded already.
+    devices = DevicesSettings(backend="cmodel", socket_folder=tmp_path)
+    with (
+        OwnerProcess(devices) as owner,
+        pytest.raises(EngineError, match=r"spoilt\.bmodel: the weights are unusable.*convert"),
+        talking(owner, JOINED, model=spoilt, self_test=True),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"model": ASSETS / f"{ON_BM1684X[0]}.bmodel"}, "(?i)bm1684x.*bm1688"),
+        ({"model": Path("/nowhere.bmodel")}, r"nowhere\.bmodel is no file"),
+        ({"tokenizer": "/nowhere"}, r"tokenizer\.json"),
+        ({"temperature": 0.5, "model": ASSETS / f"{FUSED}.bmodel"}, "likeliest token alone"),
+    ],
+)
+def test_wrong_settings_are_told_with_the_cure(
+    chip_owner: Any, fields: dict[str, Any], message: str
+) -> None:
+    with (
+        pytest.raises((EngineError, SettingsError), match=message),
+        talking(chip_owner("bm1688"), JOINED, **fields),
+    ):
+        pass
+
+
+async def test_a_lost_owner_is_told_and_a_new_engine_answers(tmp_path: Path) -> None:
+    question, answer = TALKS["q12"][0]
+    devices = DevicesSettings(backend="cmodel", socket_folder=tmp_path)
+
+    async def answered(model: SophonModel) -> str:
+        return spoken([event async for event in model.generate(prompt(question))])
+
+    for last in (False, True):
+        with OwnerProcess(devices) as owner:
+            model = SophonModel(settings(JOINED), owner.placement("llm"))
+            await model.load()
+            assert await answered(model) == answer
+            if not last:
+                owner.kill()
+                with pytest.raises(Unavailable):
+                    await answered(model)
+            await model.close()
+            with pytest.raises(Unavailable):
+                await answered(model)
+
+
+# The whole matrix
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [FUSED, JOINED, SAMPLE])
+def test_all_expected_answers_on_bm1688(chip_owner: Any, name: str) -> None:
+    with talking(chip_owner("bm1688"), name, self_test=True) as talker:
+        for talk in TALKS:
+            talker.hold(talk)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ON_BM1684X)
+def test_all_expected_answers_on_bm1684x(name: str, tmp_path: Path) -> None:
+    devices = DevicesSettings(backend="cmodel", simulated_chip="bm1684x", socket_folder=tmp_path)
+    with OwnerProcess(devices) as owner, talking(owner, name, self_test=True) as talker:
+        for talk in TALKS:
+            talker.hold(talk)
+
+
+@pytest.mark.long
+def test_the_penalty_head_of_2024_draws_from_what_the_host_would(tmp_path: Path) -> None:
+    devices = DevicesSettings(backend="cmodel", simulated_chip="bm1684x", socket_folder=tmp_path)
+    with OwnerProcess(devices) as owner, talking(owner, ON_BM1684X[2]) as talker:
+        check_sample_head(talker)
