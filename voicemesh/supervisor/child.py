@@ -7,12 +7,15 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 from voicemesh.aio import cancel_and_wait, within
 from voicemesh.errors import SettingsError, Unavailable
 from voicemesh.supervisor.plan import Planned
 
 log = logging.getLogger(__name__)
+
+P = TypeVar("P", bound=Planned)
 
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 5.0
@@ -26,11 +29,11 @@ WRONG_SETTINGS = 2
 """The exit status that says that another attempt would end the same way."""
 
 
-class Child:
+class Child(Generic[P]):
     """A service or the owner of a chip, replaced whenever it ends."""
 
     def __init__(
-        self, planned: Planned, arguments: Sequence[str], changed: Callable[[Child], None]
+        self, planned: P, arguments: Sequence[str], changed: Callable[[Child[Any]], None]
     ) -> None:
         """``changed`` is called whenever it begins to serve."""
         self.planned = planned

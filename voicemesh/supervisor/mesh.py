@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from voicemesh.aio import cancel_and_wait
 from voicemesh.errors import DeadlineExceeded
@@ -85,7 +86,7 @@ class Mesh:
         self._ready = True
         self._write_state()
 
-    async def _started(self, children: Sequence[Child], within_s: float) -> None:
+    async def _started(self, children: Sequence[Child[Any]], within_s: float) -> None:
         """Run ``children`` and wait until all of them serve, or one of all cannot."""
         loop = asyncio.get_running_loop()
         self._runs |= {
@@ -111,11 +112,11 @@ class Mesh:
         """Drain and stop all services: first the one that uses the others."""
         front = [child for name, child in self.services.items() if name == FRONT]
         others = [child for name, child in self.services.items() if name != FRONT]
-        owners = [*self.owners.values()]
         self._ready = False
-        for child in (*front, *others, *owners):
+        for child in self._children():
             child.retire()
-        for group in (front, others, owners):
+        groups: tuple[Sequence[Child[Any]], ...] = (front, others, [*self.owners.values()])
+        for group in groups:
             await asyncio.gather(*(child.stop() for child in group))
         await asyncio.gather(*self._runs, return_exceptions=True)
         if self._state is not None:
@@ -126,10 +127,13 @@ class Mesh:
 
     def kill(self) -> None:
         """End all services at once."""
-        for child in (*self.services.values(), *self.owners.values()):
+        for child in self._children():
             child.kill()
 
-    def _changed(self, child: Child) -> None:
+    def _children(self) -> list[Child[Any]]:
+        return [*self.services.values(), *self.owners.values()]
+
+    def _changed(self, child: Child[Any]) -> None:
         again = f" again (restart {child.restarts})" if child.restarts else ""
         self._report(f"{child.name} serves on {child.planned.target}{again}")
         if self._ready:
@@ -180,6 +184,6 @@ class Mesh:
         await self.stop()
 
 
-async def _all_serving(children: Sequence[Child]) -> None:
+async def _all_serving(children: Sequence[Child[Any]]) -> None:
     for child in children:
         await child.wait_serving()

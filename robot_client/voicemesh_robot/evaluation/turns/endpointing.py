@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from voicemesh.v1 import common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_robot.evaluation.turns.material import Utterance
 from voicemesh_robot.evaluation.turns.speech import RATE_HERTZ
+
+if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
+    from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceAsyncStub
 
 _CHUNK = RATE_HERTZ // 10
 _TIMEOUT_S = 120.0
@@ -71,12 +75,12 @@ async def listen(
 ) -> list[Outcome]:
     """What the recogniser at ``target`` makes of each utterance, with this turn detector."""
     async with open_channel(target) as channel:
-        stub = SpeechRecognizerServiceStub(channel)
+        stub: SpeechRecognizerServiceAsyncStub = SpeechRecognizerServiceStub(channel)
         return [await _listen(stub, utterance, options) for utterance in utterances]
 
 
 async def _listen(
-    stub: SpeechRecognizerServiceStub, utterance: Utterance, options: pb.TurnDetectorOptions
+    stub: SpeechRecognizerServiceAsyncStub, utterance: Utterance, options: pb.TurnDetectorOptions
 ) -> Outcome:
     decisions: list[Decision] = []
     eager: list[int] = []
