@@ -116,11 +116,14 @@ class SophonVits:
                 yield chunk
 
     async def close(self) -> None:
-        """Free the chip's memory and end the children."""
-        if self._mandarin is not None:
-            await self._mandarin.close()
-        if self._chip is not None:
-            await self._worker.run(self._chip.close)
+        """Free the chip's memory and end the children. A second call finds nothing to do."""
+        mandarin, self._mandarin = self._mandarin, None
+        if mandarin is not None:
+            await mandarin.close()
+        chip, self._chip = self._chip, None
+        if chip is not None:
+            await self._worker.run(chip.close)
         self._worker.close()
-        if self._embedded is not None:
-            await self._embedded.close()
+        embedded, self._embedded = self._embedded, None
+        if embedded is not None:
+            await embedded.close()
