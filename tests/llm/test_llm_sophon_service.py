@@ -156,6 +156,7 @@ async def test_replies_at_once_do_not_mix(target: str) -> None:
 async def test_a_question_too_long_is_refused_and_the_next_is_answered(target: str) -> None:
     error = await refused(target, "why " * 800)
     assert error.field == "generation.messages"
+    assert f"a longer sequence than the 512 of {Path(JOINED).name}" in error.message
     question, answer = TALKS["q12"][0]
     assert (await ask(target, question))[0] == answer
 

@@ -39,6 +39,8 @@ async def follow_chip(
                 break
             except VoiceMeshError as error:
                 log.warning("%s; %s tries again in %.1f s", error, service.name, backoff)
+            except Exception:  # A bug of an engine must not leave the service down for good.
+                log.exception("%s cannot load; it tries again in %.1f s", service.name, backoff)
             await asyncio.sleep(backoff)
             backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
         log.info("%s has chip %s again", service.name, watch.name)

@@ -21,11 +21,13 @@ def build_prompt(
     messages = with_persona(
         prompt.messages, prompt.language_code, settings.system_prompt, settings.system_prompt_zh
     )
+    longest, cure = _longest_prompt(settings, model, output_tokens)
     history = bound_history(
         messages,
         settings.max_exchanges,
-        _budget(prompt, settings, model, output_tokens),
+        longest - _beside(prompt, model),
         model.count_tokens,
+        cure,
     )
     built = replace(
         prompt,
@@ -36,13 +38,19 @@ def build_prompt(
     return built, history.dropped
 
 
-def _budget(
-    prompt: Prompt, settings: LanguageModelSettings, model: LanguageModel, output_tokens: int
-) -> int:
-    """The tokens that messages may take: what facts and tools leave of the prompt."""
-    budget = settings.max_prompt_tokens
-    if context := model.capabilities.context_tokens:
-        budget = min(budget, max(context - output_tokens, context // 2))
+def _longest_prompt(
+    settings: LanguageModelSettings, model: LanguageModel, output_tokens: int
+) -> tuple[int, str]:
+    """The tokens that a prompt may have, and what would raise them."""
+    context = model.capabilities.context_tokens
+    fits = max(context - output_tokens, context // 2)
+    if context and fits < settings.max_prompt_tokens:
+        return fits, f"take a model with a longer sequence than the {context} of {model.model}"
+    return settings.max_prompt_tokens, "raise llm.max_prompt_tokens"
+
+
+def _beside(prompt: Prompt, model: LanguageModel) -> int:
+    """The tokens that facts and tools take of the prompt."""
     beside = [f"{name}: {value}" for name, value in prompt.facts.items()]
     beside += [t.name + t.description + t.parameters_json_schema for t in prompt.tools]
-    return budget - sum(model.count_tokens(text) for text in beside)
+    return sum(model.count_tokens(text) for text in beside)

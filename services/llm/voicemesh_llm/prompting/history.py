@@ -26,12 +26,13 @@ def bound_history(
     max_exchanges: int,
     token_budget: int,
     count_tokens: Callable[[str], int],
+    cure: str = "raise llm.max_prompt_tokens",
 ) -> BoundedHistory:
     """Keep the leading system messages, the last exchange and what else fits.
 
     An exchange begins where the person speaks and holds all that follows. At most
     ``max_exchanges`` former ones are kept. InvalidArgument when what must stay is
-    over ``token_budget`` already.
+    over ``token_budget`` already; ``cure`` tells what would raise that.
     """
     head_length = next(
         (i for i, m in enumerate(messages) if m.speaker is not Speaker.SYSTEM), len(messages)
@@ -41,7 +42,7 @@ def bound_history(
     if cost > token_budget:
         raise InvalidArgument(
             f"the last message and the system prompt have about {cost} tokens, but only "
-            f"{token_budget} fit; shorten them or raise llm.max_prompt_tokens",
+            f"{token_budget} fit; shorten them or {cure}",
             field="generation.messages",
         )
     kept = [exchanges[-1]]

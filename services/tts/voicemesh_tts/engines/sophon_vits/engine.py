@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from voicemesh.errors import EngineError, EngineMissing
+from voicemesh.errors import EngineMissing, Unavailable
 from voicemesh.sophon import Chip
 from voicemesh.sophon.placement import Placement
 from voicemesh.workers import ThreadWorker
@@ -107,10 +107,10 @@ class SophonVits:
         speaker: AsyncGenerator[SpokenChunk, None]
         if voice.name == VOICE and self._mandarin is not None:
             speaker = self._mandarin.speak(text, rate)
-        elif self._embedded is not None:
+        elif voice.name != VOICE and self._embedded is not None:
             speaker = self._embedded.synthesize(text, voice, rate)
         else:
-            raise EngineError(f"no voice {voice.name} is loaded")
+            raise Unavailable(f"the voice {voice.name} is not loaded, or closed; ask again later")
         async with aclosing(speaker) as chunks:
             async for chunk in chunks:
                 yield chunk
