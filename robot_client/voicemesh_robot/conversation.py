@@ -16,6 +16,7 @@ from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_robot.clock import Clock, MonotonicClock
 from voicemesh_robot.connection import ConversationOptions, connect
+from voicemesh_robot.echo.evidence import NO_ECHO, Evidence, echo_message
 from voicemesh_robot.events import Event
 
 STAGE = common_pb2.STAGE_ORCHESTRATOR
@@ -225,10 +226,14 @@ class Conversation:
         self._outgoing.put_nowait(request)
         return True
 
-    async def send_audio(self, first_sample: int, samples: Samples) -> None:
+    async def send_audio(
+        self, first_sample: int, samples: Samples, echo: Evidence = NO_ECHO
+    ) -> None:
         """Samples of the microphone, shape (n,), int16, at most a second of them."""
         chunk = common_pb2.AudioChunk(
-            audio=samples.astype("<i2", copy=False).tobytes(), first_sample=first_sample
+            audio=samples.astype("<i2", copy=False).tobytes(),
+            first_sample=first_sample,
+            echo=echo_message(echo),
         )
         await self.send(dialog_pb2.ConverseRequest(audio=chunk))
 
@@ -264,7 +269,7 @@ class Conversation:
             if self._failure is None and not self._outgoing.full():
                 bye = dialog_pb2.EndConversation(reason="done")
                 self._outgoing.put_nowait(dialog_pb2.ConverseRequest(end=bye))
-                await within(_GOODBYE_S, asyncio.ensure_future(self._ended()))
+                await within(_GOODBYE_S, self._tasks.start(self._ended(), "goodbye"))
         await self._tasks.close()
         await self._channel.close()
 

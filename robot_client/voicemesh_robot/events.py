@@ -13,6 +13,10 @@ Payload = (
     | dialog_pb2.ReplyAudio
     | dialog_pb2.ReplyEnded
     | dialog_pb2.ReplyInterrupted
+    | dialog_pb2.ReplyPaused
+    | dialog_pb2.ReplyDucked
+    | dialog_pb2.ReplyResumed
+    | dialog_pb2.FallAsleep
     | dialog_pb2.TurnEnded
     | dialog_pb2.FloorChange
     | robot_pb2.RobotCommand

@@ -42,6 +42,7 @@ class PlayQueue:
         self._received = 0  # At the reply's rate.
         self._complete = False
         self._paused = False
+        self._volume = 1.0
         # (when its first sample is heard, samples taken before it, its length)
         self._heard: deque[tuple[float, int, int]] = deque(maxlen=_HEARD_MARKS)
 
@@ -84,9 +85,15 @@ class PlayQueue:
             self._paused = True
 
     def resume(self) -> None:
-        """Go on where it paused."""
+        """Go on where it paused, at the usual volume."""
         with self._lock:
             self._paused = False
+            self._volume = 1.0
+
+    def duck(self, volume: float) -> None:
+        """Play from the next buffer on at ``volume``, a share of the usual one, 0 to 1."""
+        with self._lock:
+            self._volume = volume
 
     def take(self, count: int, latency_s: float) -> Samples:
         """At most ``count`` samples, heard ``latency_s`` seconds from now."""
@@ -106,6 +113,8 @@ class PlayQueue:
             self._heard.append((self._now() + latency_s, self._taken, len(out)))
             self._taken += len(out)
             self._waiting -= len(out)
+            if self._volume != 1:
+                out = (out * self._volume).astype(np.int16)
             low = self._waiting < self._device_rate // 2
         if low:
             self._changed()

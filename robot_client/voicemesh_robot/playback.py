@@ -45,8 +45,22 @@ class Playback:
     async def complete(self) -> None:
         """The reply has arrived whole."""
         self._speaker.complete(self._clock.now())
-        await cancel_and_wait(self._reporting)  # It sleeps; the end may come sooner.
-        self._reporting = self._tasks.start(self._report(), "playback reports")
+        await self._report_anew()  # It sleeps; the end may come sooner.
+
+    async def pause(self) -> None:
+        """Play nothing until ``resume``; the mesh is told where it stands."""
+        self._speaker.pause(self._clock.now())
+        await self._report_anew()
+
+    async def resume(self) -> None:
+        """Go on at the sample where it paused."""
+        self._speaker.resume(self._clock.now())
+        await self._report_anew()
+
+    async def _report_anew(self) -> None:
+        if self._reporting is not None:
+            await cancel_and_wait(self._reporting)
+            self._reporting = self._tasks.start(self._report(), "playback reports")
 
     async def stop(self) -> int:
         """Play no more; returns how many samples were played."""

@@ -87,6 +87,8 @@ class Turn:
             if event is None:
                 return earlier or self._unheard()
             self._observe(event)
+            if _was_no_turn(event):
+                continue
             self.record.take(event)
             await self._react(event)
             if not self.record.ended:
@@ -184,6 +186,10 @@ class Turn:
                 await self._playback.complete()
             case dialog_pb2.ReplyInterrupted() if self._plays(event.stamp):
                 self.record.reply.cut(await self._stop_playback())
+            case dialog_pb2.ReplyPaused() if self._playback and self._plays(event.stamp):
+                await self._playback.pause()
+            case dialog_pb2.ReplyResumed() if self._playback and self._plays(event.stamp):
+                await self._playback.resume()
             case dialog_pb2.TurnEnded():
                 await self._stop_playback()
 
@@ -211,3 +217,11 @@ class Turn:
         if self._link.source is not None:
             self._link.source.hush()
         await self._stop_playback()
+
+
+def _was_no_turn(event: Event) -> bool:
+    """Whether an event says that something heard over the reply was no turn."""
+    return (
+        isinstance(event.payload, dialog_pb2.TurnEnded)
+        and event.payload.outcome == dialog_pb2.TURN_OUTCOME_BACKCHANNEL
+    )

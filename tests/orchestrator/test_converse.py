@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import numpy as np
@@ -168,7 +168,7 @@ def _audio(count: int, first_sample: int = 0) -> common_pb2.AudioChunk:
         ),
         (Request(config=config(reply_lead_ms=-1)), InvalidArgument, "config.reply_lead_ms"),
         (
-            Request(config=config(interruption_policy=dialog_pb2.INTERRUPTION_POLICY_DUCK)),
+            Request(config=config(interruption_policy=cast(Any, 99))),
             InvalidArgument,
             "config.interruption_policy",
         ),

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.history import Exchange, History
@@ -152,3 +154,74 @@ async def test_synthesis_waits_when_enough_is_ready() -> None:
     assert not waiting.done()
     voice.drop_waiting()
     await waiting
+
+
+def test_a_client_that_never_reports_is_believed_to_pause_when_it_is_asked_to() -> None:
+    playback = Playback(RATE)
+    playback.add(2 * RATE, now_s=0.0)
+    playback.asked_to_pause(0.5)
+    assert playback.played(9.0) == RATE // 2
+    assert playback.seconds_until(RATE, now_s=9.0) is None
+    playback.asked_to_resume(10.0)
+    assert playback.played(10.25) == RATE * 3 // 4
+
+
+def test_a_client_that_reports_pauses_when_it_says_so() -> None:
+    playback = Playback(RATE, reports=True)
+    playback.add(2 * RATE, now_s=0.0)
+    assert playback.played(0.5) == RATE // 2
+    assert playback.heard(0.5) == 0
+    playback.asked_to_pause(0.5)
+    assert playback.played(0.6) == RATE * 6 // 10
+    playback.report(played=RATE * 6 // 10, paused=True, now_s=0.65)
+    assert playback.played(5.0) == playback.heard(5.0) == RATE * 6 // 10
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("add"), st.integers(1, 2 * RATE)),
+            st.tuples(st.sampled_from(["hold", "release", "report"]), st.just(0)),
+        ),
+        max_size=40,
+    )
+)
+def test_no_sample_is_lost_repeated_or_sent_into_a_pause(steps: list[tuple[str, int]]) -> None:
+    async def run() -> None:
+        sent: list[dialog_pb2.ReplyAudio] = []
+        held = False
+
+        def send(audio: dialog_pb2.ReplyAudio) -> None:
+            assert not held
+            sent.append(audio)
+
+        voice = Voice(RATE, lead_ms=200, ahead_ms=60_000, send=send, reports=True)
+        sending = asyncio.ensure_future(voice.send_all())
+        added = 0
+        for kind, count in steps:
+            match kind:
+                case "add":
+                    voice.add(bytes(2 * count), common_pb2.TextSpan())
+                    added += count
+                case "hold":
+                    voice.hold()
+                    held = True
+                case "release":
+                    voice.release()
+                    held = False
+                case "report":
+                    played = voice.sent_samples
+                    report = common_pb2.PlaybackReport(played_samples=played, paused=held)
+                    voice.report(report)
+            await asyncio.sleep(0)
+        held = False
+        voice.release()
+        voice.complete()
+        while not sending.done():
+            voice.report(common_pb2.PlaybackReport(played_samples=voice.sent_samples))
+            await asyncio.sleep(0)
+        ends = [a.chunk.first_sample + len(a.chunk.audio) // 2 for a in sent]
+        assert [a.chunk.first_sample for a in sent] == [0, *ends][: len(sent)]
+        assert voice.sent_samples == added == ([0, *ends][-1])
+
+    asyncio.run(run())

@@ -15,6 +15,7 @@ import pytest
 from voicemesh.audio import linear16
 from voicemesh.errors import SettingsError
 from voicemesh.recording import EVENTS, MICROPHONE, About, Note, Recording, RecordingWriter
+from voicemesh.stamps import label
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.disk_writer import DiskWriter
 from voicemesh_orchestrator.observers import Observers
@@ -113,7 +114,7 @@ async def test_recording_holds_both_directions_and_every_message(
     assert not microphone[len(speech) :].any()
     assert len(microphone) == len(speech) + RATE
     reply = b"".join(audio.chunk.audio for audio in client.of("reply_audio"))
-    assert samples(made / "reply-1.1.0.0.wav").tobytes() == reply
+    assert samples(made / f"reply-{label(ended.stamp)}.wav").tobytes() == reply
 
 
 def test_broken_off_recording_is_read_up_to_where_it_breaks(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ async def test_three_spoken_questions_in_a_row_are_one_conversation(
         assert robot.stops == []
         stamps = [order(stamp) for stamp in robot.stamps]
         assert stamps == sorted(stamps)
-        assert len(set(stamps)) == 3
+        assert len({stamp.turn for stamp in robot.stamps}) == 3
         # Nothing is held between turns: neither a slot here nor the only recogniser.
         assert await controller.turns() == []
 

@@ -3,20 +3,33 @@
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from voicemesh.errors import InvalidArgument, Unavailable
 from voicemesh.stamps import order
 from voicemesh.v1 import dialog_pb2 as pb
-from voicemesh_orchestrator.turn_machine import (
+from voicemesh.v1.common_pb2 import Stamp
+from voicemesh_orchestrator.effects import (
     Apologise,
+    Commit,
+    Discard,
     Effect,
     EndTurn,
+    HoldReply,
     MoveFloor,
+    ResumeReply,
+    Say,
+    Speculate,
     StartReply,
     StopReply,
-    TurnMachine,
 )
+from voicemesh_orchestrator.interruption import Verdict
+from voicemesh_orchestrator.turn_machine import TurnMachine
 
 LOST = Unavailable("gone")
 
@@ -198,38 +211,114 @@ def test_typed_text_must_be_there_and_short_enough(text: str) -> None:
     assert caught.value.field == "text.text"
 
 
+LISTENING = {pb.FLOOR_TRANSITION_CONTINUE_LISTEN, pb.FLOOR_TRANSITION_START_LISTEN}
+STAYING = {pb.FLOOR_TRANSITION_CONTINUE_LISTEN, pb.FLOOR_TRANSITION_CONTINUE_SPEAK}
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Whatever happens in whatever order, work is started and ended once."""
 
+    policy = pb.INTERRUPTION_POLICY_STOP
+
     def __init__(self) -> None:
         super().__init__()
-        self.machine = TurnMachine(1)
-        self.started: dict[int, StartReply | Apologise] = {}
+        self.machine = TurnMachine(1, policy=self.policy)
+        self.started: dict[int, Stamp] = {}
         self.ended: set[int] = set()
+        self.begun: Stamp | None = None
+        self.newest = (0, 0, 0, 0)
+        self.held: Stamp | None = None
         self.speaking = False
 
     def carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
-            if isinstance(effect, StartReply):
-                assert effect.stamp.turn not in self.ended
-                assert effect.stamp.turn not in self.started
-                self.started[effect.stamp.turn] = effect
-            elif isinstance(effect, Apologise):
-                self.started[effect.stamp.turn] = effect
-            elif isinstance(effect, EndTurn):
-                assert effect.stamp.turn not in self.ended
-                self.ended.add(effect.stamp.turn)
-            elif isinstance(effect, MoveFloor):
-                assert (effect.state == pb.FLOOR_STATE_SPEAK) != self.speaking
-                self.speaking = not self.speaking
+            match effect:
+                case Speculate(stamp):
+                    assert self.begun is None
+                    assert self.machine.answering is None
+                    self.begun = self.fresh(stamp)
+                case Discard(stamp) | Commit(stamp):
+                    assert stamp == self.begun
+                    self.begun = None
+                    if isinstance(effect, Commit):
+                        self.start(stamp)
+                case StartReply(stamp) | Say(stamp):
+                    assert self.begun is None
+                    self.start(stamp)
+                case Apologise(stamp):
+                    self.started[stamp.turn] = stamp
+                case HoldReply(stamp):
+                    assert self.held is None
+                    self.held = stamp
+                case ResumeReply(stamp):
+                    assert stamp == self.held
+                    self.held = None
+                case StopReply(stamp):
+                    self.held = None
+                case EndTurn(stamp):
+                    assert stamp.turn not in self.ended
+                    self.ended.add(stamp.turn)
+                    if self.held == stamp:
+                        self.held = None
+                case MoveFloor(state, transition):
+                    assert (state == pb.FLOOR_STATE_LISTEN) == (transition in LISTENING)
+                    speaking = state == pb.FLOOR_STATE_SPEAK
+                    assert (speaking == self.speaking) == (transition in STAYING)
+                    self.speaking = speaking
+
+    def fresh(self, stamp: Stamp) -> Stamp:
+        """Work begins under a stamp that is newer than that of any work before."""
+        assert order(stamp) > self.newest
+        self.newest = order(stamp)
+        return stamp
+
+    def start(self, stamp: Stamp) -> None:
+        assert stamp.turn not in self.ended
+        assert stamp.turn not in self.started
+        self.started[stamp.turn] = stamp
+        self.newest = max(self.newest, order(stamp))
 
     @rule()
     def user_starts(self) -> None:
         self.carry_out(self.machine.user_started())
 
     @rule(text=st.sampled_from(["", "hello", "stop"]))
-    def user_finishes(self, text: str) -> None:
-        self.carry_out(self.machine.user_finished(text))
+    def user_pauses(self, text: str) -> None:
+        self.carry_out(self.machine.eager_end(text, max_tries=3))
+
+    @rule()
+    def user_goes_on(self) -> None:
+        self.carry_out(self.machine.user_resumed())
+
+    @rule()
+    def what_was_begun_fails(self) -> None:
+        if self.begun is not None:
+            self.carry_out(self.machine.speculation_failed(self.begun))
+
+    @rule(verdict=st.sampled_from(Verdict), silent=st.booleans())
+    def user_says_something_over_the_reply(self, verdict: Verdict, silent: bool) -> None:
+        self.carry_out(self.machine.user_said(verdict, silent))
+
+    @rule()
+    def the_robot_hears_somebody(self) -> None:
+        self.carry_out(self.machine.speech_began())
+
+    @rule()
+    def nothing_follows(self) -> None:
+        self.carry_out(self.machine.nothing_followed())
+
+    @rule(
+        text=st.sampled_from(["", "hello", "stop"]),
+        verdict=st.sampled_from(Verdict),
+        keeps_floor=st.booleans(),
+    )
+    def user_finishes(self, text: str, verdict: Verdict, keeps_floor: bool) -> None:
+        only_stop = verdict is Verdict.HARD_STOP
+        self.carry_out(self.machine.user_finished(text, verdict, only_stop, keeps_floor))
+
+    @rule()
+    def robot_speaks_first(self) -> None:
+        self.carry_out(self.machine.say("hello"))
 
     @rule(with_speech=st.booleans())
     def types(self, with_speech: bool) -> None:
@@ -238,12 +327,17 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(turn=st.integers(0, 9), failed=st.booleans())
     def reply_goes_on(self, turn: int, failed: bool) -> None:
         if turn in self.started:
-            stamp = self.started[turn].stamp
+            stamp = self.started[turn]
             self.carry_out(self.machine.reply_audible(stamp))
             if failed:
                 self.carry_out(self.machine.reply_failed(stamp, LOST))
             else:
                 self.carry_out(self.machine.reply_done(stamp, pb.TURN_OUTCOME_COMPLETED))
+
+    @rule()
+    def reply_begins_to_be_heard(self) -> None:
+        if self.machine.answering is not None:
+            self.carry_out(self.machine.reply_audible(self.machine.answering))
 
     @rule()
     def client_interrupts(self) -> None:
@@ -275,6 +369,16 @@ class AnyOrder(RuleBasedStateMachine):
         assert live == ({answering.turn} if answering is not None else set())
 
     @invariant()
+    def nothing_is_begun_while_something_is_answered(self) -> None:
+        assert self.machine.speculating == self.begun
+        assert self.begun is None or self.machine.answering is None
+
+    @invariant()
+    def only_the_reply_under_way_is_held(self) -> None:
+        assert self.machine.held == (self.held is not None)
+        assert self.held is None or self.held == self.machine.answering
+
+    @invariant()
     def nobody_is_expected_who_speaks_already(self) -> None:
         assert self.machine.expected is None or self.machine.hearing is None
         assert self.machine.expected is None or self.machine.expected == self.machine.stamp
@@ -284,5 +388,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.speaking == (self.machine.phase == "speaking")
 
 
-TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None)
+@pytest.mark.parametrize("policy", pb.InterruptionPolicy.values()[1:])
+def test_any_order(policy: pb.InterruptionPolicy.ValueType) -> None:
+    chosen = type("WithPolicy", (AnyOrder,), {"policy": policy})
+    settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None)
+    run_state_machine_as_test(chosen, settings=settings)

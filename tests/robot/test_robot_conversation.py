@@ -20,7 +20,11 @@ from voicemesh.v1.dialog_pb2_grpc import (
 )
 from voicemesh_robot.connection import ConversationOptions
 from voicemesh_robot.conversation import Conversation
+from voicemesh_robot.devices.memory import MemoryMicrophone, MemorySpeaker
+from voicemesh_robot.dialling.robot_conversation import RobotConversation
 from voicemesh_robot.events import Event
+from voicemesh_robot.robot import Robot
+from voicemesh_robot.settings import RobotSettings
 
 Request = dialog_pb2.ConverseRequest
 Response = dialog_pb2.ConverseResponse
@@ -295,3 +299,51 @@ async def test_drain_notice_is_remembered(scripted: Scripted) -> None:
     async with scripted(script) as target, await open_at(target) as conversation:
         assert isinstance((await conversation.receive()).payload, common_pb2.DrainNotice)
         assert conversation.draining
+
+
+async def test_the_speaker_pauses_goes_on_exactly_there_when_the_mesh_says_so(
+    scripted: Scripted,
+) -> None:
+    sound = np.arange(1, 9_601, dtype=np.int16)
+    reports: asyncio.Queue[common_pb2.PlaybackReport] = asyncio.Queue()
+    orders: asyncio.Queue[Response] = asyncio.Queue()
+
+    async def script(requests: AsyncIterator[Request], context: Any) -> None:
+        await anext(requests)
+        await context.write(started())
+        await context.write(reply(1))
+        chunk = common_pb2.AudioChunk(audio=sound.tobytes())
+        audio = dialog_pb2.ReplyAudio(chunk=chunk)
+        await context.write(Response(stamp=stamp(1), reply_audio=audio))
+
+        async def obey() -> None:
+            while True:
+                await context.write(await orders.get())
+
+        obeying = asyncio.ensure_future(obey())
+        async for request in requests:
+            if request.HasField("playback"):
+                reports.put_nowait(request.playback)
+        obeying.cancel()
+
+    async def until(paused: bool) -> None:
+        while (await reports.get()).paused != paused:
+            pass
+
+    speaker = MemorySpeaker()
+    settings = RobotSettings(vad_type="none")
+    robot = Robot(settings, microphone=MemoryMicrophone(), speaker=speaker)
+    async with scripted(script) as target, await open_at(target) as conversation:
+        talk = await RobotConversation.open(conversation, robot, always_listening=True)
+        talking = asyncio.ensure_future(talk.run(lambda event: None))
+        await until(paused=False)
+        assert (speaker.play(1000) == sound[:1000]).all()
+        orders.put_nowait(Response(stamp=stamp(1), reply_paused=dialog_pb2.ReplyPaused()))
+        await until(paused=True)
+        assert len(speaker.play(500)) == 0
+        orders.put_nowait(Response(stamp=stamp(1), reply_resumed=dialog_pb2.ReplyResumed()))
+        await until(paused=False)
+        assert (speaker.play(1000) == sound[1000:2000]).all()
+        talking.cancel()
+        await asyncio.wait({talking})
+    await robot.close()

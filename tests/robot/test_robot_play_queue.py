@@ -103,3 +103,14 @@ def test_device_of_another_rate_is_counted_at_the_rate_of_the_reply() -> None:
     assert len(queue.take(48_000, 0.0)) == 24_000
     time.now_s = 1.0
     assert queue.played(time()) == 16_000
+
+
+def test_a_ducked_reply_is_quieter_until_it_is_resumed() -> None:
+    queue, _ = queue_of()
+    sound = np.full(3000, 1000, dtype=np.int16)
+    queue.add(sound)
+    assert (queue.take(1000, 0.0) == 1000).all()
+    queue.duck(0.3)
+    assert (queue.take(1000, 0.0) == 300).all()
+    queue.resume()
+    assert (queue.take(1000, 0.0) == 1000).all()

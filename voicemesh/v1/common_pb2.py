@@ -24,41 +24,43 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voicemesh/v1/common.proto\x12\x0cvoicemesh.v1\"G\n\x05Stamp\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04turn\x18\x02 \x01(\r\x12\x10\n\x08revision\x18\x03 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\"n\n\x0b\x41udioFormat\x12-\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1b.voicemesh.v1.AudioEncoding\x12\x19\n\x11sample_rate_hertz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\"1\n\nAudioChunk\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\":\n\x0cSilenceChunk\x12\x14\n\x0c\x66irst_sample\x18\x01 \x01(\x03\x12\x14\n\x0csample_count\x18\x02 \x01(\x03\" \n\x0e\x45ndOfUtterance\x12\x0e\n\x06sample\x18\x01 \x01(\x03\"0\n\x08TextSpan\x12\x12\n\nbegin_char\x18\x01 \x01(\x05\x12\x10\n\x08\x65nd_char\x18\x02 \x01(\x05\"\x88\x01\n\x0ePlaybackReport\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x16\n\x0eplayed_samples\x18\x02 \x01(\x03\x12\x19\n\x11microphone_sample\x18\x03 \x01(\x03\x12\x0f\n\x07\x64rained\x18\x04 \x01(\x08\x12\x0e\n\x06paused\x18\x05 \x01(\x08\"<\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07sent_ms\x18\x02 \x01(\x03\x12\x0c\n\x04\x65\x63ho\x18\x03 \x01(\x08\"@\n\x0b\x44rainNotice\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08grace_ms\x18\x02 \x01(\x03\x12\x0f\n\x07move_to\x18\x03 \x01(\t\"\xa3\x01\n\x0b\x45rrorDetail\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.voicemesh.v1.ErrorCode\x12\"\n\x05stage\x18\x02 \x01(\x0e\x32\x13.voicemesh.v1.Stage\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x11\n\tretryable\x18\x05 \x01(\x08\x12\x16\n\x0eretry_after_ms\x18\x06 \x01(\x03\"!\n\x08Language\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\"$\n\x05Slots\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0c\n\x04used\x18\x02 \x01(\x05*L\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01*\xc6\x02\n\tErrorCode\x12\x1a\n\x16\x45RROR_CODE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_CODE_INVALID_ARGUMENT\x10\x01\x12\x17\n\x13\x45RROR_CODE_PROTOCOL\x10\x02\x12\x1a\n\x16\x45RROR_CODE_UNSUPPORTED\x10\x03\x12\x18\n\x14\x45RROR_CODE_NOT_FOUND\x10\x04\x12\x13\n\x0f\x45RROR_CODE_BUSY\x10\x05\x12\x17\n\x13\x45RROR_CODE_DEADLINE\x10\x06\x12\x1a\n\x16\x45RROR_CODE_UNAVAILABLE\x10\x07\x12\x15\n\x11\x45RROR_CODE_ENGINE\x10\x08\x12\x17\n\x13\x45RROR_CODE_INTERNAL\x10\t\x12\x19\n\x15\x45RROR_CODE_SUPERSEDED\x10\n\x12\x18\n\x14\x45RROR_CODE_FORBIDDEN\x10\x0b*\x86\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAGE_CLIENT\x10\x01\x12\r\n\tSTAGE_ASR\x10\x02\x12\r\n\tSTAGE_LLM\x10\x03\x12\r\n\tSTAGE_TTS\x10\x04\x12\x16\n\x12STAGE_ORCHESTRATOR\x10\x05\x12\x0f\n\x0bSTAGE_ROBOT\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voicemesh/v1/common.proto\x12\x0cvoicemesh.v1\"G\n\x05Stamp\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04turn\x18\x02 \x01(\r\x12\x10\n\x08revision\x18\x03 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\"n\n\x0b\x41udioFormat\x12-\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1b.voicemesh.v1.AudioEncoding\x12\x19\n\x11sample_rate_hertz\x18\x02 \x01(\x05\x12\x15\n\rchannel_count\x18\x03 \x01(\x05\"[\n\nAudioChunk\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\x12(\n\x04\x65\x63ho\x18\x03 \x01(\x0b\x32\x1a.voicemesh.v1.EchoEvidence\"\xa2\x01\n\x0c\x45\x63hoEvidence\x12\x12\n\nlikelihood\x18\x01 \x01(\x02\x12\x15\n\x08\x64\x65lay_ms\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x1b\n\x0ereturn_loss_db\x18\x03 \x01(\x02H\x01\x88\x01\x01\x12\x19\n\x0c\x63\x61ncelled_db\x18\x04 \x01(\x02H\x02\x88\x01\x01\x42\x0b\n\t_delay_msB\x11\n\x0f_return_loss_dbB\x0f\n\r_cancelled_db\":\n\x0cSilenceChunk\x12\x14\n\x0c\x66irst_sample\x18\x01 \x01(\x03\x12\x14\n\x0csample_count\x18\x02 \x01(\x03\" \n\x0e\x45ndOfUtterance\x12\x0e\n\x06sample\x18\x01 \x01(\x03\"0\n\x08TextSpan\x12\x12\n\nbegin_char\x18\x01 \x01(\x05\x12\x10\n\x08\x65nd_char\x18\x02 \x01(\x05\"\x88\x01\n\x0ePlaybackReport\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x16\n\x0eplayed_samples\x18\x02 \x01(\x03\x12\x19\n\x11microphone_sample\x18\x03 \x01(\x03\x12\x0f\n\x07\x64rained\x18\x04 \x01(\x08\x12\x0e\n\x06paused\x18\x05 \x01(\x08\"<\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07sent_ms\x18\x02 \x01(\x03\x12\x0c\n\x04\x65\x63ho\x18\x03 \x01(\x08\"@\n\x0b\x44rainNotice\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08grace_ms\x18\x02 \x01(\x03\x12\x0f\n\x07move_to\x18\x03 \x01(\t\"\xa3\x01\n\x0b\x45rrorDetail\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.voicemesh.v1.ErrorCode\x12\"\n\x05stage\x18\x02 \x01(\x0e\x32\x13.voicemesh.v1.Stage\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x11\n\tretryable\x18\x05 \x01(\x08\x12\x16\n\x0eretry_after_ms\x18\x06 \x01(\x03\"!\n\x08Language\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\"$\n\x05Slots\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0c\n\x04used\x18\x02 \x01(\x05*L\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01*\xc6\x02\n\tErrorCode\x12\x1a\n\x16\x45RROR_CODE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45RROR_CODE_INVALID_ARGUMENT\x10\x01\x12\x17\n\x13\x45RROR_CODE_PROTOCOL\x10\x02\x12\x1a\n\x16\x45RROR_CODE_UNSUPPORTED\x10\x03\x12\x18\n\x14\x45RROR_CODE_NOT_FOUND\x10\x04\x12\x13\n\x0f\x45RROR_CODE_BUSY\x10\x05\x12\x17\n\x13\x45RROR_CODE_DEADLINE\x10\x06\x12\x1a\n\x16\x45RROR_CODE_UNAVAILABLE\x10\x07\x12\x15\n\x11\x45RROR_CODE_ENGINE\x10\x08\x12\x17\n\x13\x45RROR_CODE_INTERNAL\x10\t\x12\x19\n\x15\x45RROR_CODE_SUPERSEDED\x10\n\x12\x18\n\x14\x45RROR_CODE_FORBIDDEN\x10\x0b*\x86\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAGE_CLIENT\x10\x01\x12\r\n\tSTAGE_ASR\x10\x02\x12\r\n\tSTAGE_LLM\x10\x03\x12\r\n\tSTAGE_TTS\x10\x04\x12\x16\n\x12STAGE_ORCHESTRATOR\x10\x05\x12\x0f\n\x0bSTAGE_ROBOT\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voicemesh.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDIOENCODING']._serialized_start=929
-  _globals['_AUDIOENCODING']._serialized_end=1005
-  _globals['_ERRORCODE']._serialized_start=1008
-  _globals['_ERRORCODE']._serialized_end=1334
-  _globals['_STAGE']._serialized_start=1337
-  _globals['_STAGE']._serialized_end=1471
+  _globals['_AUDIOENCODING']._serialized_start=1136
+  _globals['_AUDIOENCODING']._serialized_end=1212
+  _globals['_ERRORCODE']._serialized_start=1215
+  _globals['_ERRORCODE']._serialized_end=1541
+  _globals['_STAGE']._serialized_start=1544
+  _globals['_STAGE']._serialized_end=1678
   _globals['_STAMP']._serialized_start=43
   _globals['_STAMP']._serialized_end=114
   _globals['_AUDIOFORMAT']._serialized_start=116
   _globals['_AUDIOFORMAT']._serialized_end=226
   _globals['_AUDIOCHUNK']._serialized_start=228
-  _globals['_AUDIOCHUNK']._serialized_end=277
-  _globals['_SILENCECHUNK']._serialized_start=279
-  _globals['_SILENCECHUNK']._serialized_end=337
-  _globals['_ENDOFUTTERANCE']._serialized_start=339
-  _globals['_ENDOFUTTERANCE']._serialized_end=371
-  _globals['_TEXTSPAN']._serialized_start=373
-  _globals['_TEXTSPAN']._serialized_end=421
-  _globals['_PLAYBACKREPORT']._serialized_start=424
-  _globals['_PLAYBACKREPORT']._serialized_end=560
-  _globals['_HEARTBEAT']._serialized_start=562
-  _globals['_HEARTBEAT']._serialized_end=622
-  _globals['_DRAINNOTICE']._serialized_start=624
-  _globals['_DRAINNOTICE']._serialized_end=688
-  _globals['_ERRORDETAIL']._serialized_start=691
-  _globals['_ERRORDETAIL']._serialized_end=854
-  _globals['_LANGUAGE']._serialized_start=856
-  _globals['_LANGUAGE']._serialized_end=889
-  _globals['_SLOTS']._serialized_start=891
-  _globals['_SLOTS']._serialized_end=927
+  _globals['_AUDIOCHUNK']._serialized_end=319
+  _globals['_ECHOEVIDENCE']._serialized_start=322
+  _globals['_ECHOEVIDENCE']._serialized_end=484
+  _globals['_SILENCECHUNK']._serialized_start=486
+  _globals['_SILENCECHUNK']._serialized_end=544
+  _globals['_ENDOFUTTERANCE']._serialized_start=546
+  _globals['_ENDOFUTTERANCE']._serialized_end=578
+  _globals['_TEXTSPAN']._serialized_start=580
+  _globals['_TEXTSPAN']._serialized_end=628
+  _globals['_PLAYBACKREPORT']._serialized_start=631
+  _globals['_PLAYBACKREPORT']._serialized_end=767
+  _globals['_HEARTBEAT']._serialized_start=769
+  _globals['_HEARTBEAT']._serialized_end=829
+  _globals['_DRAINNOTICE']._serialized_start=831
+  _globals['_DRAINNOTICE']._serialized_end=895
+  _globals['_ERRORDETAIL']._serialized_start=898
+  _globals['_ERRORDETAIL']._serialized_end=1061
+  _globals['_LANGUAGE']._serialized_start=1063
+  _globals['_LANGUAGE']._serialized_end=1096
+  _globals['_SLOTS']._serialized_start=1098
+  _globals['_SLOTS']._serialized_end=1134
 # @@protoc_insertion_point(module_scope)

@@ -221,6 +221,7 @@ class AudioChunk(_message.Message):
 
     AUDIO_FIELD_NUMBER: _builtins.int
     FIRST_SAMPLE_FIELD_NUMBER: _builtins.int
+    ECHO_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """The samples, packed as the stream's AudioFormat says. At most 1 second."""
     first_sample: _builtins.int
@@ -228,19 +229,79 @@ class AudioChunk(_message.Message):
     samples from the start of the conversation (or of the stream, where a stream
     stands alone). It must follow the last chunk without a gap or an overlap.
     """
+    @_builtins.property
+    def echo(self) -> Global___EchoEvidence:
+        """Of a microphone: what is known of the robot's own voice in these samples, as
+        of the last of them. Unset: nothing was played, or nobody looks for it.
+        """
+
     def __init__(
         self,
         *,
         audio: _builtins.bytes = ...,
         first_sample: _builtins.int = ...,
+        echo: Global___EchoEvidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["echo", b"echo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "first_sample", b"first_sample"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "echo", b"echo", "first_sample", b"first_sample"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AudioChunk: _TypeAlias = AudioChunk  # noqa: Y015
+
+@_typing.final
+class EchoEvidence(_message.Message):
+    """What a robot knows of its own voice in its microphone. Its samples have been
+    freed of it as far as it can.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIKELIHOOD_FIELD_NUMBER: _builtins.int
+    DELAY_MS_FIELD_NUMBER: _builtins.int
+    RETURN_LOSS_DB_FIELD_NUMBER: _builtins.int
+    CANCELLED_DB_FIELD_NUMBER: _builtins.int
+    likelihood: _builtins.float
+    """How likely the robot alone is heard, 0 to 1. From 0.9 on a recogniser hears
+    silence.
+    """
+    delay_ms: _builtins.float
+    """From play-out to the microphone, in milliseconds; unset: not known yet, or
+    the microphone does not hear the speaker.
+    """
+    return_loss_db: _builtins.float
+    """How much weaker the echo arrives than it was played, in dB, both against
+    full scale; negative: louder.
+    """
+    cancelled_db: _builtins.float
+    """How much weaker the echo is after the robot's canceller, in dB."""
+    def __init__(
+        self,
+        *,
+        likelihood: _builtins.float = ...,
+        delay_ms: _builtins.float | None = ...,
+        return_loss_db: _builtins.float | None = ...,
+        cancelled_db: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cancelled_db", b"_cancelled_db", "_delay_ms", b"_delay_ms", "_return_loss_db", b"_return_loss_db", "cancelled_db", b"cancelled_db", "delay_ms", b"delay_ms", "return_loss_db", b"return_loss_db"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cancelled_db", b"_cancelled_db", "_delay_ms", b"_delay_ms", "_return_loss_db", b"_return_loss_db", "cancelled_db", b"cancelled_db", "delay_ms", b"delay_ms", "likelihood", b"likelihood", "return_loss_db", b"return_loss_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cancelled_db: _TypeAlias = _typing.Literal["cancelled_db"]  # noqa: Y015
+    _WhichOneofArgType__cancelled_db: _TypeAlias = _typing.Literal["_cancelled_db", b"_cancelled_db"]  # noqa: Y015
+    _WhichOneofReturnType__delay_ms: _TypeAlias = _typing.Literal["delay_ms"]  # noqa: Y015
+    _WhichOneofArgType__delay_ms: _TypeAlias = _typing.Literal["_delay_ms", b"_delay_ms"]  # noqa: Y015
+    _WhichOneofReturnType__return_loss_db: _TypeAlias = _typing.Literal["return_loss_db"]  # noqa: Y015
+    _WhichOneofArgType__return_loss_db: _TypeAlias = _typing.Literal["_return_loss_db", b"_return_loss_db"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cancelled_db) -> _WhichOneofReturnType__cancelled_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delay_ms) -> _WhichOneofReturnType__delay_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__return_loss_db) -> _WhichOneofReturnType__return_loss_db | None: ...
+
+Global___EchoEvidence: _TypeAlias = EchoEvidence  # noqa: Y015
 
 @_typing.final
 class SilenceChunk(_message.Message):

@@ -72,6 +72,10 @@ class _TurnOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TurnOutco
     """A stage failed."""
     TURN_OUTCOME_ABANDONED: _TurnOutcome.ValueType  # 5
     """The client went away."""
+    TURN_OUTCOME_BACKCHANNEL: _TurnOutcome.ValueType  # 6
+    """It was no turn: a sound of listening, a noise or an echo while the robot
+    spoke. The reply goes on.
+    """
 
 class TurnOutcome(_TurnOutcome, metaclass=_TurnOutcomeEnumTypeWrapper):
     """How a turn ended."""
@@ -88,6 +92,10 @@ TURN_OUTCOME_FAILED: TurnOutcome.ValueType  # 4
 """A stage failed."""
 TURN_OUTCOME_ABANDONED: TurnOutcome.ValueType  # 5
 """The client went away."""
+TURN_OUTCOME_BACKCHANNEL: TurnOutcome.ValueType  # 6
+"""It was no turn: a sound of listening, a noise or an echo while the robot
+spoke. The reply goes on.
+"""
 Global___TurnOutcome: _TypeAlias = TurnOutcome  # noqa: Y015
 
 class _FloorState:
@@ -358,19 +366,25 @@ class LocalSpeech(_message.Message):
 
     BEGIN_SAMPLE_FIELD_NUMBER: _builtins.int
     PLAYBACK_PAUSED_FIELD_NUMBER: _builtins.int
+    ECHO_FIELD_NUMBER: _builtins.int
     begin_sample: _builtins.int
     """Where the user began to speak, on the microphone's clock."""
     playback_paused: _builtins.bool
     """Whether the robot has paused playback because of it."""
+    @_builtins.property
+    def echo(self) -> _common_pb2.EchoEvidence:
+        """How sure it is that it did not hear itself; unset: nothing was played."""
+
     def __init__(
         self,
         *,
         begin_sample: _builtins.int = ...,
         playback_paused: _builtins.bool = ...,
+        echo: _common_pb2.EchoEvidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["echo", b"echo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_sample", b"begin_sample", "playback_paused", b"playback_paused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_sample", b"begin_sample", "echo", b"echo", "playback_paused", b"playback_paused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,6 +415,31 @@ class WakeEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WakeEvent: _TypeAlias = WakeEvent  # noqa: Y015
+
+@_typing.final
+class SayText(_message.Message):
+    """The robot is to say something by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The text; at most 4000 code points. It is dropped where somebody speaks, or
+    a reply is under way: reply_started with an empty question tells that it is
+    said.
+    """
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SayText: _TypeAlias = SayText  # noqa: Y015
 
 @_typing.final
 class EndConversation(_message.Message):
@@ -443,6 +482,7 @@ class ConverseRequest(_message.Message):
     COMMAND_RESULT_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    SAY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
         """The newest stamp that the client has seen."""
@@ -495,6 +535,10 @@ class ConverseRequest(_message.Message):
     def end(self) -> Global___EndConversation:
         """Good-bye."""
 
+    @_builtins.property
+    def say(self) -> Global___SayText:
+        """Say this."""
+
     def __init__(
         self,
         *,
@@ -511,12 +555,13 @@ class ConverseRequest(_message.Message):
         command_result: _robot_pb2.RobotCommandResult | None = ...,
         heartbeat: _common_pb2.Heartbeat | None = ...,
         end: Global___EndConversation | None = ...,
+        say: Global___SayText | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "command_result", b"command_result", "config", b"config", "converse_request", b"converse_request", "end", b"end", "end_of_utterance", b"end_of_utterance", "heartbeat", b"heartbeat", "interrupt", b"interrupt", "local_speech", b"local_speech", "playback", b"playback", "silence", b"silence", "stamp", b"stamp", "text", b"text", "wake", b"wake"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "command_result", b"command_result", "config", b"config", "converse_request", b"converse_request", "end", b"end", "end_of_utterance", b"end_of_utterance", "heartbeat", b"heartbeat", "interrupt", b"interrupt", "local_speech", b"local_speech", "playback", b"playback", "say", b"say", "silence", b"silence", "stamp", b"stamp", "text", b"text", "wake", b"wake"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "command_result", b"command_result", "config", b"config", "converse_request", b"converse_request", "end", b"end", "end_of_utterance", b"end_of_utterance", "heartbeat", b"heartbeat", "interrupt", b"interrupt", "local_speech", b"local_speech", "playback", b"playback", "silence", b"silence", "stamp", b"stamp", "text", b"text", "wake", b"wake"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "command_result", b"command_result", "config", b"config", "converse_request", b"converse_request", "end", b"end", "end_of_utterance", b"end_of_utterance", "heartbeat", b"heartbeat", "interrupt", b"interrupt", "local_speech", b"local_speech", "playback", b"playback", "say", b"say", "silence", b"silence", "stamp", b"stamp", "text", b"text", "wake", b"wake"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_converse_request: _TypeAlias = _typing.Literal["config", "audio", "silence", "end_of_utterance", "text", "playback", "interrupt", "local_speech", "wake", "command_result", "heartbeat", "end"]  # noqa: Y015
+    _WhichOneofReturnType_converse_request: _TypeAlias = _typing.Literal["config", "audio", "silence", "end_of_utterance", "text", "playback", "interrupt", "local_speech", "wake", "command_result", "heartbeat", "end", "say"]  # noqa: Y015
     _WhichOneofArgType_converse_request: _TypeAlias = _typing.Literal["converse_request", b"converse_request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_converse_request) -> _WhichOneofReturnType_converse_request | None: ...
 
@@ -699,6 +744,98 @@ class ReplyInterrupted(_message.Message):
 Global___ReplyInterrupted: _TypeAlias = ReplyInterrupted  # noqa: Y015
 
 @_typing.final
+class ReplyPaused(_message.Message):
+    """Pause the reply within one buffer: somebody seems to speak. The response's
+    stamp is the reply's own. Its audio is kept until it is resumed or interrupted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, in a word: speech."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplyPaused: _TypeAlias = ReplyPaused  # noqa: Y015
+
+@_typing.final
+class ReplyDucked(_message.Message):
+    """Play the reply more quietly: somebody seems to speak."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOLUME_FIELD_NUMBER: _builtins.int
+    volume: _builtins.float
+    """The volume, as a share of the usual one, 0 to 1."""
+    def __init__(
+        self,
+        *,
+        volume: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["volume", b"volume"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplyDucked: _TypeAlias = ReplyDucked  # noqa: Y015
+
+@_typing.final
+class ReplyResumed(_message.Message):
+    """Go on with the reply at the sample where it was paused, at full volume."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, in a word: backchannel, echo, noise, timeout."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplyResumed: _TypeAlias = ReplyResumed  # noqa: Y015
+
+@_typing.final
+class FallAsleep(_message.Message):
+    """Nobody has spoken for long: the robot may sleep until somebody wakes it. The
+    conversation stays open until the client ends it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDLE_MS_FIELD_NUMBER: _builtins.int
+    idle_ms: _builtins.int
+    """For how long nobody has spoken, in milliseconds."""
+    def __init__(
+        self,
+        *,
+        idle_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idle_ms", b"idle_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FallAsleep: _TypeAlias = FallAsleep  # noqa: Y015
+
+@_typing.final
 class StageTime(_message.Message):
     """When a step of a turn was reached."""
 
@@ -783,19 +920,23 @@ class FloorChange(_message.Message):
 
     STATE_FIELD_NUMBER: _builtins.int
     TRANSITION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     state: Global___FloorState.ValueType
     """Where it is now."""
     transition: Global___FloorTransition.ValueType
     """How it got there."""
+    reason: _builtins.str
+    """Why, in a word for logs."""
     def __init__(
         self,
         *,
         state: Global___FloorState.ValueType = ...,
         transition: Global___FloorTransition.ValueType = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state", "transition", b"transition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "state", b"state", "transition", b"transition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -821,6 +962,10 @@ class ConverseResponse(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    REPLY_PAUSED_FIELD_NUMBER: _builtins.int
+    REPLY_DUCKED_FIELD_NUMBER: _builtins.int
+    REPLY_RESUMED_FIELD_NUMBER: _builtins.int
+    FALL_ASLEEP_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
         """The turn that is meant. Reply text and audio of an older turn than the
@@ -879,6 +1024,22 @@ class ConverseResponse(_message.Message):
     def drain(self) -> _common_pb2.DrainNotice:
         """The process will stop."""
 
+    @_builtins.property
+    def reply_paused(self) -> Global___ReplyPaused:
+        """Pause the reply."""
+
+    @_builtins.property
+    def reply_ducked(self) -> Global___ReplyDucked:
+        """Play the reply more quietly."""
+
+    @_builtins.property
+    def reply_resumed(self) -> Global___ReplyResumed:
+        """Go on with the reply."""
+
+    @_builtins.property
+    def fall_asleep(self) -> Global___FallAsleep:
+        """The robot may sleep."""
+
     def __init__(
         self,
         *,
@@ -896,12 +1057,16 @@ class ConverseResponse(_message.Message):
         error: _common_pb2.ErrorDetail | None = ...,
         heartbeat: _common_pb2.Heartbeat | None = ...,
         drain: _common_pb2.DrainNotice | None = ...,
+        reply_paused: Global___ReplyPaused | None = ...,
+        reply_ducked: Global___ReplyDucked | None = ...,
+        reply_resumed: Global___ReplyResumed | None = ...,
+        fall_asleep: Global___FallAsleep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "converse_response", b"converse_response", "drain", b"drain", "error", b"error", "floor", b"floor", "heartbeat", b"heartbeat", "reply_audio", b"reply_audio", "reply_ended", b"reply_ended", "reply_interrupted", b"reply_interrupted", "reply_started", b"reply_started", "reply_text", b"reply_text", "stamp", b"stamp", "started", b"started", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "converse_response", b"converse_response", "drain", b"drain", "error", b"error", "fall_asleep", b"fall_asleep", "floor", b"floor", "heartbeat", b"heartbeat", "reply_audio", b"reply_audio", "reply_ducked", b"reply_ducked", "reply_ended", b"reply_ended", "reply_interrupted", b"reply_interrupted", "reply_paused", b"reply_paused", "reply_resumed", b"reply_resumed", "reply_started", b"reply_started", "reply_text", b"reply_text", "stamp", b"stamp", "started", b"started", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "converse_response", b"converse_response", "drain", b"drain", "error", b"error", "floor", b"floor", "heartbeat", b"heartbeat", "reply_audio", b"reply_audio", "reply_ended", b"reply_ended", "reply_interrupted", b"reply_interrupted", "reply_started", b"reply_started", "reply_text", b"reply_text", "stamp", b"stamp", "started", b"started", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "converse_response", b"converse_response", "drain", b"drain", "error", b"error", "fall_asleep", b"fall_asleep", "floor", b"floor", "heartbeat", b"heartbeat", "reply_audio", b"reply_audio", "reply_ducked", b"reply_ducked", "reply_ended", b"reply_ended", "reply_interrupted", b"reply_interrupted", "reply_paused", b"reply_paused", "reply_resumed", b"reply_resumed", "reply_started", b"reply_started", "reply_text", b"reply_text", "stamp", b"stamp", "started", b"started", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_converse_response: _TypeAlias = _typing.Literal["started", "turn_event", "reply_started", "reply_text", "reply_audio", "reply_ended", "reply_interrupted", "turn_ended", "floor", "command", "error", "heartbeat", "drain"]  # noqa: Y015
+    _WhichOneofReturnType_converse_response: _TypeAlias = _typing.Literal["started", "turn_event", "reply_started", "reply_text", "reply_audio", "reply_ended", "reply_interrupted", "turn_ended", "floor", "command", "error", "heartbeat", "drain", "reply_paused", "reply_ducked", "reply_resumed", "fall_asleep"]  # noqa: Y015
     _WhichOneofArgType_converse_response: _TypeAlias = _typing.Literal["converse_response", b"converse_response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_converse_response) -> _WhichOneofReturnType_converse_response | None: ...
 

@@ -453,6 +453,7 @@ class GetStatusResponse(_message.Message):
     SPEAKER_FIELD_NUMBER: _builtins.int
     PLAYBACK_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
+    ECHO_FIELD_NUMBER: _builtins.int
     listening: _builtins.bool
     """Whether the microphone is open."""
     playing: _builtins.bool
@@ -477,6 +478,12 @@ class GetStatusResponse(_message.Message):
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Facts of the robot, such as its battery, for replies to use."""
 
+    @_builtins.property
+    def echo(self) -> _common_pb2.EchoEvidence:
+        """What is known of the robot's own voice in the microphone; unset: nobody
+        looks for it, or nothing has been played yet.
+        """
+
     def __init__(
         self,
         *,
@@ -489,10 +496,11 @@ class GetStatusResponse(_message.Message):
         speaker: _builtins.str = ...,
         playback: _common_pb2.PlaybackReport | None = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        echo: _common_pb2.EchoEvidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["playback", b"playback"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["echo", b"echo", "playback", b"playback"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clipped_share", b"clipped_share", "facts", b"facts", "listening", b"listening", "microphone", b"microphone", "microphone_level_dbfs", b"microphone_level_dbfs", "paused", b"paused", "playback", b"playback", "playing", b"playing", "speaker", b"speaker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clipped_share", b"clipped_share", "echo", b"echo", "facts", b"facts", "listening", b"listening", "microphone", b"microphone", "microphone_level_dbfs", b"microphone_level_dbfs", "paused", b"paused", "playback", b"playback", "playing", b"playing", "speaker", b"speaker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

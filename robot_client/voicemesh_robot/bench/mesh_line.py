@@ -36,8 +36,12 @@ def _config() -> dialog_pb2.ConverseConfig:
         output_format=linear16(RATE_HERTZ),
         reports_playback=True,
         reply_lead_ms=LEAD_MS,
+        # What it is compared with stops at the first sound too.
+        interruption_policy=dialog_pb2.INTERRUPTION_POLICY_STOP,
         vad=asr_pb2.VadOptions(name="webrtc", aggressiveness=VAD_MODE, min_speech_ms=MIN_SPEECH_MS),
-        turn_detector=asr_pb2.TurnDetectorOptions(sentence_end_wait_ms=END_SILENCE_MS),
+        turn_detector=asr_pb2.TurnDetectorOptions(
+            name="marks", sentence_end_wait_ms=END_SILENCE_MS
+        ),
     )
 
 

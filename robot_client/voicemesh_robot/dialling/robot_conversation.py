@@ -14,6 +14,7 @@ from voicemesh_robot.conversation import Conversation
 from voicemesh_robot.devices.device import DeviceLost
 from voicemesh_robot.dialling.orders import carry_out
 from voicemesh_robot.ear import Ear
+from voicemesh_robot.echo.evidence import echo_message
 from voicemesh_robot.events import Event
 from voicemesh_robot.reporting import report_playback
 from voicemesh_robot.robot import Robot
@@ -99,7 +100,9 @@ class RobotConversation:
     def speech_began(self, begin: int) -> None:
         """The local detector hears somebody."""
         paused = self._robot.local_pause.speech_began()
-        speech = dialog_pb2.LocalSpeech(begin_sample=begin, playback_paused=paused)
+        speech = dialog_pb2.LocalSpeech(
+            begin_sample=begin, playback_paused=paused, echo=echo_message(self._ear.evidence)
+        )
         self._conversation.offer(dialog_pb2.ConverseRequest(local_speech=speech))
 
     async def wake(self, cause: str) -> None:
@@ -137,8 +140,8 @@ class RobotConversation:
 
     async def _send(self, heard: Heard) -> None:
         match heard:
-            case Sound(first_sample, samples):
-                await self._conversation.send_audio(first_sample, samples)
+            case Sound(first_sample, samples, echo):
+                await self._conversation.send_audio(first_sample, samples, echo)
             case Silence(first_sample, sample_count):
                 await self._conversation.send_silence(first_sample, sample_count)
             case EndOfSpeech(sample):
@@ -160,6 +163,12 @@ class RobotConversation:
                 self._robot.speaker.complete()
             case dialog_pb2.ReplyInterrupted() if self._plays(event.stamp):
                 self._robot.stop()
+            case dialog_pb2.ReplyPaused() if self._plays(event.stamp):
+                self._robot.pause()
+            case dialog_pb2.ReplyDucked(volume=volume) if self._plays(event.stamp):
+                self._robot.duck(volume)
+            case dialog_pb2.ReplyResumed() if self._plays(event.stamp):
+                self._robot.resume()
             case robot_pb2.RobotCommand() as command:
                 self._tasks.start(self._obey(command), "robot command")
 

@@ -1,21 +1,28 @@
-"""Runs the reply of the turn that is being answered: one at a time, with an apology if it fails."""
+"""Runs the reply of the turn that is being answered: one at a time, with an apology if it fails.
+
+A reply may be begun before its turn is over. It is then held until ``commit``, or
+thrown away without a trace by ``discard``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from voicemesh import logs
 from voicemesh.aio import TaskSet, cancel_and_wait
-from voicemesh.errors import InternalError, VoiceMeshError
+from voicemesh.errors import InternalError, Unsupported, VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2, llm_pb2
+from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.apology import apology
-from voicemesh_orchestrator.early_stream import EarlyStream
 from voicemesh_orchestrator.history import History
 from voicemesh_orchestrator.reply import Reply, ReplyContext
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.synthesis import Synthesis
+from voicemesh_orchestrator.timeline import Timeline
 from voicemesh_orchestrator.turn_record import TurnRecord
 from voicemesh_orchestrator.voice import Voice
 
@@ -48,6 +55,18 @@ class Asker(Protocol):
     def reply_failed(self, stamp: common_pb2.Stamp, error: VoiceMeshError) -> None:
         """A stage of the reply has failed."""
 
+    def speculation_failed(self, stamp: common_pb2.Stamp) -> None:
+        """What was begun before the turn is over has failed; nobody has noticed."""
+
+
+@dataclass
+class _Begun:
+    """A reply that is under way, and what carries it."""
+
+    stamp: common_pb2.Stamp
+    reply: Reply
+    voice: Voice | None
+
 
 class Answering:
     """Starts, stops and replaces replies."""
@@ -70,34 +89,86 @@ class Answering:
         self._tasks = TaskSet()
         self._closing = TaskSet()
         self._running: asyncio.Task[None] | None = None
-        self._streams = EarlyStream(llm, self._closing)
+        self._held: _Begun | None = None
+        self._discarded: Reply | None = None
+        self.speculates = settings.eager.enabled
+        """Whether replies may be begun early; no longer once the model has refused to."""
         self._context = ReplyContext(
             settings=settings,
             conversation_id=conversation_id,
-            llm=self._streams,
+            llm=llm,
             synthesis=synthesis,
             closing=self._closing,
             tell=asker.tell,
         )
 
-    def prepare(self) -> None:
-        """A question is likely to come soon."""
-        self._streams.open()
-
     def start(self, stamp: common_pb2.Stamp, turn: TurnRecord, history: History) -> None:
         """Answer ``turn.question``; the reply before it has been stopped."""
-        turn.timeline.reach("question")
+        begun = self._begin(stamp, turn, history, turn.question, speculative=False)
+        begun.reply.commit(turn.timeline)
+        turn.reply, turn.voice = begun.reply, begun.voice
+
+    def say(self, stamp: common_pb2.Stamp, turn: TurnRecord, text: str) -> None:
+        """Say ``text``, which nobody has asked for."""
+        timeline = Timeline()
         turn.voice = self._new_voice(stamp, turn)
-        turn.reply = Reply(self._context, stamp, turn.timeline, turn.voice)
+        turn.reply = Reply(self._context, stamp, timeline, turn.voice)
+        turn.reply.commit(turn.timeline)
+        self._running = self._tasks.start(self._run(stamp, turn.reply, text, self._running), "say")
+
+    def speculate(
+        self, stamp: common_pb2.Stamp, turn: TurnRecord, history: History, question: str
+    ) -> None:
+        """Begin to answer ``question`` although the turn may not be over."""
+        self._held = self._begin(stamp, turn, history, question, speculative=True)
+
+    def commit(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> None:
+        """The turn is over, and what was begun under ``stamp`` is its answer."""
+        begun, self._held = self._held, None
+        assert begun is not None
+        assert begun.stamp == stamp
+        metrics.EAGER_REPLIES.labels("used").inc()
+        turn.reply, turn.voice = begun.reply, begun.voice
+        begun.reply.commit(turn.timeline)
+
+    def discard(self, stamp: common_pb2.Stamp, reason: str) -> None:
+        """What was begun under ``stamp`` is of no use."""
+        begun, self._held = self._held, None
+        assert begun is not None
+        assert begun.stamp == stamp
+        metrics.EAGER_REPLIES.labels(reason).inc()
+        begun.reply.waste()
+        self._discarded = begun.reply
+        self.stop(stamp, reason)
+
+    def _begin(
+        self,
+        stamp: common_pb2.Stamp,
+        turn: TurnRecord,
+        history: History,
+        question: str,
+        speculative: bool,
+    ) -> _Begun:
+        timeline = Timeline()
+        timeline.reach("question")
+        voice = self._new_voice(stamp, turn)
+        reply = Reply(self._context, stamp, timeline, voice)
         request = llm_pb2.GenerationRequest(
             conversation_id=self._conversation_id,
-            messages=history.messages(self._config.system_prompt, turn.question),
-            priority=llm_pb2.PRIORITY_INTERACTIVE,
+            messages=history.messages(self._config.system_prompt, question),
+            speculative=speculative,
+            priority=llm_pb2.PRIORITY_BACKGROUND if speculative else llm_pb2.PRIORITY_INTERACTIVE,
             facts=dict(self._config.facts),
         )
+
+        def again() -> None:
+            self.start(stamp, turn, history)
+
         self._running = self._tasks.start(
-            self._run(stamp, turn.reply, request, self._running), "reply"
+            self._run(stamp, reply, request, self._running, again if speculative else None),
+            "reply",
         )
+        return _Begun(stamp, reply, voice)
 
     def _new_voice(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> Voice | None:
         if self._synthesis is None:
@@ -111,20 +182,38 @@ class Answering:
                 self._asker.reply_audible(stamp)
             self._asker.tell(stamp, Event(reply_audio=audio))
 
-        return Voice(self._config.output_format.sample_rate_hertz, lead_ms, ahead_ms, send)
+        return Voice(
+            self._config.output_format.sample_rate_hertz,
+            lead_ms,
+            ahead_ms,
+            send,
+            reports=self._config.reports_playback,
+        )
 
     async def _run(
         self,
         stamp: common_pb2.Stamp,
         reply: Reply,
-        request: llm_pb2.GenerationRequest,
+        asked: llm_pb2.GenerationRequest | str,
         previous: asyncio.Task[None] | None,
+        again: Callable[[], None] | None = None,
     ) -> None:
+        """``again`` asks anew where early work was refused just when the turn had ended."""
         await cancel_and_wait(previous)
+        discarded, self._discarded = self._discarded, None
+        if discarded is not None and discarded.goodbye is not None:
+            await asyncio.wait({discarded.goodbye})  # Its place at the model is needed.
         with logs.bind(self._conversation_id, stamp):
             try:
-                await reply.run(request)
+                await reply.run(asked)
             except VoiceMeshError as error:
+                if not reply.committed:
+                    self._dropped(stamp, error)
+                    return
+                if again is not None and not reply.text:
+                    log.info("what was begun early failed and is begun again: %s", error)
+                    again()
+                    return
                 log.warning("the turn failed: %s", error)
                 error.stage = error.stage or common_pb2.STAGE_ORCHESTRATOR
                 self._asker.reply_failed(stamp, error)
@@ -135,6 +224,29 @@ class Answering:
                 self._asker.reply_failed(stamp, ours)
             else:
                 self._asker.reply_done(stamp, dialog_pb2.TURN_OUTCOME_COMPLETED)
+
+    def hold(self, stamp: common_pb2.Stamp, turn: TurnRecord, duck: bool) -> None:
+        """Have the client pause the reply, or play it more quietly."""
+        if duck:
+            ducked = dialog_pb2.ReplyDucked(volume=self._settings.floor.duck_volume)
+            self._asker.tell(stamp, Event(reply_ducked=ducked))
+            return
+        if turn.voice is not None:
+            turn.voice.hold()
+        self._asker.tell(stamp, Event(reply_paused=dialog_pb2.ReplyPaused(reason="speech")))
+
+    def resume(self, stamp: common_pb2.Stamp, turn: TurnRecord, reason: str) -> None:
+        """Have the client go on where the reply was held."""
+        log.info("the reply goes on: %s", reason)
+        if turn.voice is not None:
+            turn.voice.release()
+        self._asker.tell(stamp, Event(reply_resumed=dialog_pb2.ReplyResumed(reason=reason)))
+
+    def _dropped(self, stamp: common_pb2.Stamp, error: VoiceMeshError) -> None:
+        log.info("what was begun before the end of the turn failed: %s", error)
+        if isinstance(error, Unsupported):
+            self.speculates = False
+        self._asker.speculation_failed(stamp)
 
     def stop(self, stamp: common_pb2.Stamp, reason: str) -> None:
         """Stop the reply of ``stamp``."""
@@ -183,7 +295,6 @@ class Answering:
     async def close(self) -> None:
         """Stop what runs; generations that were cancelled say good-bye first."""
         await self._tasks.close()
-        self._streams.discard()
         await self._closing.finish()
 
 

@@ -7,7 +7,6 @@ the streams to ASR and TTS.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -17,20 +16,29 @@ from voicemesh.errors import DeadlineExceeded, VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, operations_pb2, robot_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.answering import Answering
+from voicemesh_orchestrator.effects import (
+    Apologise,
+    Commit,
+    Discard,
+    Effect,
+    EndTurn,
+    HoldReply,
+    MoveFloor,
+    ResumeReply,
+    Say,
+    Speculate,
+    StartReply,
+    StopReply,
+)
 from voicemesh_orchestrator.face import Face
 from voicemesh_orchestrator.history import Exchange, Memory
+from voicemesh_orchestrator.idleness import Idleness
+from voicemesh_orchestrator.overhearing import Overhearing, policy_of
 from voicemesh_orchestrator.recognition import Recognition, recognition_config
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.synthesis import Synthesis
-from voicemesh_orchestrator.turn_machine import (
-    Apologise,
-    Effect,
-    EndTurn,
-    MoveFloor,
-    StartReply,
-    StopReply,
-    TurnMachine,
-)
+from voicemesh_orchestrator.timers import Timers
+from voicemesh_orchestrator.turn_machine import TurnMachine
 from voicemesh_orchestrator.turn_record import TurnRecord, count_error
 from voicemesh_orchestrator.turn_watch import TurnWatch
 
@@ -43,6 +51,11 @@ log = logging.getLogger(__name__)
 _LIVE_TURNS = 8
 # A robot knows best whether somebody spoke: it may say so first.
 _NO_SPEECH_GRACE_S = 1.0
+# What the robot is about to say counts as said: who answers a question need not
+# wait for its last word.
+_ABOUT_TO_BE_HEARD_S = 1.0
+# Older words of the robot are no echo: who repeats them asks about them.
+_ECHO_MEMORY_S = 5.0
 
 Event = dialog_pb2.ConverseResponse
 
@@ -68,22 +81,33 @@ class Conversation:
         self.face = face
         self._watch: TurnWatch | None = None
         self._rate = config.input_format.sample_rate_hertz
-        self._machine = TurnMachine(memory.stamp.epoch, memory.stamp.turn)
+        policy = policy_of(config, settings.floor)
+        self._machine = TurnMachine(memory.stamp.epoch, memory.stamp.turn, policy)
+        self._overhearing = Overhearing(settings.floor, self._machine, self._do, self._said_lately)
+        self._idleness = Idleness(settings.proactive, self.say, self._fall_asleep)
         self._history = memory.history
         self._turns: dict[int, TurnRecord] = {}
         self._answering = Answering(self.conversation_id, config, settings, llm, synthesis, self)
         self._recognition: Recognition | None = None
-        self._final_deadline: asyncio.TimerHandle | None = None
-        self._no_speech: asyncio.TimerHandle | None = None
+        self._timers = Timers()
+        self._closed = False
+        self._takes_floor = False
         self._heard_samples = 0
         self._heard_at_s = time.monotonic()
         self._final_text_s: float | None = None
+        self._turn_begin = 0
         self._phase = self._machine.phase
         self._phase_since_s = time.monotonic()
 
     def attach(self, recognition: Recognition) -> None:
         """Give the conversation its ear."""
         self._recognition = recognition
+
+    def begin(self) -> None:
+        """The client has been told that the conversation is open."""
+        self._idleness.spoken()
+        if self._settings.proactive.greeting:
+            self.say(self._settings.proactive.greeting)
 
     @property
     def stamp(self) -> common_pb2.Stamp:
@@ -136,11 +160,8 @@ class Conversation:
             self._unheard(error, dialog_pb2.TURN_OUTCOME_FAILED)
             raise
         if self._machine.expected == stamp:
-            loop = asyncio.get_running_loop()
             limit_s = limit_ms / 1000
-            self._no_speech = loop.call_later(
-                limit_s + _NO_SPEECH_GRACE_S, self.nobody_spoke, limit_s
-            )
+            self._timers.after(limit_s + _NO_SPEECH_GRACE_S, self.nobody_spoke, limit_s)
 
     @property
     def awaits_speech(self) -> bool:
@@ -156,7 +177,7 @@ class Conversation:
 
     def _unheard(self, error: VoiceMeshError, outcome: dialog_pb2.TurnOutcome.ValueType) -> None:
         """The expected turn ends before anybody spoke."""
-        self._cancel_timers()
+        self._timers.cancel()
         if self._machine.expected is not None:
             self._turn(self._machine.expected).error = error
             self.face.close_microphone()
@@ -204,15 +225,9 @@ class Conversation:
         assert self._recognition is not None
         self._recognition.end_of_utterance(end)
         if self._recognition.in_turn:
-            self._cancel_timers()
+            self._timers.cancel()
             limit = self._settings.deadlines.final_transcript_s
-            self._final_deadline = asyncio.get_running_loop().call_later(limit, self._final_is_late)
-
-    def _cancel_timers(self) -> None:
-        for timer in (self._final_deadline, self._no_speech):
-            if timer is not None:
-                timer.cancel()
-        self._final_deadline = self._no_speech = None
+            self._timers.after(limit, self._final_is_late)
 
     def _final_is_late(self) -> None:
         limit = self._settings.deadlines.final_transcript_s
@@ -229,6 +244,21 @@ class Conversation:
             self.report_playback(interrupt.playback)
         self._do(self._machine.interrupt())
 
+    def say(self, text: str) -> bool:
+        """The robot is to say ``text`` by itself; whether the floor is free for it."""
+        effects = self._machine.say(text)
+        self._do(effects)
+        return bool(effects)
+
+    def _fall_asleep(self, idle_s: float) -> None:
+        asleep = dialog_pb2.FallAsleep(idle_ms=int(idle_s * 1000))
+        self._send(Event(stamp=self.stamp, fall_asleep=asleep))
+
+    def local_speech(self) -> None:
+        """The robot's own detector hears somebody."""
+        if self._recognition is not None:
+            self._do(self._machine.speech_began())
+
     def report_playback(self, report: common_pb2.PlaybackReport) -> None:
         """Where the client's speaker stands; reports of other turns are late and dropped."""
         if self._watch is not None:
@@ -243,43 +273,81 @@ class Conversation:
 
     def on_turn_event(self, event: asr_pb2.TurnEvent) -> None:
         """An event of the user's turn."""
-        if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
-            self._cancel_timers()
-            self._do(self._machine.user_started())
-            if self._recognition is not None:
-                self._recognition.stamp = self.stamp
-        if event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
-            self._end_of_turn(event)
-        else:
-            # An eager end brings the text that the end will have, unless speech goes on.
-            eager = event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN
-            self._final_text_s = time.monotonic() if eager else None
-            if eager:
-                self._answering.prepare()
-            stamp = self._machine.hearing or self.stamp
-            self._send(Event(stamp=stamp, turn_event=event))
+        if self._closed:
+            return  # Recognition's stream ends last; nothing begins any more.
+        self._overhearing.look_around()
+        match event.type:
+            case asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+                self._timers.cancel()
+                self._idleness.close()
+                self._turn_begin = event.sample
+                self._do(self._machine.user_started())
+                self._limit_turn()
+                if self._recognition is not None:
+                    self._recognition.stamp = self.stamp
+            case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                self._end_of_turn(event)
+                return
+        # An eager end brings the text that the end will have, unless speech goes on.
+        eager = event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN
+        self._final_text_s = time.monotonic() if eager else None
+        self._send(Event(stamp=self._machine.hearing or self.stamp, turn_event=event))
+        self._overhearing.heard(event)
+        if eager:
+            self._speculate(event)
+        elif event.type == asr_pb2.TURN_EVENT_TYPE_TURN_RESUMED:
+            self._do(self._machine.user_resumed())
+
+    def _said_lately(self, stamp: common_pb2.Stamp) -> str:
+        reply = self._turn(stamp).reply
+        if reply is None:
+            return ""
+        before = reply.heard_text(-_ECHO_MEMORY_S)
+        return reply.heard_text(_ABOUT_TO_BE_HEARD_S).removeprefix(before).strip()
+
+    def _limit_turn(self) -> None:
+        """The robot takes the floor from a user who speaks for too long, where that is set."""
+        self._takes_floor = False
+        limit_s = self._settings.floor.longest_user_turn_s
+        if limit_s:
+            self._timers.after(limit_s, self._take_floor)
+
+    def _take_floor(self) -> None:
+        if self._recognition is not None and self._machine.answering is None:
+            log.info("the user's turn has become too long: the robot takes the floor")
+            self._takes_floor = True
+            self.end_utterance(common_pb2.EndOfUtterance(sample=self._heard_samples))
+
+    def _speculate(self, event: asr_pb2.TurnEvent) -> None:
+        """The turn may be over: its answer may be begun, within bounds."""
+        eager = self._settings.eager
+        spoken_s = (event.last_voiced_sample - self._turn_begin) / self._rate
+        quiet = self._overhearing.wants_silence(event.transcript.text)
+        if self._answering.speculates and not quiet and spoken_s <= eager.longest_speech_s:
+            self._do(self._machine.eager_end(event.transcript.text, eager.max_tries))
 
     def _end_of_turn(self, event: asr_pb2.TurnEvent) -> None:
-        self._cancel_timers()
+        self._timers.cancel()
         now = time.monotonic()
-        effects = self._machine.user_finished(event.transcript.text)
+        takes_floor, self._takes_floor = self._takes_floor, False
+        effects = self._overhearing.finished(event, takes_floor)
         self._send(Event(stamp=self.stamp, turn_event=event))
         turn = self._turn(self.stamp)
         turn.wait_ms = event.wait_ms
         # When the user fell silent: as long ago as samples have come since.
         behind_s = (self._heard_samples - event.last_voiced_sample) / self._rate
-        turn.timeline.origin_s = min(now, self._heard_at_s - behind_s)
-        turn.timeline.reach("last_voiced", turn.timeline.origin_s)
-        turn.timeline.reach("asr_final", self._final_text_s or now)
+        last_voiced_s = min(now, self._heard_at_s - behind_s)
+        turn.user_fell_silent(last_voiced_s, self._final_text_s or now, now)
         self._final_text_s = None
-        turn.timeline.reach("endpoint", now)
         if event.final_pass_us:
             metrics.ASR_FINAL.observe(event.final_pass_us / 1e6)
         self._do(effects)
 
     def recognition_failed(self, error: VoiceMeshError) -> None:
         """ASR has failed: what is being said is lost."""
-        self._cancel_timers()
+        if self._closed:
+            return
+        self._timers.cancel()
         error.stage = error.stage or common_pb2.STAGE_ASR
         effects = self._machine.hearing_failed(error)
         if not effects:
@@ -294,7 +362,7 @@ class Conversation:
 
     def lost(self, error: VoiceMeshError) -> None:
         """The client itself has failed: nobody is there to hear an apology."""
-        self._cancel_timers()
+        self._timers.cancel()
         machine = self._machine
         stamp = machine.answering or machine.hearing or machine.expected
         if stamp is None:
@@ -326,6 +394,10 @@ class Conversation:
         """A stage of the reply has failed."""
         self._do(self._machine.reply_failed(stamp, error))
 
+    def speculation_failed(self, stamp: common_pb2.Stamp) -> None:
+        """What was begun before the turn is over has failed."""
+        self._do(self._machine.speculation_failed(stamp))
+
     # What the machine decides.
 
     def _turn(self, stamp: common_pb2.Stamp) -> TurnRecord:
@@ -338,12 +410,28 @@ class Conversation:
     def _do(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             match effect:
+                case Speculate(stamp, question):
+                    turn = self._turn(stamp)
+                    self._answering.speculate(stamp, turn, self._history, question)
+                case Discard(stamp, reason):
+                    self._answering.discard(stamp, reason)
+                case Commit(stamp, question):
+                    self._reply_starts(stamp, question)
+                    self._answering.commit(stamp, self._turn(stamp))
                 case StartReply(stamp, question):
-                    self._turn(stamp).question = question
-                    started = dialog_pb2.ReplyStarted(question=question)
-                    self._send(Event(stamp=stamp, reply_started=started))
+                    self._reply_starts(stamp, question)
                     self._answering.start(stamp, self._turn(stamp), self._history)
+                case Say(stamp, text):
+                    self._reply_starts(stamp, "")
+                    self._answering.say(stamp, self._turn(stamp), text)
+                case HoldReply(stamp, duck):
+                    self._answering.hold(stamp, self._turn(stamp), duck)
+                    self._overhearing.wait()
+                case ResumeReply(stamp, reason):
+                    self._overhearing.cancel()
+                    self._answering.resume(stamp, self._turn(stamp), reason)
                 case StopReply(stamp, reason):
+                    self._overhearing.cancel()
                     metrics.INTERRUPTIONS.labels(reason).inc()
                     self._answering.stop(stamp, reason)
                     interrupted = dialog_pb2.ReplyInterrupted(reason=reason)
@@ -355,12 +443,22 @@ class Conversation:
                     self._answering.apologise(stamp, self._turn(stamp))
                 case EndTurn(stamp, outcome):
                     self._end_turn(stamp, outcome)
-                case MoveFloor(state, transition):
-                    floor = dialog_pb2.FloorChange(state=state, transition=transition)
+                case MoveFloor(state, transition, reason):
+                    floor = dialog_pb2.FloorChange(
+                        state=state, transition=transition, reason=reason
+                    )
+                    metrics.count_floor_move(floor)
                     self._send(Event(stamp=self.stamp, floor=floor))
         self._memory.stamp = self.stamp
         if self._phase != self._machine.phase:
             self._phase, self._phase_since_s = self._machine.phase, time.monotonic()
+
+    def _reply_starts(self, stamp: common_pb2.Stamp, question: str) -> None:
+        self._turn(stamp).question = question
+        if question:
+            self._idleness.close()
+        started = dialog_pb2.ReplyStarted(question=question)
+        self._send(Event(stamp=stamp, reply_started=started))
 
     def _end_turn(self, stamp: common_pb2.Stamp, outcome: dialog_pb2.TurnOutcome.ValueType) -> None:
         turn = self._turns.pop(stamp.turn, None) or TurnRecord()
@@ -373,12 +471,19 @@ class Conversation:
         elif turn.reply is not None:
             self._history.add(Exchange(turn.question, heard, not completed))
         self._send(Event(stamp=stamp, turn_ended=turn.ended(outcome, heard)))
+        if turn.reply is not None and not turn.question:
+            self._idleness.silent()
+        else:
+            self._idleness.spoken()
         turn.measure(self.conversation_id, stamp, outcome)
 
     async def close(self) -> None:
         """The client is gone: end what is under way and the streams."""
-        self._cancel_timers()
+        self._closed = True
+        self._timers.cancel()
         self._do(self._machine.abandon())
+        self._overhearing.cancel()
+        self._idleness.close()
         await self._answering.close()
         if self._recognition is not None:
             await self._recognition.close()

@@ -33,6 +33,7 @@ from voicemesh_orchestrator.robot_commands import RobotCommands
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.stubs import Stubs
 from voicemesh_orchestrator.synthesis import Synthesis
+from voicemesh_orchestrator.turn_machine import MAX_TYPED_CHARS
 
 log = logging.getLogger(__name__)
 
@@ -188,12 +189,10 @@ class Converse:
                 f"{config.reply_lead_ms} ms is out of range; ask for 0 (the setting) to 600000",
                 field="config.reply_lead_ms",
             )
-        if config.interruption_policy not in (
-            dialog_pb2.INTERRUPTION_POLICY_UNSPECIFIED,
-            dialog_pb2.INTERRUPTION_POLICY_STOP,
-        ):
-            raise Unsupported(
-                "only INTERRUPTION_POLICY_STOP is offered", field="config.interruption_policy"
+        if config.interruption_policy not in dialog_pb2.InterruptionPolicy.values():
+            raise InvalidArgument(
+                f"{config.interruption_policy} is no policy; see InterruptionPolicy",
+                field="config.interruption_policy",
             )
         return config
 
@@ -227,6 +226,7 @@ class Converse:
                 ),
             )
         )
+        conversation.begin()
 
     async def _take_all(self, requests: AsyncIterator[Request]) -> None:
         """Take requests until the client says good-bye, half-closes or is gone."""
@@ -286,11 +286,21 @@ class Converse:
             case "command_result":
                 self._commands.take(request.command_result)
             case "local_speech":
-                pass  # News of the robot that no decision depends on yet.
+                self._sound("local_speech")
+                conversation.local_speech()
+            case "say":
+                self._check_said(request.say)
+                conversation.say(request.say.text)
             case "config":
                 raise ProtocolViolation("config may be sent only once", field="config")
             case _:
                 raise ProtocolViolation("the message is empty", field="converse_request")
+
+    def _check_said(self, say: dialog_pb2.SayText) -> None:
+        if not 0 < len(say.text.strip()) <= len(say.text) <= MAX_TYPED_CHARS:
+            raise InvalidArgument(
+                f"say 1 to {MAX_TYPED_CHARS} characters, not {len(say.text)}", field="say.text"
+            )
 
     def _sound(self, field: str) -> Microphone:
         """The microphone, for a message that needs one."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, TaskSet
 from voicemesh.errors import Busy, DeadlineExceeded, EngineError, VoiceMeshError
 from voicemesh.v1 import common_pb2, llm_pb2
-from voicemesh_orchestrator.early_stream import EarlyStream
+from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.settings import Deadlines
 from voicemesh_orchestrator.upstream import Upstream
+
+if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
+    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
 
 Request = llm_pb2.GenerateRequest
 Response = llm_pb2.GenerateResponse
@@ -23,20 +27,22 @@ class Generation:
 
     def __init__(
         self,
-        streams: EarlyStream,
+        stub: LanguageModelServiceAsyncStub,
         target: str,
         stamp: common_pb2.Stamp,
         deadlines: Deadlines,
         closing: TaskSet,
     ) -> None:
         """``closing`` runs the good-byes of cancelled generations in the background."""
-        self._streams = streams
+        self._stub = stub
         self._stamp = stamp
         self._deadlines = deadlines
         self._closing = closing
         self._events: Channel[Response] = Channel(_CAPACITY)
         self._failure: VoiceMeshError | None = None
         self._finished = False
+        self._usage = llm_pb2.Usage()
+        self._wasted = False
         self._upstream: Upstream[Request, Response] = Upstream(
             common_pb2.STAGE_LLM,
             target,
@@ -48,7 +54,7 @@ class Generation:
     async def start(self, request: llm_pb2.GenerationRequest) -> llm_pb2.GenerationStarted:
         """Send the request; what serves it, or why nothing does."""
         response = await self._upstream.start(
-            self._streams.take,
+            self._stub.Generate,
             Request(stamp=self._stamp, generation=request),
             self._deadlines.connect_s,
         )
@@ -61,6 +67,9 @@ class Generation:
             return
         if kind == "finished":
             self._finished = True
+            self._usage = response.finished.usage
+            if self._wasted:
+                self._count_waste()
         try:
             self._events.send(response)
         except ChannelFull:
@@ -90,9 +99,22 @@ class Generation:
                 "llm: the answer has no end", stage=common_pb2.STAGE_LLM
             ) from None
 
-    def close(self, reason: str) -> None:
-        """End the stream; a generation that still runs is told to stop."""
+    def close(self, reason: str) -> asyncio.Task[None]:
+        """End the stream; a generation that still runs is told to stop.
+
+        The task ends with the stream, when the place at the service is free again.
+        """
         if not self._finished and self._upstream.open:
             cancel = llm_pb2.CancelGeneration(reason=reason)
             self._upstream.send(Request(stamp=self._stamp, cancel=cancel))
-        self._closing.start(self._upstream.close(), "close generation")
+        return self._closing.start(self._upstream.close(), "close generation")
+
+    def waste(self) -> None:
+        """Nobody will see anything of it: what it cost is counted, when that is known."""
+        self._wasted = True
+        if self._finished:
+            self._count_waste()
+
+    def _count_waste(self) -> None:
+        metrics.EAGER_WASTED_TOKENS.labels("prompt").inc(self._usage.prompt_tokens)
+        metrics.EAGER_WASTED_TOKENS.labels("completion").inc(self._usage.completion_tokens)

@@ -11,7 +11,7 @@ from voicemesh.v1.common_pb2 import Stamp
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question and what was heard of its answer."""
+    """A question and what was heard of its answer; without a question the robot spoke first."""
 
     question: str
     heard: str
@@ -35,7 +35,8 @@ class History:
 
     def add(self, exchange: Exchange) -> None:
         """Keep an exchange; nothing heard of its answer keeps only the question."""
-        self._exchanges.append(exchange)
+        if exchange.question or exchange.heard:
+            self._exchanges.append(exchange)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -48,7 +49,8 @@ class History:
         """
         messages = [_message(pb.ROLE_SYSTEM, system_prompt)] if system_prompt else []
         for exchange in self._exchanges:
-            messages.append(_message(pb.ROLE_USER, exchange.question))
+            if exchange.question:
+                messages.append(_message(pb.ROLE_USER, exchange.question))
             if exchange.heard:
                 messages.append(_message(pb.ROLE_ASSISTANT, exchange.heard, exchange.interrupted))
         return [*messages, _message(pb.ROLE_USER, question)]

@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from voicemesh.metrics import STAGE_BUCKETS
+from voicemesh.v1 import dialog_pb2
 
 
 def _stage(name: str, text: str) -> Histogram:
@@ -24,3 +25,26 @@ SYNTHESIS_QUEUE = Gauge("voicemesh_reply_pieces_waiting", "Pieces that wait to b
 LATE_AUDIO = Counter(
     "voicemesh_reply_underruns_total", "Times that the speaker ran out of audio within a reply"
 )
+
+EAGER_REPLIES = Counter(
+    "voicemesh_eager_replies_total",
+    "Replies begun before the turn was over, by what became of it",
+    ["outcome"],
+)
+EAGER_WASTED_TOKENS = Counter(
+    "voicemesh_eager_wasted_tokens_total", "Tokens of discarded replies, as engines count", ["kind"]
+)
+EAGER_WASTED_AUDIO = Counter(
+    "voicemesh_eager_wasted_audio_seconds_total", "Speech synthesised for discarded replies"
+)
+
+OVERLAPS = Counter(
+    "voicemesh_overlaps_total", "What was said over a reply, by what it was taken for", ["verdict"]
+)
+FLOOR_MOVES = Counter("voicemesh_floor_moves_total", "Moves of the floor", ["transition", "reason"])
+
+
+def count_floor_move(change: dialog_pb2.FloorChange) -> None:
+    """Count how the floor has moved."""
+    name = dialog_pb2.FloorTransition.Name(change.transition)
+    FLOOR_MOVES.labels(name.removeprefix("FLOOR_TRANSITION_").lower(), change.reason).inc()

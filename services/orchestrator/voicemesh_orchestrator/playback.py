@@ -12,17 +12,20 @@ _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3000-\u303f\uff00-\uffef]")
 class Playback:
     """The play-out of one reply, in samples at the reply's rate.
 
-    Without reports audio is assumed to be played as it arrives, without a pause.
-    A report corrects the assumption. ``now_s`` is the monotonic clock.
+    Without reports audio is assumed to be played as it arrives, with no pause but
+    those that the client was asked for. A report corrects the assumption.
+    ``now_s`` is the monotonic clock.
     """
 
-    def __init__(self, rate_hertz: int) -> None:
-        """Nothing has been sent yet."""
+    def __init__(self, rate_hertz: int, reports: bool = False) -> None:
+        """``reports``: the client has promised reports, so nothing is heard before the first."""
         self._rate = rate_hertz
         self.sent = 0
         self._anchor_played = 0
         self._anchor_s = 0.0
         self._paused = False
+        self._reports = reports
+        self._reported = False
         self.underruns = 0
 
     def add(self, samples: int, now_s: float) -> None:
@@ -38,6 +41,22 @@ class Playback:
         self._anchor_played = max(0, min(played, self.sent))
         self._anchor_s = now_s
         self._paused = paused
+        self._reports = self._reported = True
+
+    def asked_to_pause(self, now_s: float) -> None:
+        """The client was asked to pause. One that reports will say when it has."""
+        if not self._reports and not self._paused:
+            self._anchor_played, self._anchor_s = self.played(now_s), now_s
+            self._paused = True
+
+    def asked_to_resume(self, now_s: float) -> None:
+        """The client was asked to go on. One that reports will say when it does."""
+        if not self._reports and self._paused:
+            self._anchor_s, self._paused = now_s, False
+
+    def heard(self, now_s: float) -> int:
+        """How many samples have certainly been heard; ``played`` may be an assumption."""
+        return 0 if self._reports and not self._reported else self.played(now_s)
 
     def played(self, now_s: float) -> int:
         """How many samples have left the speaker."""

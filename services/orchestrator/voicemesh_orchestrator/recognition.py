@@ -82,6 +82,7 @@ class Recognition:
         self._leave_beat: Callable[[], None] | None = None
         self._pending = bytearray()
         self._pending_first = 0
+        self._pending_echo = common_pb2.EchoEvidence()
         # The sample after the last that was passed on (sent or kept).
         self._next_sample = config.first_sample
         self._kept: deque[Said] = deque()
@@ -145,6 +146,9 @@ class Recognition:
         """More of the microphone. Waits while ASR is behind."""
         if not self._pending:
             self._pending_first = chunk.first_sample
+            self._pending_echo = chunk.echo
+        elif chunk.echo.likelihood < self._pending_echo.likelihood:
+            self._pending_echo = chunk.echo  # What is gathered holds something else as well.
         self._pending += chunk.audio
         if not self._may_wait(len(chunk.audio) // 2):
             self._flush()
@@ -179,6 +183,8 @@ class Recognition:
         if not self._pending:
             return
         chunk = common_pb2.AudioChunk(audio=bytes(self._pending), first_sample=self._pending_first)
+        if self._pending_echo.likelihood > 0:
+            chunk.echo.CopyFrom(self._pending_echo)
         self._pending.clear()
         self._pass_on(chunk, len(chunk.audio) // 2)
 

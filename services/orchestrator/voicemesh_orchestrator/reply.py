@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from voicemesh import tracing
 from voicemesh.aio import Channel, ChannelClosed, TaskSet
@@ -13,12 +14,14 @@ from voicemesh.errors import DeadlineExceeded, EngineError, InternalError, Voice
 from voicemesh.v1 import common_pb2, dialog_pb2, llm_pb2, tts_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.cutting import Piece, PieceCutter
-from voicemesh_orchestrator.early_stream import EarlyStream
 from voicemesh_orchestrator.generation import Generation
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.synthesis import Synthesis
 from voicemesh_orchestrator.timeline import Timeline
 from voicemesh_orchestrator.voice import Voice
+
+if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
+    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ class ReplyContext:
 
     settings: OrchestratorSettings
     conversation_id: str
-    llm: EarlyStream
+    llm: LanguageModelServiceAsyncStub
     synthesis: Synthesis | None
     """None for clients that want text only."""
     closing: TaskSet
@@ -39,7 +42,11 @@ class ReplyContext:
 
 
 class Reply:
-    """Runs one reply. ``run`` ends when the reply has been played, or raises why not."""
+    """Runs one reply. ``run`` ends when the reply has been played, or raises why not.
+
+    Nothing of it reaches the client before ``commit``; until then it is made and
+    held, its audio as much as may wait for the client.
+    """
 
     def __init__(
         self,
@@ -59,12 +66,40 @@ class Reply:
         self._pieces: Channel[Piece] = Channel(_MAX_PIECES)
         self._piece_ends: Channel[int] = Channel(_MAX_PIECES)
         self._failure: VoiceMeshError | None = None
+        self._generation: Generation | None = None
+        self._committed = asyncio.Event()
+        self.goodbye: asyncio.Task[None] | None = None
+        """Runs once the model is done: ends when its place is free again."""
 
-    async def run(self, request: llm_pb2.GenerationRequest) -> None:
-        """Answer ``request``; raises the VoiceMeshError of the stage that failed."""
+    @property
+    def committed(self) -> bool:
+        """Whether it is an answer, and no work on a turn that may not be over."""
+        return self._committed.is_set()
+
+    def commit(self, timeline: Timeline) -> None:
+        """The turn is over: what has been made of the reply is its answer.
+
+        ``timeline``: of the turn; from now on it goes on there.
+        """
+        timeline.adopt(self.timeline)
+        self.timeline = timeline
+        self._committed.set()
+        if self.text:
+            self._tell_text(self.text, 0)
+
+    def waste(self) -> None:
+        """It was made for nothing: count what it has cost."""
+        if self._generation is not None:
+            self._generation.waste()
+        if self._voice is not None:
+            metrics.EAGER_WASTED_AUDIO.inc(self._voice.received_s)
+
+    async def run(self, asked: llm_pb2.GenerationRequest | str) -> None:
+        """Answer a request, or say a text; raises the VoiceMeshError of the stage that failed."""
+        source = self._recite(asked) if isinstance(asked, str) else self._think(asked)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._think(request), name="think")
+                group.create_task(source, name="think")
                 if self._voice is not None and self._context.synthesis is not None:
                     group.create_task(self._speak(self._context.synthesis), name="speak")
                     group.create_task(self._play(self._voice), name="play")
@@ -74,9 +109,11 @@ class Reply:
                 error = error.exceptions[0]
             raise error from None
         if self._voice is None:
+            await self._committed.wait()
             self._tell_end(0)
 
     async def _play(self, voice: Voice) -> None:
+        await self._committed.wait()
         await voice.send_all()
         self._tell_end(voice.sent_samples)
         await voice.played_out()
@@ -86,10 +123,20 @@ class Reply:
         ended = dialog_pb2.ReplyEnded(char_count=len(self.text), sample_count=sample_count)
         self._context.tell(self.stamp, dialog_pb2.ConverseResponse(reply_ended=ended))
 
+    async def _recite(self, text: str) -> None:
+        """Say what needs no thinking."""
+        self._write(text)
+        self._finish_text()
+
+    def _finish_text(self) -> None:
+        for piece in self._cutter.finish():
+            self._queue(piece)
+        self._pieces.close()
+
     async def _think(self, request: llm_pb2.GenerationRequest) -> None:
         context = self._context
         target = context.settings.llm_target
-        generation = Generation(
+        generation = self._generation = Generation(
             context.llm, target, self.stamp, context.settings.deadlines, context.closing
         )
         with tracing.span("llm", context.conversation_id, self.stamp):
@@ -97,12 +144,10 @@ class Reply:
                 await generation.start(request)
                 await self._read_generation(generation)
             finally:
-                generation.close("turn")
+                self.goodbye = generation.close("turn")
         if not self.text.strip():
             raise EngineError("llm: the model gave an empty answer", stage=common_pb2.STAGE_LLM)
-        for piece in self._cutter.finish():
-            self._queue(piece)
-        self._pieces.close()
+        self._finish_text()
 
     async def _read_generation(self, generation: Generation) -> None:
         first = True
@@ -114,6 +159,7 @@ class Reply:
                 self.timeline.reach("llm_first_token")
                 self._write(event.delta.text)
             elif kind == "tool_call":
+                # Nor would it be run for a turn that may not be over.
                 log.warning("the model called a tool that was not offered")
             elif kind == "finished":
                 self.timeline.reach("llm_end")
@@ -122,10 +168,15 @@ class Reply:
 
     def _write(self, text: str) -> None:
         """More of the reply's text: to the client as it is, to synthesis in pieces."""
-        delta = dialog_pb2.ReplyText(text=text, first_char=len(self.text))
+        begin = len(self.text)
         self.text += text
         for piece in self._cutter.push(text):
             self._queue(piece)
+        if self.committed:
+            self._tell_text(text, begin)
+
+    def _tell_text(self, text: str, first_char: int) -> None:
+        delta = dialog_pb2.ReplyText(text=text, first_char=first_char)
         self._context.tell(self.stamp, dialog_pb2.ConverseResponse(reply_text=delta))
 
     def _queue(self, piece: Piece) -> None:
@@ -180,8 +231,11 @@ class Reply:
         self._failure = error
         self._piece_ends.close()
 
-    def heard_text(self) -> str:
-        """What of the reply the user has heard; for text-only clients all of it."""
+    def heard_text(self, ahead_s: float = 0.0) -> str:
+        """What of the reply the user has heard; for text-only clients all of it.
+
+        ``ahead_s``: and what will have been in so many seconds; negative: so long ago.
+        """
         if self._voice is None:
             return self.text.strip()
-        return self._voice.spoken.heard(self.text, self._voice.played())
+        return self._voice.heard_text(self.text, ahead_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from voicemesh.settings import Section, ServerSettings
+from voicemesh_orchestrator.floor_settings import FloorSettings, ProactiveSettings
 
 
 class Deadlines(Section):
@@ -84,6 +85,30 @@ class Cutting(Section):
         ge=20,
         le=1800,
         description="A piece is cut here at the latest, at a clause or a word.",
+    )
+
+
+class EagerSettings(Section):
+    """``[orchestrator.eager]``: answers that are begun while the end of a turn is awaited."""
+
+    enabled: bool = Field(
+        True,
+        description="Let model and synthesis begin at the first sign that a turn is over, on what "
+        "was understood so far. Nothing of it is heard before the turn is over, and nothing if "
+        "the user goes on.",
+    )
+    max_tries: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="Answers begun in one turn. Who pauses more often is thinking, and each costs.",
+    )
+    longest_speech_s: float = Field(
+        10.0,
+        gt=0,
+        le=600,
+        description="Seconds of speech after which nothing is begun early: long turns have many "
+        "pauses, and their prompts cost most.",
     )
 
 
@@ -187,4 +212,7 @@ class OrchestratorSettings(ServerSettings):
     )
     deadlines: Deadlines = Field(default_factory=Deadlines)
     cutting: Cutting = Field(default_factory=Cutting)
+    eager: EagerSettings = Field(default_factory=EagerSettings)
+    floor: FloorSettings = Field(default_factory=FloorSettings)
+    proactive: ProactiveSettings = Field(default_factory=ProactiveSettings)
     recorder: RecorderSettings = Field(default_factory=RecorderSettings)

@@ -23,6 +23,11 @@ class Timeline:
         """Note a step; the first time counts."""
         self._steps.setdefault(step, time.monotonic() if at_s is None else at_s)
 
+    def adopt(self, other: Timeline) -> None:
+        """The steps of work that was begun before it belonged to this turn."""
+        for step, at_s in other._steps.items():
+            self.reach(step, at_s)
+
     def between(self, first: str, second: str) -> float | None:
         """Seconds from one step to another; None where one was not reached."""
         if first in self._steps and second in self._steps:

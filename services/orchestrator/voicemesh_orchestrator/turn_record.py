@@ -26,6 +26,13 @@ class TurnRecord:
     voice: Voice | None = None
     error: VoiceMeshError | None = None
 
+    def user_fell_silent(self, last_voiced_s: float, final_text_s: float, now_s: float) -> None:
+        """The spoken turn is over; times are of the monotonic clock, in seconds."""
+        self.timeline.origin_s = last_voiced_s
+        self.timeline.reach("last_voiced", last_voiced_s)
+        self.timeline.reach("asr_final", final_text_s)
+        self.timeline.reach("endpoint", now_s)
+
     def heard_text(self, completed: bool) -> str:
         """What of the reply counts as heard."""
         if self.reply is None:

@@ -28,8 +28,13 @@ class Voice:
         lead_ms: int,
         ahead_ms: int,
         send: Callable[[dialog_pb2.ReplyAudio], None],
+        reports: bool = False,
     ) -> None:
-        """``ahead_ms``: how much may wait here before synthesis must pause."""
+        """``ahead_ms``: how much may wait here before synthesis must pause.
+
+        ``reports``: the client has promised to report playback.
+        """
+        self._rate = rate_hertz
         self._lead = rate_hertz * lead_ms // 1000
         self._ahead = rate_hertz * ahead_ms // 1000
         # Whoever asks for more only stores the reply and cannot run dry.
@@ -42,7 +47,8 @@ class Voice:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._playback = Playback(rate_hertz)
+        self._held = False
+        self._playback = Playback(rate_hertz, reports)
         self.spoken = SpokenText()
 
     @property
@@ -54,6 +60,11 @@ class Voice:
     def received_samples(self) -> int:
         """The samples that have come from synthesis."""
         return self._received
+
+    @property
+    def received_s(self) -> float:
+        """The same in seconds."""
+        return self._received / self._rate
 
     def add(self, audio: bytes, span: common_pb2.TextSpan) -> None:
         """More audio of the reply and the text that it says."""
@@ -81,9 +92,22 @@ class Voice:
         self._playback.report(report.played_samples, report.paused, time.monotonic())
         self._news.set()
 
-    def played(self) -> int:
-        """The samples that have left the speaker, as far as is known."""
-        return self._playback.played(time.monotonic())
+    def hold(self) -> None:
+        """Send nothing: the client was asked to pause."""
+        self._held = True
+        self._playback.asked_to_pause(time.monotonic())
+        self._news.set()
+
+    def release(self) -> None:
+        """Go on where it was held."""
+        self._held = False
+        self._playback.asked_to_resume(time.monotonic())
+        self._news.set()
+
+    def heard_text(self, text: str, ahead_s: float = 0.0) -> str:
+        """What of the reply's ``text`` has been heard, or will have been ``ahead_s`` from now."""
+        heard = self._playback.heard(time.monotonic()) + int(ahead_s * self._rate)
+        return self.spoken.heard(text, max(0, min(heard, self._playback.sent)))
 
     def drop_waiting(self) -> None:
         """Forget what has not been sent; something else will be said instead."""
@@ -99,7 +123,7 @@ class Voice:
             self._news.clear()
             now = time.monotonic()
             delay: float | None = None
-            if self._waiting:
+            if self._waiting and not self._held:
                 # It may go once its beginning is within the lead.
                 delay = self._playback.seconds_until(self._playback.sent - self._lead, now)
                 if delay == 0:

@@ -1,0 +1,113 @@
+"""What the turn machine decides: effects that the conversation carries out, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voicemesh.errors import VoiceMeshError
+from voicemesh.v1 import dialog_pb2 as pb
+from voicemesh.v1.common_pb2 import Stamp
+
+
+@dataclass(frozen=True)
+class Speculate:
+    """Begin to answer ``question`` under ``stamp``, unheard: the turn may not be over."""
+
+    stamp: Stamp
+    question: str
+
+
+@dataclass(frozen=True)
+class Discard:
+    """What was begun unheard under ``stamp`` is of no use."""
+
+    stamp: Stamp
+    reason: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What was begun unheard under ``stamp`` is the answer to ``question``."""
+
+    stamp: Stamp
+    question: str
+
+
+@dataclass(frozen=True)
+class StartReply:
+    """Answer ``question`` under ``stamp``."""
+
+    stamp: Stamp
+    question: str
+
+
+@dataclass(frozen=True)
+class Say:
+    """Say ``text`` under ``stamp``; nobody has asked."""
+
+    stamp: Stamp
+    text: str
+
+
+@dataclass(frozen=True)
+class HoldReply:
+    """Somebody may be interrupting: pause the reply of ``stamp``, or make it quieter."""
+
+    stamp: Stamp
+    duck: bool
+
+
+@dataclass(frozen=True)
+class ResumeReply:
+    """It was no interruption: the reply of ``stamp`` goes on where it was held."""
+
+    stamp: Stamp
+    reason: str
+
+
+@dataclass(frozen=True)
+class StopReply:
+    """Stop the reply of ``stamp``: whatever of it is under way is void."""
+
+    stamp: Stamp
+    reason: str
+
+
+@dataclass(frozen=True)
+class Apologise:
+    """Say that something went wrong; the turn of ``stamp`` ends with ``error``."""
+
+    stamp: Stamp
+    error: VoiceMeshError
+
+
+@dataclass(frozen=True)
+class EndTurn:
+    """The turn of ``stamp`` is over."""
+
+    stamp: Stamp
+    outcome: pb.TurnOutcome.ValueType
+
+
+@dataclass(frozen=True)
+class MoveFloor:
+    """The floor has moved."""
+
+    state: pb.FloorState.ValueType
+    transition: pb.FloorTransition.ValueType
+    reason: str = ""
+
+
+Effect = (
+    Speculate
+    | Discard
+    | Commit
+    | StartReply
+    | Say
+    | HoldReply
+    | ResumeReply
+    | StopReply
+    | Apologise
+    | EndTurn
+    | MoveFloor
+)

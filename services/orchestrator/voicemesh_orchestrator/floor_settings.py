@@ -1,0 +1,89 @@
+"""``[orchestrator.floor]`` and ``[orchestrator.proactive]``: who may speak when."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from voicemesh.settings import Section
+
+PolicyName = Literal["stop", "pause", "duck", "ignore"]
+
+
+class FloorSettings(Section):
+    """``[orchestrator.floor]``: what happens when somebody speaks while the robot does."""
+
+    interruption_policy: PolicyName = Field(
+        "pause",
+        description="stop: the reply ends at the first sound. pause: it pauses until it is clear "
+        "what was meant. duck: it gets quieter until then. ignore: it goes on, and what was said "
+        "is answered afterwards. A command to be quiet always wins. A client may choose for its "
+        "conversation.",
+    )
+    min_words: int = Field(
+        2,
+        ge=1,
+        le=10,
+        description="So many words over a reply interrupt it. One alone is often a noise that "
+        "was taken for a word.",
+    )
+    min_characters: int = Field(
+        2, ge=1, le=20, description="The same for Chinese, where a character counts as a word."
+    )
+    hard_stop_phrases: tuple[str, ...] = Field(
+        (),
+        max_length=100,
+        description="Commands to be quiet beside the usual ones, such as the robot's own.",
+    )
+    backchannel_phrases: tuple[str, ...] = Field(
+        (),
+        max_length=100,
+        description="Sounds of listening beside the usual ones: they interrupt nothing.",
+    )
+    resume_after_ms: int = Field(
+        1_750,
+        ge=200,
+        le=10_000,
+        description="The reply goes on when nothing was understood for so many milliseconds. "
+        "Longer than a recogniser needs for two words.",
+    )
+    duck_volume: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="The volume of a reply that is ducked, as a share of the usual one: quiet "
+        "enough to speak over, loud enough to follow.",
+    )
+    longest_user_turn_s: float = Field(
+        0.0,
+        ge=0,
+        le=600,
+        description="Seconds after which the robot takes the floor from a user who does not stop "
+        "speaking, and answers what was said so far. 0: never.",
+    )
+
+
+class ProactiveSettings(Section):
+    """``[orchestrator.proactive]``: what the robot says without being asked. Off by default."""
+
+    greeting: str = Field(
+        "", max_length=2000, description="Said when a conversation begins. Empty: nothing."
+    )
+    silence_prompt: str = Field(
+        "",
+        max_length=2000,
+        description="Said once when nobody has spoken for silence_prompt_after_s. Empty: nothing.",
+    )
+    silence_prompt_after_s: float = Field(
+        30.0, gt=0, le=86_400, description="Seconds of silence before silence_prompt."
+    )
+    goodbye: str = Field(
+        "", max_length=2000, description="Said before the robot falls asleep. Empty: nothing."
+    )
+    sleep_after_s: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="Seconds of silence after which the robot is told to fall asleep. 0: never.",
+    )
