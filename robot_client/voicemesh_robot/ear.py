@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh.workers import ThreadWorker
+from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
+from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_vad import LocalVad
 from voicemesh_robot.microphone import Gap, Microphone
 from voicemesh_robot.sources import Heard, Sound
@@ -17,9 +20,26 @@ from voicemesh_robot.speech_gate import LONGEST_SILENCE_S, GateTimes, SpeechGate
 OnSpeech = Callable[[int], None]
 
 
-def _judgements(vad: LocalVad, frames: Samples) -> list[bool]:
-    """The judgement of each row."""
-    return [vad.is_speech(frame) for frame in frames]
+@dataclass(frozen=True)
+class _Judged:
+    """A frame without echo, and what it was taken for."""
+
+    frame: Samples
+    is_speech: bool
+    echo: Evidence
+
+
+def _judgements(
+    vad: LocalVad, echo: EchoGuard | None, frames: Samples, first_sample: int
+) -> list[_Judged]:
+    """The judgement of each row; ``first_sample`` on the microphone's own count."""
+    judged: list[_Judged] = []
+    for frame in frames:
+        clean = frame if echo is None else echo.clean(frame, first_sample)
+        evidence = NO_ECHO if echo is None else echo.evidence
+        judged.append(_Judged(clean, vad.is_speech(clean), evidence))
+        first_sample += len(frame)
+    return judged
 
 
 class Ear:
@@ -41,12 +61,16 @@ class Ear:
         first_sample: int | None = None,
         chunk_samples: int = 0,
         on_speech: OnSpeech = lambda begin: None,
+        echo: EchoGuard | None = None,
     ) -> None:
         """``first_sample`` None: the microphone's own count.
 
         ``worker`` runs ``vad``. ``chunk_samples``: sounds are sent in pieces of at
-        least this length; 0: as they come.
+        least this length; 0: as they come. ``echo`` takes the robot's own voice out.
         """
+        self._echo = echo
+        self.evidence = NO_ECHO
+        """What is known of the robot's own voice in the newest frame."""
         microphone.skip()
         self.first_sample = microphone.position if first_sample is None else first_sample
         """Where listening begins, on this ear's count."""
@@ -123,10 +147,23 @@ class Ear:
         self._rest = pending[count * size :]
         if count:
             frames = pending[: count * size].reshape(count, size)
-            speech = await self._worker.run(_judgements, self._vad, frames)
-            for frame, is_speech in zip(frames, speech, strict=True):
-                out += self._gate.push(frame, is_speech)
+            if self._echo is not None:
+                self._echo.arrived(self._microphone.position)
+            # On the microphone's count, whatever this ear's own is.
+            first = self._gate.position + self._base
+            judged = await self._worker.run(_judgements, self._vad, self._echo, frames, first)
+            for one in judged:
+                self.evidence = one.echo
+                out += self._known(self._gate.push(one.frame, one.is_speech))
         return out
+
+    def _known(self, items: list[Heard]) -> list[Heard]:
+        """The same with what is known of the robot's own voice in them."""
+        if self.evidence is NO_ECHO:
+            return items
+        return [
+            replace(item, echo=self.evidence) if isinstance(item, Sound) else item for item in items
+        ]
 
     def _coalesced(self, items: list[Heard]) -> list[Heard]:
         """Short sounds joined; whatever follows them lets them go."""
@@ -145,6 +182,6 @@ class Ear:
         if not self._pending:
             return []
         joined = np.concatenate([sound.samples for sound in self._pending])
-        sound = Sound(self._pending[0].first_sample, joined)
+        sound = Sound(self._pending[0].first_sample, joined, self._pending[-1].echo)
         self._pending.clear()
         return [sound]

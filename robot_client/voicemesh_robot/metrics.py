@@ -10,6 +10,13 @@ DEVICE_EVENTS = Counter(
 UNDERRUNS = Counter(
     "voicemesh_robot_speaker_underruns_total", "Times that the speaker ran out of its buffers"
 )
+ECHO_DELAY = Gauge("voicemesh_robot_echo_delay_seconds", "From play-out to the microphone")
+ECHO_RETURN_LOSS = Gauge(
+    "voicemesh_robot_echo_return_loss_db", "How much weaker the echo arrives than it was played"
+)
+ECHO_CANCELLED = Gauge(
+    "voicemesh_robot_echo_cancelled_db", "How much weaker the echo is after the canceller"
+)
 LOCAL_PAUSES = Counter(
     "voicemesh_robot_local_pauses_total", "Pauses of playback because somebody spoke"
 )

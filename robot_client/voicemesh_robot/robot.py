@@ -8,10 +8,12 @@ from voicemesh.v1 import common_pb2, robot_pb2
 from voicemesh.workers import ThreadWorker
 from voicemesh_robot import metrics
 from voicemesh_robot.clock import Clock, MonotonicClock
-from voicemesh_robot.devices.choice import choose_microphone, choose_speaker
+from voicemesh_robot.devices.choice import choose_microphone, choose_speaker, hears_a_room
 from voicemesh_robot.devices.device import InputDevice, OutputDevice
 from voicemesh_robot.devices.portaudio import PortAudio
 from voicemesh_robot.ear import Ear
+from voicemesh_robot.echo.evidence import echo_message
+from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_pause import LocalPause
 from voicemesh_robot.local_vad import LocalVad, make_local_vad
 from voicemesh_robot.microphone import Microphone, Notice, Observe, to_log
@@ -42,8 +44,16 @@ class Robot:
             self.clock,
             self._noticed,
         )
+        is_file = microphone is None and not hears_a_room(settings)
+        self.echo: EchoGuard | None = None
+        """Keeps the robot from hearing itself; None: nobody has to."""
+        if settings.echo.wanted_for(self.microphone.name, is_file):
+            self.echo = EchoGuard(Microphone.rate_hertz, settings.echo.times(), self.clock)
         self.speaker = Speaker(
-            speaker or choose_speaker(settings, portaudio, self.clock), self.clock, self._noticed
+            speaker or choose_speaker(settings, portaudio, self.clock),
+            self.clock,
+            self._noticed,
+            None if self.echo is None else self.echo.reference,
         )
         self.local_pause = LocalPause(
             self.speaker,
@@ -55,6 +65,8 @@ class Robot:
 
     def _noticed(self, notice: Notice) -> None:
         metrics.DEVICE_EVENTS.labels(notice.kind).inc()
+        if notice.kind == "back" and self.echo is not None:
+            self.echo.reset()
         self._observe(notice)
 
     async def ear(self, on_speech: Callable[[int], None], first_sample: int | None = None) -> Ear:
@@ -77,6 +89,7 @@ class Robot:
             first_sample=first_sample,
             chunk_samples=Microphone.rate_hertz * settings.chunk_duration_ms // 1000,
             on_speech=on_speech,
+            echo=self.echo,
         )
 
     def microphone_sample(self) -> int:
@@ -92,6 +105,11 @@ class Robot:
         """Fall silent; goes on only when it is told to."""
         self.local_pause.overruled()
         self.speaker.pause()
+
+    def duck(self, volume: float) -> None:
+        """Play more quietly: a local pause ends, because the mesh wants to be heard."""
+        self.resume()
+        self.speaker.duck(volume)
 
     def resume(self) -> None:
         """Go on playing."""
@@ -121,6 +139,7 @@ class Robot:
             speaker=self.speaker.name,
             playback=self.report(),
             facts=self.settings.facts,
+            echo=None if self.echo is None else echo_message(self.echo.evidence),
         )
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from voicemesh.settings import ServerSettings
+from voicemesh_robot.echo.settings import EchoSettings
 from voicemesh_robot.local_vad import VadType
 
 
@@ -127,7 +128,7 @@ class RobotSettings(ServerSettings):
     pause_on_speech: bool = Field(
         True,
         description="Pause playback at once when the user begins to speak, before the mesh has "
-        "decided. Switch it off where the microphone hears the speaker.",
+        "decided. Switch it off where the robot still hears itself, see [robot.echo].",
     )
     resume_after_ms: int = Field(
         900,
@@ -135,6 +136,9 @@ class RobotSettings(ServerSettings):
         le=10_000,
         description="How long such a pause lasts in ms when the mesh does not stop the reply. "
         "Longer than the mesh takes to notice speech.",
+    )
+    echo: EchoSettings = Field(
+        default_factory=EchoSettings, description="The robot's own voice in its microphone."
     )
     facts: dict[str, str] = Field(
         default_factory=dict,

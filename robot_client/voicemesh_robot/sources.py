@@ -19,6 +19,7 @@ from voicemesh.audio import Samples
 from voicemesh.errors import VoiceMeshError
 from voicemesh_robot.audio_file import SPEECH_RATE_HERTZ, AudioFile
 from voicemesh_robot.clock import Clock
+from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
 from voicemesh_robot.voiced import VoicedJudge
 
 FRAME_MS = 20
@@ -34,6 +35,8 @@ class Sound:
 
     first_sample: int
     samples: Samples
+    echo: Evidence = NO_ECHO
+    """What is known of the robot's own voice in it, as of its last sample."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.clock import Clock
 from voicemesh_robot.devices.device import DeviceLost, Output, OutputDevice
+from voicemesh_robot.echo.reference import PlayedReference
 from voicemesh_robot.microphone import (
     FIRST_BACKOFF_S,
     LONGEST_BACKOFF_S,
@@ -30,8 +31,18 @@ _NOTHING: Samples = np.zeros(0, dtype=np.int16)
 class Speaker:
     """Opens the device with the first reply; it stays open until ``close``."""
 
-    def __init__(self, device: OutputDevice, clock: Clock, observe: Observe = to_log) -> None:
-        """Nothing is opened yet. ``observe`` is told of loss and return."""
+    def __init__(
+        self,
+        device: OutputDevice,
+        clock: Clock,
+        observe: Observe = to_log,
+        reference: PlayedReference | None = None,
+    ) -> None:
+        """Nothing is opened yet. ``observe`` is told of loss and return.
+
+        ``reference`` is told what leaves the speaker, silence and all.
+        """
+        self._reference = reference
         self._device = device
         self._clock = clock
         self._observe = observe
@@ -82,12 +93,18 @@ class Speaker:
             if self._output is None:
                 self._loop = asyncio.get_running_loop()
                 output = await self._device.open()
+                if self._reference is not None:
+                    self._reference.restart(output.rate_hertz)
                 output.start(self._take, self._lost)
                 self._output = output
 
     def _take(self, count: int, latency_s: float) -> Samples:
         queue = self._queue
-        return _NOTHING if queue is None else queue.take(count, latency_s)
+        heard_s = self._clock.now() + latency_s
+        samples = _NOTHING if queue is None else queue.take(count, latency_s)
+        if self._reference is not None:
+            self._reference.push(samples, count, heard_s)
+        return samples
 
     async def begin(
         self,
@@ -132,6 +149,11 @@ class Speaker:
         if self._queue is not None and self.playing:
             self._queue.pause()
             self._wake()
+
+    def duck(self, volume: float) -> None:
+        """Play more quietly within one buffer, until ``resume``."""
+        if self._queue is not None:
+            self._queue.duck(volume)
 
     def resume(self) -> None:
         """Go on where it paused."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from voicemesh.checks import Check, sections
 from voicemesh.commands.frame import Command, write_json
 from voicemesh.errors import InvalidArgument, SettingsError
+from voicemesh.registry import installed
 from voicemesh.settings import Settings
 from voicemesh.sophon.checks import finding_checks
 from voicemesh.sophon.chip_report import report
@@ -26,6 +27,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tpu",
         action="store_true",
         help="try the Sophgo chips out instead: open each, launch a net, load the chosen engines",
+    )
+    parser.add_argument(
+        "--audio",
+        action="store_true",
+        help="try the microphone and the speaker out instead: play a chirp, measure its level, "
+        "delay and echo return loss",
     )
     parser.add_argument(
         "--report",
@@ -69,12 +76,23 @@ def _chips(
     return {"placement": placement, **chips} if placement else chips
 
 
+def _audio(settings: Settings) -> dict[str, list[Check]]:
+    """What can be heard of the robot in its own microphone."""
+    looks = installed("voicemesh.audio_checks")
+    if not looks:
+        missing = Check("sound", "fail", "nothing here has a sound", "install voicemesh-robot")
+        return {"sound": [missing]}
+    return {heading: look(settings) for heading, look in looks.items()}
+
+
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     found = {"settings": [_settings_check(options.settings_error, settings)]}
     if options.report is not None and not options.tpu:
         raise InvalidArgument("--report is about the chips; add --tpu", field="--report")
     if options.tpu:
         found |= _chips(options, settings, found["settings"])
+    elif options.audio:
+        found |= _audio(settings)
     else:
         found |= {heading: checks for heading, checks in sections(settings) if checks}
     if options.json:

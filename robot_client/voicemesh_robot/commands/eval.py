@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -16,6 +17,8 @@ from voicemesh.v1 import common_pb2
 from voicemesh_robot.audio_file import AudioFile
 from voicemesh_robot.evaluation.chips import replay as chips
 from voicemesh_robot.evaluation.chips.profiles import load_profiles
+from voicemesh_robot.evaluation.turns import evaluate as turns
+from voicemesh_robot.evaluation.turns.report import report
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,27 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     replay.add_argument("--box", help="only this box, such as SE9-16")
     replay.add_argument("--report", type=Path, metavar="FILE", help="write the report here as well")
     replay.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    measured = kinds.add_parser(
+        "turns",
+        help="how well turns are taken: waits, cut-offs, interruptions, response",
+        description="Measures the ends of turns, interruptions and responses on utterances that "
+        "are made here. The full measurement takes about a quarter of an hour.",
+    )
+    measured.add_argument(
+        "--material",
+        type=Path,
+        metavar="FOLDER",
+        help="WAV files, each with a JSON of its words and their times beside it; measures the "
+        "ends of turns on these instead",
+    )
+    measured.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    measured.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the report here as well"
+    )
+    measured.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="draw every conversation into this folder"
+    )
+    measured.add_argument("--quick", action="store_true", help="a small part of everything")
 
 
 def _at_least_one(text: str) -> int:
@@ -85,8 +109,23 @@ async def _replay_chips(options: argparse.Namespace) -> int:
     return 0 if all(r.within_bar for r in replayed) else 1
 
 
+async def _evaluate_turns(options: argparse.Namespace) -> int:
+    scope = replace(turns.QUICK if options.quick else turns.Scope(), material=options.material)
+    figures = await turns.evaluate(scope, options.pictures, _say)
+    text = "\n".join(report(figures))
+    _say(text)
+    if options.report is not None:
+        write(options.report, text)
+    if options.json is not None:
+        write(options.json, figures.as_json())
+    return 0 if all(met is not False for _, _, _, met in figures.bars()) else 1
+
+
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    return uvloop.run(_replay_chips(options))
+    return uvloop.run(_KINDS[options.kind](options))
+
+
+_KINDS = {"chips": _replay_chips, "turns": _evaluate_turns}
 
 
 COMMAND = Command("eval", "measured reports on the mesh itself", _add_arguments, _run)

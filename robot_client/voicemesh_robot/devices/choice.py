@@ -24,6 +24,11 @@ def _is_file(wanted: str) -> bool:
     return Path(wanted).suffix.lower() in _AUDIO_FILES
 
 
+def hears_a_room(settings: RobotSettings) -> bool:
+    """Whether the microphone that is named is one, and no file or nothing."""
+    return settings.microphone != NO_DEVICE and not _is_file(settings.microphone)
+
+
 def choose_microphone(settings: RobotSettings, portaudio: PortAudio, clock: Clock) -> InputDevice:
     """The microphone that ``robot.microphone`` names; it is not opened."""
     wanted = settings.microphone

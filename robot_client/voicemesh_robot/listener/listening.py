@@ -19,6 +19,7 @@ from voicemesh.errors import (
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_robot.ear import Ear
+from voicemesh_robot.echo.evidence import echo_message
 from voicemesh_robot.robot import Robot
 from voicemesh_robot.sources import EndOfSpeech, Heard, Silence, Sound
 
@@ -34,7 +35,9 @@ Response = asr_pb2.StreamingRecognizeResponse
 def chunk_of(sound: Sound) -> common_pb2.AudioChunk:
     """A sound as it crosses the wire."""
     audio = sound.samples.astype("<i2", copy=False).tobytes()
-    return common_pb2.AudioChunk(audio=audio, first_sample=sound.first_sample)
+    return common_pb2.AudioChunk(
+        audio=audio, first_sample=sound.first_sample, echo=echo_message(sound.echo)
+    )
 
 
 def silence_of(silence: Silence) -> common_pb2.SilenceChunk:

@@ -19,6 +19,8 @@ from voicemesh_asr.hearing import Hearing, Send
 from voicemesh_asr.stream_plan import StreamPlan, check_phrases
 
 MAX_SILENCE_S = 10
+OWN_VOICE = 0.9
+"""Sound that is as likely as this the robot's own voice alone is heard as silence."""
 
 MakeHearing = Callable[[StreamPlan, Send], Hearing]
 
@@ -133,7 +135,10 @@ class RecognitionStream:
     async def _audio(self, chunk: common_pb2.AudioChunk) -> None:
         count = check_chunk(chunk, self._next_sample, self._plan.rate_hertz, "audio")
         self._next_sample += count
-        await self._hearing.hear(self._resampler.push(pcm16(chunk.audio)))
+        samples = pcm16(chunk.audio)
+        if chunk.echo.likelihood >= OWN_VOICE:
+            samples = np.zeros_like(samples)
+        await self._hearing.hear(self._resampler.push(samples))
 
     async def _silence(self, silence: common_pb2.SilenceChunk) -> None:
         longest = MAX_SILENCE_S * self._plan.rate_hertz

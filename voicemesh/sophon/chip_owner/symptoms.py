@@ -104,8 +104,8 @@ SYMPTOMS = (
     ),
     Symptom(
         r"wrong gdma type",
-        "the BM1684X simulator cannot hold two models in one engine each",
-        "load all files of a chip together",
+        "the BM1684X simulator has mixed models of one process up",
+        "give each service a simulated chip of its own (devices.simulated_chips)",
     ),
     Symptom(
         r"bm_thread_sync|sync fail|api timeout|bm_send_api failed|tpu[- ]?hang",

@@ -8,7 +8,8 @@ reply goes on whatever is heard, which is harder than on a robot that falls sile
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -16,12 +17,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import FULL_SCALE, Samples, linear16
+from voicemesh.channels import open_channel
+from voicemesh.v1 import asr_pb2 as pb
+from voicemesh.v1 import common_pb2
+from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_robot.echo.canceller import EchoCanceller, EchoTimes
 from voicemesh_robot.evaluation.turns.acoustics import Room, active_level
 from voicemesh_robot.evaluation.turns.speech import RATE_HERTZ, Voice, speak
 from voicemesh_robot.local_vad import LocalVad, make_local_vad
-from voicemesh_robot.sources import Heard
+from voicemesh_robot.sources import Heard, Silence, Sound
 from voicemesh_robot.speech_gate import GateTimes, SpeechGate
 
 ECHO_DB = (-12.0, -6.0, 0.0)
@@ -47,6 +52,8 @@ _EARLIEST_S, _REACTION_S = 1.2, 0.6
 _USER_DBFS = (-32.0, -22.0)
 _PLAYED_DB = (-12.0, 0.0)
 _NOISE_DB = -35.0
+_VAD_LEVEL = 2  # The robot's default.
+_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -166,21 +173,64 @@ def taken(trial: EchoTrial, noticed: Sequence[int]) -> bool:
     return any(trial.user.start < sample <= last for sample in noticed)
 
 
+async def understood(target: str, run: EarRun) -> list[int]:
+    """Where the recogniser at ``target`` takes what the robot sends for words: sample by sample."""
+    config = pb.StreamingRecognitionConfig(audio_format=linear16(RATE_HERTZ), interim_results=True)
+
+    async def requests() -> AsyncIterator[pb.StreamingRecognizeRequest]:
+        yield pb.StreamingRecognizeRequest(streaming_config=config)
+        for heard in run.heard:
+            match heard:
+                case Sound(first_sample, samples):
+                    for at in range(0, len(samples), RATE_HERTZ):
+                        audio = samples[at : at + RATE_HERTZ].tobytes()
+                        chunk = common_pb2.AudioChunk(first_sample=first_sample + at, audio=audio)
+                        yield pb.StreamingRecognizeRequest(audio=chunk)
+                case Silence(first_sample, sample_count):
+                    silence = common_pb2.SilenceChunk(
+                        first_sample=first_sample, sample_count=sample_count
+                    )
+                    yield pb.StreamingRecognizeRequest(silence=silence)
+
+    async with open_channel(target) as channel:
+        responses = SpeechRecognizerServiceStub(channel).StreamingRecognize(
+            requests(), timeout=_TIMEOUT_S
+        )
+        return [
+            response.turn_event.sample
+            async for response in responses
+            if response.turn_event.transcript.text
+        ]
+
+
 async def measure(
-    interruptions: Sequence[str], count: int, times: EchoTimes | None, seed: int = 1
+    interruptions: Sequence[str],
+    count: int,
+    times: EchoTimes | None,
+    seed: int = 1,
+    recogniser: str = "",
 ) -> EchoFigures:
     """Figures of ``count`` replies without, and as many with an interruption, for each level.
 
-    Speech counts where the robot itself notices it: there its playback pauses. An
-    interruption that is noticed before the user speaks counts as not taken.
+    Speech counts where the robot itself notices it: there its playback pauses. With the
+    address of a ``recogniser`` it counts where that one understands a word of it, which
+    is what stops a reply. An interruption that is noticed before the user speaks counts
+    as not taken. The work between two trials goes on in a thread.
     """
+
+    async def noticed(trial: EchoTrial) -> list[int]:
+        vad = make_local_vad("silero", _VAD_LEVEL)
+        run = await asyncio.to_thread(listen, trial, vad, times)
+        return await understood(recogniser, run) if recogniser else run.begins
+
     alone = await make_trials(interruptions, count, interrupted=False, seed=seed)
     interrupted = await make_trials(
         interruptions, count * len(ECHO_DB), interrupted=True, seed=seed
     )
-    wrong = sum(bool(listen(trial, make_local_vad("silero", 2), times).begins) for trial in alone)
+    wrong = 0
+    for trial in alone:
+        wrong += bool(await noticed(trial))
     right = {f"{level:g}": 0 for level in ECHO_DB}
     for trial in interrupted:
-        run = listen(trial, make_local_vad("silero", 2), times)
-        right[f"{trial.echo_db:g}"] += taken(trial, run.begins)
+        right[f"{trial.echo_db:g}"] += taken(trial, await noticed(trial))
     return EchoFigures(100 * wrong / count, {level: n / count for level, n in right.items()})

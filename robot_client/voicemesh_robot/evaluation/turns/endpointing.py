@@ -6,14 +6,17 @@ hears them and the figures are those of real time.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import grpc.aio
 import numpy as np
 
 from voicemesh.audio import linear16
 from voicemesh.channels import open_channel
+from voicemesh.errors import from_rpc
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
@@ -71,12 +74,24 @@ class Outcome:
 
 
 async def listen(
-    target: str, utterances: Sequence[Utterance], options: pb.TurnDetectorOptions
+    target: str,
+    utterances: Sequence[Utterance],
+    options: pb.TurnDetectorOptions,
+    at_once: int = 1,
 ) -> list[Outcome]:
-    """What the recogniser at ``target`` makes of each utterance, with this turn detector."""
+    """What the recogniser at ``target`` makes of each utterance, with this turn detector.
+
+    ``at_once`` utterances are heard at the same time.
+    """
+    places = asyncio.Semaphore(at_once)
     async with open_channel(target) as channel:
         stub: SpeechRecognizerServiceAsyncStub = SpeechRecognizerServiceStub(channel)
-        return [await _listen(stub, utterance, options) for utterance in utterances]
+
+        async def one(utterance: Utterance) -> Outcome:
+            async with places:
+                return await _listen(stub, utterance, options)
+
+        return list(await asyncio.gather(*map(one, utterances)))
 
 
 async def _listen(
@@ -84,14 +99,20 @@ async def _listen(
 ) -> Outcome:
     decisions: list[Decision] = []
     eager: list[int] = []
-    responses = stub.StreamingRecognize(_requests(utterance, options), timeout=_TIMEOUT_S)
-    async for response in responses:
-        event = response.turn_event
-        match event.type:
-            case pb.TURN_EVENT_TYPE_EAGER_END_OF_TURN:
-                eager.append(event.sample)
-            case pb.TURN_EVENT_TYPE_END_OF_TURN if event.transcript.text:
-                decisions.append(Decision(event.sample, event.reason, event.transcript.text))
+    responses = stub.StreamingRecognize(
+        _requests(utterance, options), timeout=_TIMEOUT_S, wait_for_ready=True
+    )
+    try:
+        async for response in responses:
+            event = response.turn_event
+            match event.type:
+                case pb.TURN_EVENT_TYPE_EAGER_END_OF_TURN:
+                    eager.append(event.sample)
+                case pb.TURN_EVENT_TYPE_END_OF_TURN if event.transcript.text:
+                    text = event.transcript.text
+                    decisions.append(Decision(event.sample, event.reason, text))
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc(error, common_pb2.STAGE_ASR) from None
     return Outcome(utterance, decisions, eager)
 
 

@@ -59,6 +59,8 @@ class Script:
     mandarin: tuple[str, ...]
     backchannels: tuple[str, ...]
     interruptions: tuple[str, ...]
+    questions: tuple[str, ...]
+    long_questions: tuple[str, ...]
 
 
 def load_script() -> Script:

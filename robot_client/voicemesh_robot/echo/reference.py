@@ -1,0 +1,127 @@
+"""What left the speaker, for whoever looks for it in the microphone."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+
+from voicemesh.audio import Samples, StreamResampler
+
+_KEPT_S = 4.0
+"""Longer than a busy machine reads behind what is played."""
+# The lateness of callbacks is told from the lateness of sound by the smallest of a while.
+_WINDOW_S = 1.0
+# Smaller changes between the two clocks are jitter and drift, which the filter follows.
+_TOLERANCE_S = 0.03
+# What is read lies so much later than what was played at that moment, so that jitter
+# never makes an echo come before its cause.
+SLACK_S = 0.02
+
+
+class SampleClock:
+    """Maps the samples of a device to moments, given late news of both.
+
+    Whoever tells that samples have come is late, sometimes very, but never early: so
+    the smallest lag of the last second counts. Samples that are lost make all later
+    ones lag, which moves the map once the second is over.
+    """
+
+    def __init__(self, rate_hertz: int) -> None:
+        """``rate_hertz`` of the device's samples."""
+        self._rate = rate_hertz
+        self._lags: deque[tuple[float, float]] = deque()  # Moment and lag; lags rise.
+
+    def push(self, position: int, at_s: float) -> None:
+        """The sample before ``position`` ended at ``at_s`` seconds or sooner."""
+        lag = at_s - position / self._rate
+        while self._lags and self._lags[-1][1] >= lag:
+            self._lags.pop()
+        self._lags.append((at_s, lag))
+        while self._lags[0][0] < at_s - _WINDOW_S:
+            self._lags.popleft()
+
+    @property
+    def known(self) -> bool:
+        """Whether anything has come."""
+        return bool(self._lags)
+
+    def moment_of(self, position: int) -> float:
+        """When the sample is played or recorded, in seconds."""
+        return self._lags[0][1] + position / self._rate
+
+    def position_at(self, moment_s: float) -> int:
+        """The sample of a moment."""
+        return round((moment_s - self._lags[0][1]) * self._rate)
+
+
+class PlayedReference:
+    """The newest seconds of what was played, at the microphone's rate.
+
+    Written on the speaker's thread, read on another. Reading goes on from sample to
+    sample where the last one ended, as devices do, and jumps only when the moments
+    that both devices tell differ by more than jitter does.
+    """
+
+    def __init__(self, rate_hertz: int) -> None:
+        """``rate_hertz``: that of the microphone's samples."""
+        self._rate = rate_hertz
+        self._lock = threading.Lock()
+        self._ring: Samples = np.zeros(int(_KEPT_S * rate_hertz), np.int16)
+        self._restart(rate_hertz)
+
+    def _restart(self, device_rate_hertz: int) -> None:
+        self._device_rate = device_rate_hertz
+        self._resampler = StreamResampler(device_rate_hertz, self._rate)
+        self._clock = SampleClock(self._rate)
+        self._end = 0
+        self._sounding_end = 0
+        self._next: int | None = None
+        self._ring[:] = 0
+
+    def restart(self, device_rate_hertz: int) -> None:
+        """A device has been opened."""
+        with self._lock:
+            self._restart(device_rate_hertz)
+
+    def push(self, samples: Samples, count: int, heard_s: float) -> None:
+        """The device plays ``count`` samples from the moment ``heard_s`` on.
+
+        ``samples`` are the first of them, the rest is silence.
+        """
+        played = samples
+        if len(samples) < count:
+            played = np.pad(samples, (0, count - len(samples)))
+        with self._lock:
+            converted = self._resampler.push(played)[-len(self._ring) :]
+            places = np.arange(self._end, self._end + len(converted)) % len(self._ring)
+            self._ring[places] = converted
+            self._end += len(converted)
+            if len(samples):
+                # A resampler holds some back.
+                self._sounding_end = self._end + self._rate // 10
+            self._clock.push(self._end, heard_s + count / self._device_rate)
+
+    def read(self, count: int, moment_s: float) -> Samples:
+        """``count`` samples from those on that were played at ``moment_s`` (and 20 ms later).
+
+        Silence where nothing was played, or nothing is known of that time.
+        """
+        out: Samples = np.zeros(count, np.int16)
+        with self._lock:
+            if not self._clock.known:
+                return out
+            wanted = self._clock.position_at(moment_s + SLACK_S)
+            begin = wanted if self._next is None else self._next
+            if abs(wanted - begin) > _TOLERANCE_S * self._rate:
+                begin = wanted
+            self._next = begin + count
+            if begin >= self._sounding_end:
+                return out
+            first = max(begin, self._end - len(self._ring), 0)
+            last = min(begin + count, self._end)
+            if first < last:
+                places = np.arange(first, last) % len(self._ring)
+                out[first - begin : last - begin] = self._ring[places]
+        return out
