@@ -46,7 +46,8 @@ async def recognised(mesh: Mesh, heard: Samples) -> str:
     heard = heard[max(0, loud[0] - 3_200) : loud[-1] + 3_200]
     async with open_channel(mesh.services["asr"].planned.target) as channel:
         response = await SpeechRecognizerServiceStub(channel).Recognize(
-            asr_pb2.RecognizeRequest(audio_format=linear16(16_000), audio=heard.tobytes())
+            asr_pb2.RecognizeRequest(audio_format=linear16(16_000), audio=heard.tobytes()),
+            wait_for_ready=True,
         )
     return " ".join(transcript.text for transcript in response.transcripts)
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
+from voicemesh.aio import uninterrupted
 from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.workers import wire
 
@@ -67,9 +68,9 @@ class ProcessWorker:
             )
         finally:
             theirs.close()
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-        self._writer.write(wire.encode(("config", self._config)))
         try:
+            self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+            self._writer.write(wire.encode(("config", self._config)))
             answer = await wire.read(self._reader)
         except EOFError:
             await self.close()
@@ -78,6 +79,7 @@ class ProcessWorker:
             self._broken = True
             with suppress(ProcessLookupError):
                 self._process.kill()  # Nobody will own it.
+            await uninterrupted(self._process.wait(), f"end of {self.name}")
             raise
         if answer[0] == "error":
             await self.close()

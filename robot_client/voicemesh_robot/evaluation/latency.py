@@ -16,8 +16,8 @@ from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.turn import Question
 from voicemesh_robot.turn_record import TurnRecord
 
-BAR_P50_MS = 150
-BAR_P95_MS = 250
+BAR_P50_MS = 60
+BAR_P95_MS = 150
 
 
 async def evaluate(options: argparse.Namespace) -> list[str]:

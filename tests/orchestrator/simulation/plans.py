@@ -137,6 +137,6 @@ def plans() -> st.SearchStrategy[Plan]:
         reports=st.booleans(),
         pauses=st.booleans(),
         deaths=st.lists(deaths, max_size=1).map(tuple),
-        # Who leaves in the middle is in tests of its own: some of it is known to go wrong.
+        # Some leave in the middle, without a word.
         politely=st.sampled_from((True, True, True, False)),
     )
