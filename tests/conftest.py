@@ -95,9 +95,11 @@ def simulator() -> Callable[[str], Path]:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chip_owner(simulator: Callable[[str], Path]) -> Iterator[ChipOwner]:
-    """``chip_owner("bm1688")``: the running owner of a simulated chip, one for all tests.
+    """``chip_owner("bm1688")``: the running owner of a simulated chip, one for a module's tests.
+
+    The vendor's library may end its process; another module's tests are not to suffer.
 
     ``owner.placement("asr", cores=(0,))`` is a place on it. A test that kills its owner
     starts an OwnerProcess of its own.

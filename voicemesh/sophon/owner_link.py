@@ -113,6 +113,10 @@ class OwnerLink:
             self._socket.close()
             raise EngineError(f"the owner of chip {placement.device}: {self.greeting['error']}")
 
+    def __del__(self) -> None:
+        """Hang up when nobody holds the link, as when a load is cancelled half way."""
+        self._socket.close()
+
     def forget(self, memory: int) -> None:
         """Free memory with the next request. Called by the garbage collector, too."""
         self._freed.append(memory)
