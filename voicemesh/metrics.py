@@ -12,6 +12,9 @@ STAGE_BUCKETS = (
 )
 """Seconds. Fine where a listener notices the difference (100 to 700 ms)."""
 
+LATE_WORK_BUCKETS = (0, 1, 2, 3, 5, 8, 13, 21)
+"""Tokens or chunks made after a cancel. One: that which was under way."""
+
 BUILD = Info("voicemesh_build", "Version, service and engine of this process")
 ERRORS = Counter("voicemesh_errors_total", "Errors sent to callers", ["service", "code"])
 STREAMS = Gauge("voicemesh_streams", "Slots that are taken now", ["kind"])

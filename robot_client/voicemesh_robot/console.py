@@ -41,6 +41,8 @@ class Console:
                 self._out.flush()
             case dialog_pb2.ReplyInterrupted(reason=reason):
                 self.line(f"       (interrupted: {reason})")
+            case dialog_pb2.ReplyDucked():
+                self.line("       (quieter: somebody speaks)")
             case dialog_pb2.FallAsleep(idle_ms=idle_ms):
                 self.line(f"       (nobody has spoken for {idle_ms / 1000:g} s: it sleeps)")
             case common_pb2.ErrorDetail(message=message):

@@ -10,7 +10,8 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh.workers import ThreadWorker
-from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
+from voicemesh_robot.echo.cancelling import Cancelled
+from voicemesh_robot.echo.evidence import NO_ECHO
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_vad import LocalVad
 from voicemesh_robot.microphone import Gap, Microphone
@@ -24,20 +25,21 @@ OnSpeech = Callable[[int], None]
 class _Judged:
     """A frame without echo, and what it was taken for."""
 
-    frame: Samples
+    cleaned: Cancelled
     is_speech: bool
-    echo: Evidence
 
 
 def _judgements(
     vad: LocalVad, echo: EchoGuard | None, frames: Samples, first_sample: int
 ) -> list[_Judged]:
-    """The judgement of each row; ``first_sample`` on the microphone's own count."""
+    """The judgement of each row, and of those that were held back; some rows are.
+
+    ``first_sample``: on the microphone's own count.
+    """
     judged: list[_Judged] = []
     for frame in frames:
-        clean = frame if echo is None else echo.clean(frame, first_sample)
-        evidence = NO_ECHO if echo is None else echo.evidence
-        judged.append(_Judged(clean, vad.is_speech(clean), evidence))
+        cleaned = [Cancelled(frame, NO_ECHO)] if echo is None else echo.clean(frame, first_sample)
+        judged += [_Judged(one, one.is_speech(vad)) for one in cleaned]
         first_sample += len(frame)
     return judged
 
@@ -71,6 +73,8 @@ class Ear:
         self._echo = echo
         self.evidence = NO_ECHO
         """What is known of the robot's own voice in the newest frame."""
+        if echo is not None:
+            echo.drop()
         microphone.skip()
         self.first_sample = microphone.position if first_sample is None else first_sample
         """Where listening begins, on this ear's count."""
@@ -81,6 +85,7 @@ class Ear:
         self._chunk = chunk_samples
         self._gate = SpeechGate(times, self.first_sample, on_speech)
         self._rest = np.zeros(0, dtype=np.int16)
+        self._held = 0  # Samples that the echo guard has not told apart yet.
         self._pending: list[Sound] = []
 
     @property
@@ -127,20 +132,30 @@ class Ear:
 
     def _lost(self, sample_count: int) -> list[Heard]:
         """Silence from where the sound stopped until where the microphone is now."""
+        out = self._give_up_held()
         begin = self._gate.position + len(self._rest)
         missing = self._microphone.position - self._base - begin
-        out: list[Heard] = []
         if len(self._rest):
             out += self._gate.push(self._rest, False)
             self._rest = self._rest[:0]
         return out + self._gate.gap(max(sample_count, missing), LONGEST_SILENCE_S * self.rate_hertz)
 
+    def _give_up_held(self) -> list[Heard]:
+        """What the echo guard holds back counts as lost."""
+        if self._echo is None or not self._held:
+            return []
+        self._echo.drop()
+        held, self._held = self._held, 0
+        return self._gate.gap(held, LONGEST_SILENCE_S * self.rate_hertz)
+
     async def _judged(self, samples: Samples) -> list[Heard]:
         out: list[Heard] = []
         pending = np.concatenate([self._rest, samples])
         # The microphone may have needed a moment to open: that was silence.
-        late = self._microphone.position - self._base - self._gate.position - len(pending)
+        taken = self._gate.position + self._held
+        late = self._microphone.position - self._base - taken - len(pending)
         if late > 0:
+            out += self._give_up_held()
             out += self._gate.gap(late, LONGEST_SILENCE_S * self.rate_hertz)
         size = self._vad.frame_samples
         count = len(pending) // size
@@ -150,11 +165,13 @@ class Ear:
             if self._echo is not None:
                 self._echo.arrived(self._microphone.position)
             # On the microphone's count, whatever this ear's own is.
-            first = self._gate.position + self._base
+            first = self._gate.position + self._held + self._base
             judged = await self._worker.run(_judgements, self._vad, self._echo, frames, first)
+            self._held += (count - len(judged)) * size
             for one in judged:
-                self.evidence = one.echo
-                out += self._known(self._gate.push(one.frame, one.is_speech))
+                self.evidence = one.cleaned.evidence
+                items = self._gate.push(one.cleaned.samples, one.is_speech, one.cleaned.is_user)
+                out += self._known(items)
         return out
 
     def _known(self, items: list[Heard]) -> list[Heard]:
@@ -182,6 +199,8 @@ class Ear:
         if not self._pending:
             return []
         joined = np.concatenate([sound.samples for sound in self._pending])
-        sound = Sound(self._pending[0].first_sample, joined, self._pending[-1].echo)
+        # What holds something else as well is no echo.
+        echo = min((sound.echo for sound in self._pending), key=lambda one: one.likelihood)
+        sound = Sound(self._pending[0].first_sample, joined, echo)
         self._pending.clear()
         return [sound]

@@ -57,6 +57,10 @@ class Playback:
         self._speaker.resume(self._clock.now())
         await self._report_anew()
 
+    def played(self) -> int:
+        """How many samples have been played."""
+        return self._speaker.played(self._clock.now())
+
     async def _report_anew(self) -> None:
         if self._reporting is not None:
             await cancel_and_wait(self._reporting)

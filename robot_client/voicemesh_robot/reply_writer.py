@@ -24,6 +24,7 @@ class ReplyWriter:
         self.sample_count = 0
         """Samples that have been collected."""
         self._chunks: list[Samples] = []
+        self._volumes: list[tuple[int, float]] = []
 
     @property
     def seconds(self) -> float:
@@ -48,17 +49,29 @@ class ReplyWriter:
         self.sample_count += len(samples)
         return len(samples)
 
+    def set_volume(self, volume: float, from_sample: int) -> None:
+        """From there on it was heard at ``volume``, a share of the usual one, 0 to 1."""
+        if volume != (self._volumes[-1][1] if self._volumes else 1.0):
+            self._volumes.append((from_sample, volume))
+
     def cut(self, sample_count: int) -> None:
         """Forget what follows the first ``sample_count`` samples: nobody heard it."""
-        kept = self.samples()[:sample_count]
+        kept = self._collected()[:sample_count]
         self._chunks = [kept]
         self.sample_count = len(kept)
 
+    def _collected(self) -> Samples:
+        return np.concatenate([np.zeros(0, dtype=np.int16), *self._chunks])
+
     def samples(self) -> Samples:
-        """Everything collected, shape (n,), int16."""
-        if not self._chunks:
-            return np.zeros(0, dtype=np.int16)
-        return np.concatenate(self._chunks)
+        """Everything collected, as loud as it was heard, shape (n,), int16."""
+        samples = self._collected()
+        end = len(samples)
+        for begin, volume in reversed(self._volumes):
+            if volume != 1:
+                samples[begin:end] = (samples[begin:end] * volume).astype(np.int16)
+            end = begin
+        return samples
 
     def write(self, path: Path) -> None:
         """Write it as 16-bit WAV; blocks while the disk does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from voicemesh.errors import InvalidArgument
 from voicemesh.v1 import common_pb2, robot_pb2
 from voicemesh.workers import ThreadWorker
 from voicemesh_robot import metrics
@@ -12,6 +13,7 @@ from voicemesh_robot.devices.choice import choose_microphone, choose_speaker, he
 from voicemesh_robot.devices.device import InputDevice, OutputDevice
 from voicemesh_robot.devices.portaudio import PortAudio
 from voicemesh_robot.ear import Ear
+from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.evidence import echo_message
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_pause import LocalPause
@@ -20,6 +22,15 @@ from voicemesh_robot.microphone import Microphone, Notice, Observe, to_log
 from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.speaker import Speaker
 from voicemesh_robot.speech_gate import GateTimes
+
+
+def checked_volume(request: robot_pb2.DuckRequest) -> float:
+    """The volume that is asked for; InvalidArgument where it is none."""
+    if not 0 <= request.volume <= 1:
+        raise InvalidArgument(
+            f"{request.volume:g} is no share of the usual volume; ask for 0 to 1", field="volume"
+        )
+    return request.volume
 
 
 class Robot:
@@ -47,8 +58,11 @@ class Robot:
         is_file = microphone is None and not hears_a_room(settings)
         self.echo: EchoGuard | None = None
         """Keeps the robot from hearing itself; None: nobody has to."""
-        if settings.echo.wanted_for(self.microphone.name, is_file):
-            self.echo = EchoGuard(Microphone.rate_hertz, settings.echo.times(), self.clock)
+        canceller = settings.echo.chosen_for(self.microphone.name, is_file)
+        if canceller is not None:
+            rate = Microphone.rate_hertz
+            make = canceller_maker(canceller, rate, settings.echo.times())
+            self.echo = EchoGuard(rate, make, self.clock)
         self.speaker = Speaker(
             speaker or choose_speaker(settings, portaudio, self.clock),
             self.clock,

@@ -35,6 +35,10 @@ class RobotTurnRecord:
                     self.question = event.transcript.text
                     self.end_of_turn_s = at_s
                     self.final_pass_ms = event.final_pass_us / 1000
+            case "reply_started":
+                # What was said before is over: something first, or an answer that was interrupted.
+                self.reply_text = ""
+                self.playback_began_s = self.playback_ended_s = None
             case "reply_text":
                 self.reply_text += news.reply_text.text
             case "playback":

@@ -97,14 +97,18 @@ class SpeechGate:
         self._attentive = False
         self._since_speech = max(self._since_speech, self._times.settle)
 
-    def push(self, frame: Samples, is_speech: bool) -> list[Heard]:
-        """The next frame, shape (n,), int16."""
+    def push(self, frame: Samples, is_speech: bool, is_user: bool = True) -> list[Heard]:
+        """The next frame, shape (n,), int16.
+
+        Speech of which it is not sure whose it is (``is_user`` False) begins nothing,
+        but counts for the beginning once somebody's follows.
+        """
         if self._open:
-            return self._push_open(frame, is_speech)
+            return self._push_open(frame, is_speech and is_user)
         self._held.append((frame, is_speech))
         self._held_count += len(frame)
         self._since_speech += len(frame)
-        begin = self._beginning() if is_speech else None
+        begin = self._beginning() if is_speech and is_user else None
         if begin is not None:
             return self._begin(begin)
         return self._settle() if self._settling else self._rest_quietly()

@@ -188,7 +188,13 @@ class Turn:
                 self.record.reply.cut(await self._stop_playback())
             case dialog_pb2.ReplyPaused() if self._playback and self._plays(event.stamp):
                 await self._playback.pause()
+            case dialog_pb2.ReplyDucked(volume=volume) if self._playback and self._plays(
+                event.stamp
+            ):
+                self.record.reply.set_volume(volume, self._playback.played())
+                await self._playback.resume()
             case dialog_pb2.ReplyResumed() if self._playback and self._plays(event.stamp):
+                self.record.reply.set_volume(1.0, self._playback.played())
                 await self._playback.resume()
             case dialog_pb2.TurnEnded():
                 await self._stop_playback()

@@ -53,6 +53,51 @@ def test_hinted_questions_are_heard_word_for_word(
         assert heard.confidence >= 0.5
 
 
+def test_sounds_of_a_third_of_a_second_are_heard_where_they_are_expected(
+    decoders: Decoders, flite_speech: Speech
+) -> None:
+    short = ("stop", "okay", "wait", "sure", "i see", "that's right", "be quiet")
+    hints = [*HINTS, *((phrase, 5.0) for phrase in short)]
+    for phrase in short:
+        decoders.open(hints)
+        heard = hear(decoders, padded(flite_speech(phrase, "kal16")))
+        assert heard.text == phrase
+        assert heard.confidence >= 0.5
+
+
+def test_a_phrase_that_nearly_fits_is_taken_where_free_speech_doubts_itself(
+    flite_speech: Speech,
+) -> None:
+    strict = Decoders(PocketSphinxSettings(phrase_margin=27))
+    strict.open([("aha", 5.0)])
+    heard = hear(strict, padded(flite_speech("aha", "awb")))
+    assert heard.text == "aha"
+    assert 0 < heard.confidence < 0.5
+    assert strict.finish() == heard
+    strict.resume()
+    longer = hear(strict, padded(flite_speech("what is the weather like", "awb")))
+    assert len(longer.text.split()) > 2
+
+
+def test_a_phrase_that_nearly_fits_is_not_taken_where_free_speech_is_sure(
+    flite_speech: Speech,
+) -> None:
+    stricter = Decoders(PocketSphinxSettings(phrase_margin=25))
+    stricter.open([("oh i see", 5.0)])
+    heard = hear(stricter, padded(flite_speech("oh i see", "awb")))
+    assert heard.text != "oh i see"
+    assert heard.confidence >= 0.5
+
+
+def test_a_question_is_not_cut_down_to_a_short_hint_that_it_begins_with(
+    decoders: Decoders, flite_speech: Speech
+) -> None:
+    for said in ("okay what is the moon", "no tell me about mars", "what about the weather"):
+        decoders.open([*HINTS, ("okay", 5.0), ("no", 0.0), ("what", 0.0)])
+        heard = hear(decoders, padded(flite_speech(said, "kal16")))
+        assert len(heard.text.split()) >= 3
+
+
 def test_what_is_not_hinted_is_not_forced_into_a_hint(
     decoders: Decoders, flite_speech: Speech
 ) -> None:

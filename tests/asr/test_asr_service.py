@@ -1,6 +1,7 @@
 """The ASR service over gRPC on loopback: real engine, real audio."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import soxr
 from numpy.typing import NDArray
+from prometheus_client import REGISTRY
 
 from voicemesh import errors
 from voicemesh.audio import Samples, linear16
@@ -157,6 +159,43 @@ async def test_a_question_streams_in_and_its_turn_comes_back(
     assert [word.word for word in words] == ["what", "time", "is", "it"]
     assert all(8800 <= w.begin_sample < w.end_sample <= end.sample for w in words)
     assert not end.state.in_turn
+    await speaker.finish()
+
+
+def decisions(event: pb.TurnEvent) -> float:
+    """How often such a decision has been counted."""
+    kind = {START: "start", EAGER: "eager", RESUMED: "resume", END: "end"}[event.type]
+    reason = pb.TurnReason.Name(event.reason).removeprefix("TURN_REASON_").lower()
+    labels = {"decision": kind, "reason": reason}
+    return REGISTRY.get_sample_value("voicemesh_asr_turn_decisions_total", labels) or 0.0
+
+
+async def test_every_decision_tells_its_reason_in_the_event_the_log_and_the_metrics(
+    stub: Any, flite_speech: Speech, caplog: pytest.LogCaptureFixture
+) -> None:
+    speaker = Speaker(stub)
+    await speaker.start()
+    clip = utterance(flite_speech("what time is it"))
+    with caplog.at_level(logging.INFO, "voicemesh_asr.hearing"):
+        await speaker.audio(clip)
+        first = await speaker.until_end()
+        before = [decisions(event) for event in first]
+        await speaker.audio(clip)
+        second = await speaker.until_end()
+    assert [event.type for event in second] == [START, EAGER, END]
+    assert [event.reason for event in second] == [
+        pb.TURN_REASON_SPEECH,
+        pb.TURN_REASON_SILENCE_AFTER_SENTENCE,
+        pb.TURN_REASON_SILENCE_AFTER_SENTENCE,
+    ]
+    assert [decisions(event) for event in second] == [count + 1 for count in before]
+    told = [r.getMessage().split(", ")[0] for r in caplog.records if r.name.endswith("hearing")]
+    assert told[3:] == [
+        "turn start: speech",
+        "turn eager: silence_after_sentence",
+        "turn end: silence_after_sentence",
+    ]
+    assert "what time is it" not in caplog.text
     await speaker.finish()
 
 
@@ -416,6 +455,23 @@ async def test_phrases_of_the_settings_hold_for_every_stream(
         await speaker.send(turn_update=update)
         await speaker.audio(utterance(flite_speech("tell me a joke", "rms")))
         assert (await speaker.until_end())[-1].transcript.text == "tell me a joke"
+
+
+async def test_a_phrase_after_which_people_go_on_does_not_end_the_turn_sooner(
+    recognizer: Recognizer, serving: Serving, flite_speech: Speech
+) -> None:
+    waits: dict[bool, int] = {}
+    async with serving("asr", **ONE_WORKER) as target, recognizer(target) as stub:
+        for may_go_on in (False, True):
+            hint = pb.PhraseHint(phrase="the red balloon", may_go_on=may_go_on)
+            speaker = Speaker(stub, phrase_hints=[hint])
+            await speaker.start()
+            await speaker.audio(utterance(flite_speech("the red balloon", "rms"), tail_s=1.5))
+            end = (await speaker.until_end())[-1]
+            assert end.transcript.text == "the red balloon"
+            waits[may_go_on] = end.wait_ms
+            await speaker.finish()
+    assert waits[False] < waits[True]
 
 
 async def test_phrases_that_other_rooms_announce_are_expected(

@@ -128,6 +128,35 @@ def test_a_speaker_who_was_cut_off_is_given_more_time() -> None:
     assert (s.last.action, s.last.wait_ms) == (Action.END, 1050)
 
 
+def test_a_brisk_speaker_is_answered_sooner() -> None:
+    s = scene(PLAIN)
+    for _ in range(4):
+        s.speech(500).silence(200)
+    s.speech(500).silence(600)
+    assert s.detector.state().pause_count == 4
+    assert (s.last.action, s.last.wait_ms) == (Action.END, 525)
+
+
+@pytest.mark.parametrize("wait_ms", [1200, 1600, 2000])
+def test_the_wait_after_unfinished_text_is_what_it_is_set_to(wait_ms: int) -> None:
+    s = scene(UNFINISHED, Waits(unfinished_ms=wait_ms)).speech(500).silence(wait_ms - 10)
+    assert Action.END not in s.actions
+    s.silence(10)
+    assert (s.last.action, s.last.reason) == (Action.END, pb.TURN_REASON_SILENCE_AFTER_UNFINISHED)
+    assert s.last.sample == (500 + wait_ms) * 16
+
+
+def test_an_endpoint_in_the_final_pass_ends_the_turn_without_more_silence() -> None:
+    s = scene(UNFINISHED).speech(500)
+    for _ in range(15):
+        begin, s.now = s.now, s.now + FRAME
+        for decision in s.detector.hear(Activity(begin, s.now, Sound.SILENCE, begin, begin)):
+            assert decision.action is Action.FINISH
+            s.take(s.detector.finished(*UNFINISHED, endpoint=True))
+    assert (s.last.action, s.last.reason) == (Action.END, pb.TURN_REASON_MODEL)
+    assert s.last.sample == 650 * 16  # The final pass comes 150 ms into the silence.
+
+
 def test_going_on_much_later_is_another_turn_and_no_pause() -> None:
     s = scene(PLAIN).speech(500).silence(1100).speech(500).silence(1100)
     assert s.detector.state().pause_count == 0
@@ -148,6 +177,16 @@ def test_resuming_is_not_announced_where_no_eager_end_was() -> None:
     s = scene(UNFINISHED).speech(500).silence(800).speech(200)
     assert s.last.action is Action.RESUME
     assert not s.last.announced
+
+
+def test_pauses_in_mid_sentence_do_not_make_the_wait_after_a_sentence_longer() -> None:
+    s = scene(UNFINISHED)
+    for _ in range(5):
+        s.speech(500).silence(600)
+    assert s.detector.state().pause_count == 0
+    s.heard = SENTENCE
+    s.speech(500).silence(300)
+    assert (s.last.action, s.last.wait_ms) == (Action.END, 300)
 
 
 def test_a_turn_does_not_end_while_a_sound_may_become_speech() -> None:

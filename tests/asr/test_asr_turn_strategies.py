@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from voicemesh.audio import Samples
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judge import (
+    HARDLY_WHOLE,
+    LIKELY_WHOLE,
+    Judgement,
+)
 from voicemesh_asr.turn_detection.detectors import DETECTORS
 from voicemesh_asr.turn_detection.pauses import Pauses
 from voicemesh_asr.turn_detection.punctuation_model import better_judgement
@@ -54,6 +58,21 @@ def test_each_detector_has_its_waits_for_a_stranger(name: str, waits: list[int])
 def test_a_long_text_without_a_mark_is_likelier_over(text: str, wait_ms: int) -> None:
     assert DETECTORS["adaptive"](WAITS).verdict(Situation(text, NONE)).wait_ms == wait_ms
     assert DETECTORS["marks"](WAITS).verdict(Situation(text, NONE)).wait_ms == 700
+
+
+@pytest.mark.parametrize(
+    ("judgement", "wait_ms"), [(LIKELY_WHOLE, 500), (NONE, 700), (HARDLY_WHOLE, 700)]
+)
+def test_statements_are_waited_for_less_than_texts_that_tell_nothing(
+    judgement: Judgement, wait_ms: int
+) -> None:
+    found = DETECTORS["adaptive"](WAITS).verdict(Situation("he came", judgement))
+    assert (found.wait_ms, found.reason) == (wait_ms, pb.TURN_REASON_SILENCE)
+
+
+def test_a_long_text_that_is_hardly_whole_is_waited_for() -> None:
+    situation = Situation("now tell me what is the capital", HARDLY_WHOLE)
+    assert DETECTORS["adaptive"](WAITS).verdict(situation).wait_ms == 700
 
 
 def test_an_endpoint_of_the_recogniser_cuts_at_once_whatever_the_text() -> None:

@@ -35,5 +35,7 @@ async def test_another_timeout_within_is_not_taken_for_silence() -> None:
 async def test_nothing_is_left_to_fire_after_the_body() -> None:
     async with SilenceLimit(0.01) as limit:
         pass
-    await asyncio.sleep(0.05)
+    later = asyncio.Event()  # Timers fire in the order in which they are due.
+    asyncio.get_running_loop().call_later(0.02, later.set)
+    await later.wait()
     assert not limit.expired

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from voicemesh.effort import Effort
 from voicemesh.errors import Busy, EngineError, EngineMissing
 from voicemesh.workers import ProcessPool, ProcessWorker, ThreadWorker
 
@@ -88,6 +89,55 @@ async def test_leaving_a_stream_stops_the_childs_work() -> None:
         # The child answers again, so it has returned from the endless call.
         assert await worker.call("how_many") > 0
         assert [item async for item in worker.stream("count", 3)] == [0, 1, 2]
+
+
+async def test_a_reader_that_is_cancelled_twice_leaves_the_child_usable() -> None:
+    async with _worker() as worker:
+        reading = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in worker.stream("count_for_ever"):
+                reading.set()
+
+        task = asyncio.ensure_future(read())
+        await reading.wait()
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        assert await worker.call("add", 1, 2) == 3
+
+
+@pytest.mark.parametrize("more", [0, 20])
+async def test_what_a_child_makes_after_it_was_cancelled_is_counted(more: int) -> None:
+    async with _worker() as worker:
+        effort = Effort()
+        stream = worker.stream("count_on", more, effort=effort)
+        await anext(stream)
+        await stream.aclose()
+        assert effort.made == 1
+        assert effort.late >= 1 + more
+
+
+async def test_a_child_is_told_at_once_and_may_be_told_while_its_items_are_taken() -> None:
+    async with _worker() as worker:
+        effort = Effort()
+        items = 0
+        async for _ in worker.stream("count_for_ever", effort=effort):
+            items += 1
+            effort.cancel()
+        assert items == effort.made
+        assert effort.late >= 1
+        assert await worker.call("add", 1, 1) == 2
+
+
+async def test_what_was_made_before_a_cancel_is_not_late() -> None:
+    async with _worker() as worker:
+        effort = Effort()
+        stream = worker.stream("count", 3, effort=effort)
+        assert [await anext(stream) for _ in range(3)] == [0, 1, 2]
+        await stream.aclose()  # The end has not been read: the cancel crosses it.
+        assert (effort.made, effort.late) == (3, 0)
+        assert await worker.call("add", 1, 1) == 2
 
 
 async def test_a_cancelled_reader_stops_the_childs_work() -> None:

@@ -43,6 +43,7 @@ class ScriptedRobot(RobotListenerServiceServicer):
         self.facts: dict[str, str] = {}
         self.stamps: list[common_pb2.Stamp] = []
         self.tickets: list[str] = []
+        self.known: list[asr_pb2.TurnDetectorState] = []
 
     async def GetStatus(
         self, request: robot_pb2.GetStatusRequest, context: Context
@@ -54,6 +55,7 @@ class ScriptedRobot(RobotListenerServiceServicer):
     ) -> None:
         self.stamps.append(request.stamp)
         self.tickets.append(request.asr.ticket)
+        self.known.append(request.recognition.resume_from)
         self.listening.set()
 
         async def send(**response: Any) -> None:
@@ -153,6 +155,11 @@ class ScriptedRobot(RobotListenerServiceServicer):
         self, request: robot_pb2.PauseRequest, context: Context
     ) -> robot_pb2.PauseResponse:
         return robot_pb2.PauseResponse()
+
+    async def Duck(
+        self, request: robot_pb2.DuckRequest, context: Context
+    ) -> robot_pb2.DuckResponse:
+        return robot_pb2.DuckResponse()
 
     async def Resume(
         self, request: robot_pb2.ResumeRequest, context: Context

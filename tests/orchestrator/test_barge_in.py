@@ -247,6 +247,19 @@ async def test_the_robot_greets_and_says_what_it_is_told_to(mesh: Mesh, connect:
         assert "Dinner is ready" in ended.heard_text
 
 
+async def test_the_robot_does_not_fall_asleep_while_it_says_something(
+    mesh: Mesh, connect: Connect
+) -> None:
+    settings = {"orchestrator.proactive.sleep_after_s": 0.5}
+    async with mesh("llm", "tts", **settings) as target, connect(target) as client:
+        text = "Dinner is ready, and it is getting cold, so please come to the table."
+        await client.send(say=dialog_pb2.SayText(text=text))
+        ended = (await client.until("turn_ended")).turn_ended
+        assert ended.heard_text == text
+        assert not client.of("fall_asleep")
+        await client.until("fall_asleep")
+
+
 async def test_the_robot_asks_says_goodbye_and_sleeps_when_nobody_speaks(
     mesh: Mesh, connect: Connect
 ) -> None:

@@ -168,3 +168,56 @@ def test_whoever_asks_for_a_turn_stops_the_reply_that_is_spoken_over() -> None:
     assert machine.hearing == hearing
     (start,) = machine.user_finished("yes", Verdict.BACKCHANNEL)
     assert isinstance(start, StartReply)
+
+
+def test_a_reply_that_nobody_has_heard_yet_waits_instead_of_getting_quieter() -> None:
+    machine = TurnMachine(1, policy=DUCK)
+    (start,) = machine.typed("tell me a story", with_speech=False)
+    assert isinstance(start, StartReply)
+    assert machine.user_started() == [HoldReply(start.stamp, duck=False)]
+
+
+def test_who_has_asked_over_a_reply_and_gone_is_not_answered_after_it() -> None:
+    machine, story = speaking(IGNORE)
+    machine.user_started()
+    machine.user_finished("what time is it", Verdict.INTERRUPTION)
+    asked = machine.stamp
+    assert machine.give_up(asked) == [EndTurn(asked, pb.TURN_OUTCOME_ABANDONED)]
+    ended, _ = machine.reply_done(story.stamp, pb.TURN_OUTCOME_COMPLETED)
+    assert ended == EndTurn(story.stamp, pb.TURN_OUTCOME_COMPLETED)
+    assert machine.answering is None
+
+
+def test_a_reply_may_have_a_policy_of_its_own() -> None:
+    machine = TurnMachine(1, policy=PAUSE)
+    for policy, ducks in ((IGNORE, []), (DUCK, [True]), (PAUSE, [False])):
+        for typed in (True, False):
+            if typed:
+                effects = machine.typed("tell me a story", False, policy)
+            else:
+                effects = machine.say("It is late.", policy, commanded=True)
+            machine.reply_audible(machine.stamp)
+            assert isinstance(effects[-1], StartReply if typed else Say)
+            held = [e.duck for e in machine.speech_began() if isinstance(e, HoldReply)]
+            assert held == ducks
+    machine.expect(wants_answer=True, policy=IGNORE)
+    machine.user_started()
+    (start,) = machine.user_finished("tell me a story")
+    assert isinstance(start, StartReply)
+    machine.reply_audible(start.stamp)
+    assert machine.speech_began() == []
+    machine.reply_done(start.stamp, pb.TURN_OUTCOME_COMPLETED)
+    machine.typed("tell me a story", with_speech=False)
+    machine.reply_audible(machine.stamp)
+    assert machine.speech_began() == [HoldReply(machine.stamp, duck=False)]
+
+
+def test_what_a_controller_wants_said_replaces_a_reply_but_talks_over_nobody() -> None:
+    machine, story = speaking()
+    stop, ended, _, say = machine.say("Dinner is ready.", commanded=True)
+    assert stop == StopReply(story.stamp, "command")
+    assert ended == EndTurn(story.stamp, pb.TURN_OUTCOME_INTERRUPTED)
+    assert say == Say(machine.stamp, "Dinner is ready.")
+    machine.reply_done(machine.stamp, pb.TURN_OUTCOME_COMPLETED)
+    machine.user_started()
+    assert machine.say("It is cold.", commanded=True) == []

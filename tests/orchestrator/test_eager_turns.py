@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import grpc.aio
 import numpy as np
+import pytest
 from prometheus_client import REGISTRY
 
 from voicemesh.audio import linear16
@@ -49,16 +51,29 @@ async def until_eager(client: Client) -> None:
             return
 
 
-async def test_the_answer_is_begun_in_the_silence_and_heard_after_it(
-    mesh: Mesh, connect: Connect, flite_speech: Any
-) -> None:
+Asked = Callable[[], AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def asked(mesh: Mesh, connect: Connect, flite_speech: Any) -> Asked:
+    """``async with asked() as client``: of a question that may not be over."""
+
+    @asynccontextmanager
+    async def ask() -> AsyncIterator[Client]:
+        async with (
+            mesh("asr", "llm", "tts", **ONE_SPEAKER, **PATIENT) as target,
+            connect(target, SPEAKS) as client,
+        ):
+            await client.say(np.concatenate([flite_speech("what time is it"), PAUSE]))
+            await until_eager(client)
+            yield client
+
+    return ask
+
+
+async def test_the_answer_is_begun_in_the_silence_and_heard_after_it(asked: Asked) -> None:
     used = outcomes("used")
-    async with (
-        mesh("asr", "llm", "tts", **ONE_SPEAKER, **PATIENT) as target,
-        connect(target, SPEAKS) as client,
-    ):
-        await client.say(np.concatenate([flite_speech("what time is it"), PAUSE]))
-        await until_eager(client)
+    async with asked() as client:
         await client.say(SILENCE)
         ended = (await client.until("turn_ended")).turn_ended
         assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
@@ -81,15 +96,10 @@ async def test_the_answer_is_begun_in_the_silence_and_heard_after_it(
 
 
 async def test_who_goes_on_after_a_pause_leaves_no_trace_of_what_was_begun(
-    mesh: Mesh, connect: Connect, flite_speech: Any
+    asked: Asked, flite_speech: Any
 ) -> None:
     resumed = outcomes("resumed")
-    async with (
-        mesh("asr", "llm", "tts", **ONE_SPEAKER, **PATIENT) as target,
-        connect(target, SPEAKS) as client,
-    ):
-        await client.say(np.concatenate([flite_speech("what time is it"), PAUSE]))
-        await until_eager(client)
+    async with asked() as client:
         await client.say(np.concatenate([flite_speech("what day is today"), SILENCE]))
         started = await client.until("reply_started")
         assert outcomes("resumed") == resumed + 1
@@ -103,16 +113,9 @@ async def test_who_goes_on_after_a_pause_leaves_no_trace_of_what_was_begun(
         assert audio[0].reply_audio.chunk.first_sample == 0
 
 
-async def test_text_that_joins_the_question_makes_the_answer_a_new_one(
-    mesh: Mesh, connect: Connect, flite_speech: Any
-) -> None:
+async def test_text_that_joins_the_question_makes_the_answer_a_new_one(asked: Asked) -> None:
     changed = outcomes("changed")
-    async with (
-        mesh("asr", "llm", "tts", **ONE_SPEAKER, **PATIENT) as target,
-        connect(target, SPEAKS) as client,
-    ):
-        await client.say(np.concatenate([flite_speech("what time is it"), PAUSE]))
-        await until_eager(client)
+    async with asked() as client:
         await client.send(text=dialog_pb2.TypedText(text="in Berlin", with_speech=True))
         await client.say(SILENCE)
         started = await client.until("reply_started")

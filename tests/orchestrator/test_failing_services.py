@@ -241,3 +241,36 @@ async def test_sound_that_is_kept_while_recognition_is_lost_is_all_taken_when_it
             await complete.wait()
         assert ears.streams == 2
         assert len(client.of("error")) == 1
+
+
+async def test_what_is_known_of_the_speakers_pauses_outlives_a_recogniser(
+    mesh: Mesh, connect: Connect
+) -> None:
+    known = asyncio.get_running_loop().create_future()
+    state = asr_pb2.TurnDetectorState(
+        in_turn=True, text="what", last_voiced_sample=800, mean_pause_ms=420, pause_count=5
+    )
+
+    async def hear(ears: Ears, requests: Any, send: Callable[..., Awaitable[None]]) -> None:
+        config = (await anext(requests)).streaming_config
+        await send(started=asr_pb2.RecognitionStarted())
+        if ears.streams == 1:
+            started = asr_pb2.TURN_EVENT_TYPE_START_OF_TURN
+            await send(turn_event=asr_pb2.TurnEvent(type=started, state=state))
+            return  # It goes away in the middle of the turn.
+        known.set_result(config)
+        async for _ in requests:
+            pass
+
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    async with (
+        offering_ears(Ears(hear)) as asr,
+        mesh(**{"orchestrator.asr_target": asr}) as target,
+        connect(target, first) as client,
+    ):
+        await client.until("turn_ended")
+        async with asyncio.timeout(30):
+            config = await known
+        # The turn is lost, and what was said in it.
+        pauses = asr_pb2.TurnDetectorState(mean_pause_ms=420, pause_count=5)
+        assert config.resume_from == pauses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voicemesh_orchestrator.interruption import InterruptionJudge, Situation, Verdict
+from voicemesh_orchestrator.interruption import SHORT_MS, InterruptionJudge, Situation, Verdict
 
 JUDGE = InterruptionJudge()
 STORY = Situation("Once upon a time there was a king.")
@@ -14,7 +14,8 @@ ASKED = Situation("Do you want to hear more?")
 @pytest.mark.parametrize(
     "text",
     ["uh-huh", "Mm.", "yeah", "Right!", "okay okay", "I see", "oh yeah, right", "嗯", "嗯嗯，对",
-     "好的", "是的", "原来如此", "对对对", "OK，好的"],
+     "好的", "是的", "原来如此", "对对对", "OK，好的", "oh, I see", "Okay, right.", "That's right!",
+     "Very interesting!", "how nice", "oh that's great", "哦，是吗", "嗯，有道理", "确实"],
 )  # fmt: skip
 def test_sounds_of_listening_are_no_interruption(text: str) -> None:
     assert JUDGE.judge(text, STORY, final=True) is Verdict.BACKCHANNEL
@@ -25,16 +26,53 @@ def test_sounds_of_listening_are_no_interruption(text: str) -> None:
     ["what time is it", "yeah but why", "okay next question", "不是，后天", "等一下",
      "对了，几点了"],
 )  # fmt: skip
-def test_enough_words_are_an_interruption_at_once(text: str) -> None:
+def test_enough_words_are_an_interruption_at_once_over_a_sound_that_is_not_short(
+    text: str,
+) -> None:
     assert JUDGE.judge(text, STORY, final=False) is Verdict.INTERRUPTION
+    assert JUDGE.judge(text, STORY, final=False, voiced_ms=SHORT_MS) is Verdict.INTERRUPTION
 
 
-@pytest.mark.parametrize("text", ["no no", "tell me"])
-def test_two_words_interrupt_when_the_user_has_said_them_and_they_are_believed(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the other day",
+        "stop",
+        "be quiet",
+        "uh huh",
+        "there was a king",
+        "对了，几点了",
+        "停",
+        "好的",
+    ],
+)
+def test_nothing_is_decided_in_the_middle_of_a_short_sound(text: str) -> None:
+    for situation in (STORY, ASKED):
+        verdict = JUDGE.judge(text, situation, final=False, voiced_ms=SHORT_MS - 1)
+        assert verdict is Verdict.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [("stop", Verdict.HARD_STOP), ("uh huh", Verdict.BACKCHANNEL),
+     ("tell me", Verdict.INTERRUPTION),
+     ("停", Verdict.HARD_STOP), ("对", Verdict.BACKCHANNEL), ("后天", Verdict.INTERRUPTION)],
+)  # fmt: skip
+def test_a_short_sound_is_decided_on_when_it_is_over(text: str, verdict: Verdict) -> None:
+    assert JUDGE.judge(text, STORY, final=True, voiced_ms=250) is verdict
+
+
+@pytest.mark.parametrize("text", ["no no", "tell me", "后天"])
+def test_the_fewest_words_interrupt_when_the_user_has_said_them(text: str) -> None:
     assert JUDGE.judge(text, STORY, final=False) is Verdict.UNCLEAR
     assert JUDGE.judge(text, STORY, final=True) is Verdict.INTERRUPTION
-    assert JUDGE.judge(text, STORY, final=True, confidence=0.8) is Verdict.INTERRUPTION
-    assert JUDGE.judge(text, STORY, final=True, confidence=0.02) is Verdict.UNCLEAR
+
+
+@pytest.mark.parametrize(("text", "longer"), [("on the", "put it on the"), ("因为", "因为明天")])
+def test_two_words_that_break_off_are_too_little(text: str, longer: str) -> None:
+    assert JUDGE.judge(text, STORY, final=True, unfinished=True) is Verdict.UNCLEAR
+    assert JUDGE.judge(f"ah, {text}", STORY, final=True, unfinished=True) is Verdict.UNCLEAR
+    assert JUDGE.judge(longer, STORY, final=True, unfinished=True) is Verdict.INTERRUPTION
 
 
 @pytest.mark.parametrize("text", ["wait", "What?", "不"])
@@ -43,7 +81,7 @@ def test_one_word_that_claims_the_floor_is_believed_when_it_stands_alone(text: s
     assert JUDGE.judge(text, STORY, final=True) is Verdict.INTERRUPTION
 
 
-@pytest.mark.parametrize("text", ["blue", "yeah blue", "天"])
+@pytest.mark.parametrize("text", ["blue", "yeah blue", "天", "how", "but"])
 def test_one_other_word_is_too_little(text: str) -> None:
     assert JUDGE.judge(text, STORY, final=True) is Verdict.UNCLEAR
 
@@ -80,6 +118,12 @@ def test_a_command_to_be_quiet_wins(text: str) -> None:
 )  # fmt: skip
 def test_a_command_with_a_question_is_answered(text: str, only: bool) -> None:
     assert JUDGE.only_stop(text) is only
+
+
+@pytest.mark.parametrize("text", ["fair enough", "Oh, fair enough."])
+def test_a_command_within_a_sound_of_listening_is_none(text: str) -> None:
+    assert JUDGE.judge(text, STORY, final=True) is Verdict.BACKCHANNEL
+    assert JUDGE.judge("enough", STORY, final=True) is Verdict.HARD_STOP
 
 
 def test_the_robots_own_words_are_an_echo() -> None:

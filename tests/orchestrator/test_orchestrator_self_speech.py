@@ -47,6 +47,20 @@ def test_a_users_chinese_words_are_not(heard: str) -> None:
     assert not is_self_speech(heard, CHINESE_REPLY)
 
 
+@pytest.mark.parametrize(
+    ("heard", "reply"),
+    [
+        ("why is that", "A computer is a machine that follows instructions."),
+        ("是谁", "这是人工智能"),
+    ],
+)
+def test_a_short_question_is_not_the_robots_for_a_word_or_two_in_common(
+    heard: str, reply: str
+) -> None:
+    assert not is_self_speech(heard, reply)
+    assert is_self_speech(reply, reply)
+
+
 def test_words_scattered_over_the_reply_are_no_repetition() -> None:
     assert not is_self_speech("it machines field", REPLY)
 

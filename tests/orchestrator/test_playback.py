@@ -145,6 +145,41 @@ async def test_a_speaker_that_ran_dry_within_a_reply_still_plays_the_rest(
     assert clock.now == pytest.approx(1.0)
 
 
+async def test_a_reply_that_is_held_before_its_last_word_is_not_over_until_it_has_been_said(
+    clock: VirtualClock,
+) -> None:
+    voice = Voice(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None, reports=True)
+    voice.add(bytes(2 * RATE), common_pb2.TextSpan())
+    voice.complete()
+    await voice.send_all()
+    clock.now = 0.9
+    voice.hold()
+    clock.now = 1.1  # The report of the pause is late; by the clock all has been said.
+    over = asyncio.ensure_future(voice.played_out())
+    await asyncio.sleep(0)
+    assert not over.done()
+    voice.report(common_pb2.PlaybackReport(played_samples=RATE * 9 // 10, paused=True))
+    voice.release()
+    await asyncio.sleep(0)
+    assert not over.done()
+    voice.report(common_pb2.PlaybackReport(played_samples=RATE * 9 // 10))
+    await over
+    assert clock.now == pytest.approx(1.2)
+
+
+async def test_a_reply_that_was_said_to_its_end_is_over_though_it_is_held(
+    clock: VirtualClock,
+) -> None:
+    voice = Voice(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None, reports=True)
+    voice.add(bytes(2 * RATE), common_pb2.TextSpan())
+    voice.complete()
+    await voice.send_all()
+    clock.now = 1.0
+    voice.hold()
+    voice.report(common_pb2.PlaybackReport(played_samples=RATE, drained=True))
+    await voice.played_out()
+
+
 async def test_synthesis_waits_when_enough_is_ready() -> None:
     voice = Voice(RATE, lead_ms=400, ahead_ms=1000, send=lambda audio: None)
     for _ in range(6):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -92,16 +94,34 @@ class Robot:
         await self.client.send(playback=report)
 
 
-async def test_three_spoken_questions_in_a_row(
-    mesh: Mesh, connect: Connect, flite_speech: Any
-) -> None:
-    async with (
-        mesh("asr", "llm", "tts", **ONE_EAR) as target,
-        connect(target, dialling()) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+Dialled = Callable[..., AbstractAsyncContextManager[tuple[Robot, Controller]]]
+
+
+@pytest.fixture
+def dialled(mesh: Mesh, connect: Connect) -> Dialled:
+    """``async with dialled("asr", first=hearing()) as (robot, controller)``: over these services.
+
+    ``first``: what the robot says of itself; else it can be told to speak and no more.
+    """
+
+    @asynccontextmanager
+    async def begun(
+        *services: str, first: Request | None = None, **settings: Any
+    ) -> AsyncIterator[tuple[Robot, Controller]]:
+        async with (
+            mesh(*services, **settings) as target,
+            connect(target, first) as client,
+            controlling(target) as controller,
+        ):
+            robot = Robot(client)
+            await robot.begin(controller)
+            yield robot, controller
+
+    return begun
+
+
+async def test_three_spoken_questions_in_a_row(dialled: Dialled, flite_speech: Any) -> None:
+    async with dialled("asr", "llm", "tts", first=dialling(), **ONE_EAR) as (robot, controller):
         replies = []
         for question in ("what is the moon", "say that again", "what is artificial intelligence"):
             turn = asyncio.ensure_future(controller.run(conversation_id=robot.conversation_id))
@@ -118,37 +138,47 @@ async def test_three_spoken_questions_in_a_row(
             replies.append(controller.reply)
         assert replies[1] == replies[0]
         assert "intelligence" in replies[2].lower()
-        # The robot has seen the end of each turn, so nobody had to close its microphone.
-        assert all(command.HasField("listen") for command in client.of("command"))
+        # The microphone stays open for who interrupts the answer, and no longer.
+        kinds = [command.WhichOneof("command") for command in robot.client.of("command")]
+        assert kinds[:5] == ["listen", "stop", "listen", "stop", "listen"]
+        for command in robot.client.of("command"):
+            if command.HasField("listen"):
+                assert command.listen.keep_listening
+            else:
+                assert command.stop.listening
+                assert command.stop.keep_playing
 
 
-async def test_text_is_asked_instead_of_listening(mesh: Mesh, connect: Connect) -> None:
-    async with (
-        mesh("llm", "tts") as target,
-        connect(target) as client,
-        controlling(target) as controller,
+async def test_a_robot_that_is_not_to_be_interrupted_closes_its_microphone_by_itself(
+    dialled: Dialled, flite_speech: Any
+) -> None:
+    settings = {"orchestrator.floor.listen_while_speaking": False}
+    async with dialled("asr", "llm", "tts", first=dialling(), **ONE_EAR, **settings) as (
+        robot,
+        controller,
     ):
-        robot = Robot(client)
-        await robot.begin(controller)
+        turn = asyncio.ensure_future(controller.run(conversation_id=robot.conversation_id))
+        command = await robot.hear(flite_speech("what is the moon"))
+        assert not command.listen.keep_listening
+        await robot.play()
+        await turn
+        # The robot has seen the end of the turn, so nobody had to close its microphone.
+        assert all(command.HasField("listen") for command in robot.client.of("command"))
+
+
+async def test_text_is_asked_instead_of_listening(dialled: Dialled) -> None:
+    async with dialled("llm", "tts") as (robot, controller):
         turn = asyncio.ensure_future(
             controller.run(conversation_id=robot.conversation_id, text="hello")
         )
         await robot.play()
         assert (await turn).outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
         assert controller.reports
-        assert client.of("command") == []
+        assert robot.client.of("command") == []
 
 
-async def test_the_end_of_a_turn_comes_after_the_robots_last_report(
-    mesh: Mesh, connect: Connect
-) -> None:
-    async with (
-        mesh("asr", "llm", "tts", **ONE_EAR) as target,
-        connect(target, dialling()) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+async def test_the_end_of_a_turn_comes_after_the_robots_last_report(dialled: Dialled) -> None:
+    async with dialled("asr", "llm", "tts", first=dialling(), **ONE_EAR) as (robot, controller):
         turn = asyncio.ensure_future(
             controller.run(conversation_id=robot.conversation_id, text="hello")
         )
@@ -159,32 +189,20 @@ async def test_the_end_of_a_turn_comes_after_the_robots_last_report(
 
 
 async def test_listening_once_returns_the_words_and_answers_nothing(
-    mesh: Mesh, connect: Connect, flite_speech: Any
+    dialled: Dialled, flite_speech: Any
 ) -> None:
-    async with (
-        mesh("asr", "llm", "tts", **ONE_EAR) as target,
-        connect(target, dialling()) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+    async with dialled("asr", "llm", "tts", first=dialling(), **ONE_EAR) as (robot, controller):
         listening = asyncio.ensure_future(controller.listen(conversation_id=robot.conversation_id))
         await robot.hear(flite_speech("what is the moon"))
         assert (await listening).text == "what is the moon"
         # Whoever speaks unasked is answered, as ever.
-        await client.say(np.concatenate([flite_speech("hello"), SILENCE]))
-        await client.until("reply_started")
-        assert [started.question for started in client.of("reply_started")] == ["hello"]
+        await robot.client.say(np.concatenate([flite_speech("hello"), SILENCE]))
+        await robot.client.until("reply_started")
+        assert [started.question for started in robot.client.of("reply_started")] == ["hello"]
 
 
-async def test_nobody_speaks_and_the_microphone_is_closed(mesh: Mesh, connect: Connect) -> None:
-    async with (
-        mesh("asr", **ONE_EAR) as target,
-        connect(target, hearing()) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+async def test_nobody_speaks_and_the_microphone_is_closed(dialled: Dialled) -> None:
+    async with dialled("asr", first=hearing(), **ONE_EAR) as (robot, controller):
         turn = asyncio.ensure_future(
             controller.run(conversation_id=robot.conversation_id, no_speech_timeout_ms=100)
         )
@@ -192,41 +210,29 @@ async def test_nobody_speaks_and_the_microphone_is_closed(mesh: Mesh, connect: C
         ended = await turn
         assert ended.outcome == dialog_pb2.TURN_OUTCOME_NOTHING_HEARD
         assert "nobody spoke within 0.1 s" in ended.error.message
-        stop = (await client.until("command")).command.stop
+        stop = (await robot.client.until("command")).command.stop
         assert stop.listening
         assert stop.stamp == listen.listen.stamp
 
 
-async def test_a_robot_that_does_not_answer_its_command(mesh: Mesh, connect: Connect) -> None:
+async def test_a_robot_that_does_not_answer_its_command(dialled: Dialled) -> None:
     limit = {"orchestrator.deadlines.robot_answer_s": 0.1}
-    async with (
-        mesh("asr", **ONE_EAR, **limit) as target,
-        connect(target, hearing()) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+    async with dialled("asr", first=hearing(), **ONE_EAR, **limit) as (robot, controller):
         with pytest.raises(DeadlineExceeded, match="no answer to the command listen") as caught:
             await controller.run(conversation_id=robot.conversation_id)
         assert caught.value.stage == common_pb2.STAGE_ROBOT
         # An answer that comes too late does no harm, nor does one to no command.
         await robot.obey(**LISTENS)
-        await client.send(command_result=robot_pb2.RobotCommandResult(command_id="99"))
-        await client.send(heartbeat=common_pb2.Heartbeat(sequence=1))
-        await client.until("heartbeat")
+        await robot.client.send(command_result=robot_pb2.RobotCommandResult(command_id="99"))
+        await robot.client.send(heartbeat=common_pb2.Heartbeat(sequence=1))
+        await robot.client.until("heartbeat")
 
 
-async def test_a_microphone_that_cannot_be_opened_is_reported(mesh: Mesh, connect: Connect) -> None:
+async def test_a_microphone_that_cannot_be_opened_is_reported(dialled: Dialled) -> None:
     broken = common_pb2.ErrorDetail(
         code=common_pb2.ERROR_CODE_UNAVAILABLE, message="the microphone is unplugged"
     )
-    async with (
-        mesh("asr", **ONE_EAR) as target,
-        connect(target, hearing()) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+    async with dialled("asr", first=hearing(), **ONE_EAR) as (robot, controller):
         for result in ({"error": broken}, {"listen": robot_pb2.ListenResponse(error=broken)}):
             turn = asyncio.ensure_future(controller.run(conversation_id=robot.conversation_id))
             await robot.obey(**result)
@@ -235,22 +241,14 @@ async def test_a_microphone_that_cannot_be_opened_is_reported(mesh: Mesh, connec
             assert caught.value.stage == common_pb2.STAGE_ROBOT
 
 
-async def test_a_conversation_without_a_microphone_cannot_listen(
-    mesh: Mesh, connect: Connect
-) -> None:
-    async with (
-        mesh("llm", "tts") as target,
-        connect(target) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+async def test_a_conversation_without_a_microphone_cannot_listen(dialled: Dialled) -> None:
+    async with dialled("llm", "tts") as (robot, controller):
         with pytest.raises(InvalidArgument, match="has no microphone") as caught:
             await controller.run(conversation_id=robot.conversation_id)
         assert caught.value.field == "conversation_id"
-        await client.send(wake=woken())
+        await robot.client.send(wake=woken())
         with pytest.raises(InvalidArgument) as caught:
-            await client.until("command")
+            await robot.client.until("command")
         assert caught.value.field == "wake"
 
 
@@ -286,41 +284,29 @@ async def test_a_newer_turn_supersedes_the_older_one(mesh: Mesh, connect: Connec
 
 
 async def test_a_controller_that_vanishes_while_the_robot_listens_closes_its_microphone(
-    mesh: Mesh, connect: Connect
+    dialled: Dialled,
 ) -> None:
-    async with (
-        mesh("asr", **ONE_EAR) as target,
-        connect(target, hearing()) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+    async with dialled("asr", first=hearing(), **ONE_EAR) as (robot, controller):
         call = controller.begin(conversation_id=robot.conversation_id)
         await robot.obey(**LISTENS)
         # The answer has been taken before what comes after it.
-        await client.send(heartbeat=common_pb2.Heartbeat(sequence=1))
-        await client.until("heartbeat")
+        await robot.client.send(heartbeat=common_pb2.Heartbeat(sequence=1))
+        await robot.client.until("heartbeat")
         call.cancel()
-        assert (await client.until("command")).command.stop.listening
-        ended = (await client.until("turn_ended")).turn_ended
+        assert (await robot.client.until("command")).command.stop.listening
+        ended = (await robot.client.until("turn_ended")).turn_ended
         assert ended.outcome == dialog_pb2.TURN_OUTCOME_ABANDONED
 
 
-async def test_a_controller_that_vanishes_silences_the_reply(mesh: Mesh, connect: Connect) -> None:
-    async with (
-        mesh("llm", "tts") as target,
-        connect(target) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
+async def test_a_controller_that_vanishes_silences_the_reply(dialled: Dialled) -> None:
+    async with dialled("llm", "tts") as (robot, controller):
         call = controller.begin(
             conversation_id=robot.conversation_id, text="what is artificial intelligence"
         )
-        await client.until("reply_audio")
+        await robot.client.until("reply_audio")
         call.cancel()
-        assert (await client.until("reply_interrupted")).reply_interrupted.reason == "gone"
-        ended = (await client.until("turn_ended")).turn_ended
+        assert (await robot.client.until("reply_interrupted")).reply_interrupted.reason == "gone"
+        ended = (await robot.client.until("turn_ended")).turn_ended
         assert ended.outcome == dialog_pb2.TURN_OUTCOME_ABANDONED
 
 
@@ -382,21 +368,15 @@ async def test_a_robot_that_wakes_up_is_told_to_listen_and_answered(
 
 
 async def test_a_turn_that_was_asked_for_is_the_speech_that_is_under_way(
-    mesh: Mesh, connect: Connect, flite_speech: Any
+    dialled: Dialled, flite_speech: Any
 ) -> None:
-    async with (
-        mesh("asr", "llm", "tts", **ONE_EAR) as target,
-        connect(target, dialling()) as client,
-        controlling(target) as controller,
-    ):
-        robot = Robot(client)
-        await robot.begin(controller)
-        await client.say(flite_speech("what is artificial intelligence"))
-        start = await client.until("turn_event")
+    async with dialled("asr", "llm", "tts", first=dialling(), **ONE_EAR) as (robot, controller):
+        await robot.client.say(flite_speech("what is artificial intelligence"))
+        start = await robot.client.until("turn_event")
         assert start.turn_event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN
         listening = asyncio.ensure_future(controller.listen(conversation_id=robot.conversation_id))
         command = await robot.obey(**LISTENS)
         assert command.listen.stamp == start.stamp
-        await client.say(SILENCE)
+        await robot.client.say(SILENCE)
         assert (await listening).text == "what is artificial intelligence"
-        assert client.of("reply_started") == []
+        assert robot.client.of("reply_started") == []

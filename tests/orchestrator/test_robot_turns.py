@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicemesh.errors import Superseded
+from voicemesh.errors import InvalidArgument, Superseded
 from voicemesh.stamps import order
 from voicemesh.v1 import common_pb2, dialog_pb2
 
@@ -50,7 +50,8 @@ async def test_three_spoken_questions_in_a_row_are_one_conversation(
         assert "moon" in replies[0].lower()
         assert robot.plays == 3
         assert np.abs(np.frombuffer(bytes(robot.played), dtype=np.int16)).max() > 1000
-        assert robot.stops == []
+        # Nobody has silenced it; its microphone was closed when each turn was over.
+        assert all(stop.listening and stop.keep_playing for stop in robot.stops)
         stamps = [order(stamp) for stamp in robot.stamps]
         assert stamps == sorted(stamps)
         assert len({stamp.turn for stamp in robot.stamps}) == 3
@@ -98,6 +99,67 @@ async def test_text_is_asked_instead_of_listening_and_facts_of_the_robot_are_use
         assert not robot.listening.is_set()
 
 
+async def test_the_robot_says_something_first_and_then_listens(
+    mesh: Mesh, flite_speech: Any
+) -> None:
+    robot = ScriptedRobot(flite_speech("what is the moon"))
+    async with (
+        mesh("asr", "llm", "tts", **ONE_EAR) as orchestrator,
+        offering_robot(robot) as target,
+        controlling(orchestrator) as controller,
+    ):
+        ended = await controller.run(robot_target=target, say="What do you want to know?")
+        assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
+        assert ended.question == "what is the moon"
+        assert controller.reply.startswith("What do you want to know?")
+        assert robot.plays == 2
+        started = [n.reply_started for n in controller.news if n.HasField("reply_started")]
+        assert [news.question for news in started] == ["", "what is the moon"]
+        first, *_, last = robot.stamps  # Of Play, then of Listen and Play.
+        assert order(first) < order(last)
+        assert [n for n in controller.news if n.HasField("turn_ended")] == [controller.news[-1]]
+
+
+async def test_the_robot_says_something_and_nothing_follows(mesh: Mesh) -> None:
+    robot = ScriptedRobot()
+    async with (
+        mesh("llm", "tts") as orchestrator,
+        offering_robot(robot) as target,
+        controlling(orchestrator) as controller,
+    ):
+        ended = await controller.run(robot_target=target, say="Dinner is ready.", say_only=True)
+        assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
+        assert ended.heard_text == controller.reply == "Dinner is ready."
+        assert ended.question == ""
+        assert not robot.listening.is_set()
+        # It is part of the conversation.
+        again = await controller.run(robot_target=target, text="say that again")
+        assert "Dinner is ready" in again.heard_text
+        # What is said may come before what is asked, too.
+        asked = await controller.run(robot_target=target, say="One moment.", text="hello")
+        assert controller.reply.startswith("One moment.")
+        assert asked.question == "hello"
+
+
+@pytest.mark.parametrize(
+    ("field", "request_"),
+    [
+        ("say_only", {"say_only": True}),
+        ("say_only", {"say": "Hello.", "text": "hello", "say_only": True}),
+        ("say", {"say": " "}),
+        ("say", {"say": "a" * 4001}),
+        ("interruption_policy", {"text": "hello", "interruption_policy": 99}),
+    ],
+)
+async def test_what_cannot_be_said_is_refused_with_its_field(
+    mesh: Mesh, field: str, request_: dict[str, Any]
+) -> None:
+    async with mesh() as orchestrator, controlling(orchestrator) as controller:
+        with pytest.raises(InvalidArgument) as refused:
+            await controller.run(robot_target="127.0.0.1:9", **request_)
+        assert refused.value.field == field
+
+
 async def test_listening_once_returns_the_words_and_answers_nothing(
     mesh: Mesh, flite_speech: Any
 ) -> None:
@@ -112,6 +174,29 @@ async def test_listening_once_returns_the_words_and_answers_nothing(
         assert heard.is_final
         await robot.closed_microphone.wait()
         assert robot.plays == 0
+
+
+async def test_the_next_turn_knows_the_pauses_that_the_speaker_made(
+    mesh: Mesh, flite_speech: Any
+) -> None:
+    pause = np.zeros(RATE * 45 // 100, dtype=np.int16)
+    said = [flite_speech("one two three"), pause, flite_speech("four five six")]
+    robot = ScriptedRobot(np.concatenate(said), np.concatenate(said))
+    simulated = {"asr.engine": "simulated", "llm.engine": "simulated"}
+    async with (
+        mesh("asr", "llm", "tts", **simulated) as orchestrator,
+        offering_robot(robot) as target,
+        controlling(orchestrator) as controller,
+    ):
+        for _ in range(2):
+            await controller.run(robot_target=target)
+            await robot.closed_microphone.wait()
+            robot.ready()
+        first, second = robot.known
+        assert first.pause_count == 0
+        assert second.pause_count > 0
+        assert second.mean_pause_ms > 450
+        assert not second.in_turn
 
 
 NOBODY = common_pb2.ErrorDetail(

@@ -100,8 +100,8 @@ class PulseAudio:
         await self._process.wait()
         self._socket.unlink(missing_ok=True)
 
-    async def say(self, samples: Samples) -> None:
-        """Begin to play samples (16 kHz) into the microphone.
+    async def say(self, samples: Samples, sink: str = "micfeed") -> None:
+        """Begin to play samples (16 kHz) into the microphone, or another sink.
 
         The daemon has all of them before the first one is played, so that no
         client can be too late with the rest, however busy the machine is.
@@ -109,7 +109,7 @@ class PulseAudio:
         file = self._folder / "said.wav"
         write_wav(file, samples, RATE_HERTZ)
         await self.control("upload-sample", str(file), "said")
-        await self.control("play-sample", "said", "micfeed")
+        await self.control("play-sample", "said", sink)
 
     async def unplug(self, device: str) -> None:
         """Take ``mic`` or ``speaker`` away."""
@@ -131,10 +131,10 @@ class PulseAudio:
         return said.decode()
 
     @asynccontextmanager
-    async def recording(self) -> AsyncIterator[Recorded]:
-        """What the speaker plays meanwhile."""
+    async def recording(self, source: str = "speaker.monitor") -> AsyncIterator[Recorded]:
+        """What comes from a source meanwhile; by default what the speaker plays."""
         recorder = await asyncio.create_subprocess_exec(
-            *("parec", "--device=speaker.monitor", "--raw", "--format=s16le"),
+            *("parec", f"--device={source}", "--raw", "--format=s16le"),
             *(f"--rate={RATE_HERTZ}", "--channels=1", "--latency-msec=20"),
             env=self.environment,
             stdout=asyncio.subprocess.PIPE,

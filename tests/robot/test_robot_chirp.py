@@ -38,6 +38,7 @@ def test_level_delay_and_return_loss_are_measured(gain_db: float, delay_ms: floa
         "echo": "ok",
     }
     assert float(checks["delay"].detail.split()[0]) == pytest.approx(delay_ms + 4, abs=2)
+    assert f"robot.echo.delay_ms = {checks['delay'].detail.split()[0]} " in checks["delay"].detail
     assert float(checks["echo"].detail.split()[0]) == pytest.approx(-gain_db, abs=3)
 
 

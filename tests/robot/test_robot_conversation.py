@@ -23,8 +23,11 @@ from voicemesh_robot.conversation import Conversation
 from voicemesh_robot.devices.memory import MemoryMicrophone, MemorySpeaker
 from voicemesh_robot.dialling.robot_conversation import RobotConversation
 from voicemesh_robot.events import Event
+from voicemesh_robot.link import Manner
 from voicemesh_robot.robot import Robot
+from voicemesh_robot.session import Session
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.turn import Question
 
 Request = dialog_pb2.ConverseRequest
 Response = dialog_pb2.ConverseResponse
@@ -347,3 +350,82 @@ async def test_the_speaker_pauses_goes_on_exactly_there_when_the_mesh_says_so(
         talking.cancel()
         await asyncio.wait({talking})
     await robot.close()
+
+
+async def test_a_robot_that_always_listens_sleeps_with_a_closed_microphone_until_it_is_woken(
+    scripted: Scripted,
+) -> None:
+    woken: list[str] = []
+    slept, awake = asyncio.Event(), asyncio.Event()
+
+    async def script(requests: AsyncIterator[Request], context: Any) -> None:
+        await anext(requests)
+        await context.write(started())
+        async for request in requests:
+            match request.WhichOneof("converse_request"):
+                case "audio" if not slept.is_set():
+                    slept.set()
+                    asleep = dialog_pb2.FallAsleep(idle_ms=60_000)
+                    await context.write(Response(stamp=stamp(0), fall_asleep=asleep))
+                case "audio" if woken:
+                    awake.set()
+                case "wake":
+                    woken.append(request.wake.cause)
+
+    microphone = MemoryMicrophone()
+    settings = RobotSettings(vad_type="none", echo={"canceller": "none"})
+    robot = Robot(settings, microphone=microphone, speaker=MemorySpeaker())
+    async with scripted(script) as target, await open_at(target) as conversation:
+        talk = await RobotConversation.open(conversation, robot, always_listening=True)
+        talking = asyncio.ensure_future(talk.run(lambda event: None))
+
+        async def record_while(holds: Callable[[], bool]) -> None:
+            async with asyncio.timeout(20):
+                while holds():
+                    microphone.record(np.full(320, 3_000, dtype=np.int16))
+                    await asyncio.sleep(0)
+
+        await talk.wake("key")  # It is awake: nobody has to be told.
+        await record_while(lambda: robot.microphone.is_open)
+        assert slept.is_set()
+        await talk.wake("key")
+        assert robot.microphone.is_open
+        await record_while(lambda: not awake.is_set())
+        assert woken == ["key"]
+        talking.cancel()
+        await asyncio.wait({talking})
+    await robot.close()
+
+
+async def test_what_was_ducked_is_quieter_in_the_answer_that_is_written(scripted: Scripted) -> None:
+    sound = np.full(1_600, 8_000, dtype=np.int16)
+    mine: dict[str, Any] = {"stamp": stamp(1)}
+
+    async def script(requests: AsyncIterator[Request], context: Any) -> None:
+        await anext(requests)
+        await context.write(started())
+        await anext(requests)
+
+        async def say(number: int) -> None:
+            chunk = common_pb2.AudioChunk(audio=sound.tobytes(), first_sample=number * len(sound))
+            await context.write(Response(**mine, reply_audio=dialog_pb2.ReplyAudio(chunk=chunk)))
+
+        await context.write(reply(1))
+        await say(0)
+        await context.write(Response(**mine, reply_ducked=dialog_pb2.ReplyDucked(volume=0.25)))
+        await say(1)
+        await context.write(Response(**mine, reply_resumed=dialog_pb2.ReplyResumed()))
+        await say(2)
+        await context.write(ended(1))
+        async for _ in requests:
+            pass
+
+    manner = Manner(real_time=False, store_reply=True, speaks=False, hears=True)
+    async with (
+        scripted(script) as target,
+        Session(RobotSettings(target=target), manner) as session,
+    ):
+        record = await session.ask(Question(text="what time is it"))
+    assert record.error is None
+    expected = np.concatenate([sound, sound // 4, sound])
+    assert np.array_equal(record.reply.samples(), expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -11,34 +12,33 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh.errors import InvalidArgument
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
-from voicemesh_robot.audio_file import write_wav
-from voicemesh_robot.evaluation.turns.barge_in import BargeIn, Result, Trial
+from voicemesh_robot.evaluation.turns.barge_in import BargeIn, Result, Trial, make_trials
 from voicemesh_robot.evaluation.turns.endpointing import (
     Decision,
     Endpointing,
     Outcome,
     listen,
 )
-from voicemesh_robot.evaluation.turns.figures import Figures
-from voicemesh_robot.evaluation.turns.mandarin import make_scripts, make_words, measure
+from voicemesh_robot.evaluation.turns.figures import ECHO, Figures
+from voicemesh_robot.evaluation.turns.mandarin import make_utterances, make_words, measure
 from voicemesh_robot.evaluation.turns.material import (
+    HELD_OUT,
     NOISES_DB,
+    SEEN,
     Utterance,
     load_script,
     make_material,
     parts_of,
-    read_folder,
     with_noise,
 )
-from voicemesh_robot.evaluation.turns.noises import cough, knock
+from voicemesh_robot.evaluation.turns.noises import NOISES
 from voicemesh_robot.evaluation.turns.pictures import draw_scene, draw_trade_off
 from voicemesh_robot.evaluation.turns.report import report
 from voicemesh_robot.evaluation.turns.scene import Line, Scene, act
 from voicemesh_robot.evaluation.turns.sound_booth import Sounding
-from voicemesh_robot.evaluation.turns.speech import trimmed
+from voicemesh_robot.evaluation.turns.speech import RATE_HERTZ, trimmed
 from voicemesh_robot.evaluation.turns.trade_off import Point, adaptive_options, silence_options
 from voicemesh_robot.events import Event, Payload
 
@@ -82,7 +82,10 @@ def test_speech_is_cut_at_its_first_and_last_sound(flite_speech: Speech) -> None
 
 def test_the_script_has_a_pause_in_every_line_to_pause_in() -> None:
     script = load_script()
-    assert all(len(parts_of(line)) > 1 for line in (*script.english, *script.mandarin))
+    seen = (*script.english, *script.mandarin)
+    held_out = (*script.english_held_out, *script.mandarin_held_out)
+    assert all(len(parts_of(line)) > 1 for line in (*seen, *held_out))
+    assert not set(seen) & set(held_out)
     assert set(script.long_questions) <= {
         *script.questions,
         "what is a robot",
@@ -90,56 +93,40 @@ def test_the_script_has_a_pause_in_every_line_to_pause_in() -> None:
     }
 
 
-def test_a_folder_of_recordings_becomes_material(tmp_path: Path, flite_speech: Speech) -> None:
-    speech = flite_speech("what is the moon")
-    write_wav(tmp_path / "one.wav", speech, 16_000)
-    times = [("what", 0.1, 0.3), ("is", 0.5, 0.8)]
-    words = [{"word": w, "begin_s": b, "end_s": e} for w, b, e in times]
-    (tmp_path / "one.json").write_text(json.dumps({"text": "what is", "words": words}))
-    (utterance,) = read_folder(tmp_path)
-    assert (utterance.begin_sample, utterance.end_sample) == (1600, 12_800)
-    assert utterance.pauses == ((4800, 8000),)
-    assert len(utterance.samples) >= 12_800 + 2 * 16_000
-
-
-@pytest.mark.parametrize(
-    ("beside", "complaint"),
-    [
-        (None, "cannot be read"),
-        ("{}", "cannot be read"),
-        ('{"text": "x", "words": []}', "names no words"),
-    ],
-)
-def test_a_recording_without_its_words_is_named(
-    tmp_path: Path, flite_speech: Speech, beside: str | None, complaint: str
-) -> None:
-    write_wav(tmp_path / "one.wav", flite_speech("yes"), 16_000)
-    if beside is not None:
-        (tmp_path / "one.json").write_text(beside)
-    with pytest.raises(InvalidArgument, match=rf"one\.json.*{complaint}|{complaint}"):
-        read_folder(tmp_path)
-
-
-def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="no WAV files"):
-        read_folder(tmp_path)
-
-
 def test_no_two_noises_are_alike_and_none_is_clipped() -> None:
-    for make in (knock, cough):
+    for make in NOISES:
         first, second = make(np.random.default_rng(1)), make(np.random.default_rng(2))
-        assert len(first) != len(second)
+        assert not np.array_equal(first, second)
         assert 2_000 < np.abs(first).max() < 20_000
+        assert len(first) < 2 * RATE_HERTZ
+
+
+async def test_reactions_are_of_all_kinds_and_half_of_the_lines_are_held_out() -> None:
+    script = load_script()
+    assert not {*script.backchannels} & {*script.backchannels_held_out}
+    assert not {*script.interruptions} & {*script.interruptions_held_out}
+    trials = await make_trials(script, 16)
+    kinds = Counter(trial.kind for trial in trials)
+    assert kinds == {"interruption": 16, "backchannel": 12, "noise": 4}
+    for kind in ("interruption", "backchannel"):
+        seen, held_out = (
+            [t.reaction for t in trials if t.kind == kind and t.group == group]
+            for group in (SEEN, HELD_OUT)
+        )
+        assert len(seen) == len(held_out)
+        assert not {line.voice for line in seen} & {line.voice for line in held_out}
+    assert len({trial.question.text for trial in trials}) == len(script.long_questions)
+    assert len({trial.after_s for trial in trials}) == len(trials)
 
 
 def test_mandarin_characters_follow_each_other_but_for_the_pauses() -> None:
     words = make_words("你好 | 吗", [300], 0.2)
-    assert words == [("你", 8000, 11200), ("好", 11200, 14400), ("吗", 19200, 22400)]
+    assert words == (("你", 8000, 11200), ("好", 11200, 14400), ("吗", 19200, 22400))
 
 
 def test_scripted_mandarin_drives_the_real_detectors() -> None:
-    scripts = make_scripts(load_script().mandarin[:4], seeds=1)
-    adaptive, silence = (measure(scripts, name) for name in ("adaptive", "silence"))
+    utterances = make_utterances(load_script().mandarin[:4], seeds=1)
+    adaptive, silence = (measure(utterances, name) for name in ("adaptive", "silence"))
     assert len(adaptive.outcomes) == 8
     assert adaptive.mean_wait_ms < silence.mean_wait_ms
     assert 700 <= silence.mean_wait_ms < 780
@@ -226,16 +213,31 @@ async def test_a_scene_tells_that_somebody_interrupted(mesh: Mesh, flite_speech:
     assert seen.voice_to_voice_ms is not None
     assert seen.interrupted
     assert seen.stop_ms is not None
-    heard = np.concatenate([block.samples for block in seen.played])
+    _, silent_s = seen.stretches()[0]  # Then the next answer may begin.
+    heard = np.concatenate([block.samples for block in seen.played if block.end_s <= silent_s])
     assert np.array_equal(heard, seen.received[: len(heard)])
 
 
-def test_the_json_has_every_figure_and_null_where_nothing_was_measured() -> None:
-    empty = json.loads(Figures(missing={"echo": "no time"}).as_json())
+KEYS = {
+    *("mean_wait_ms", "median_complete_wait_ms", "fixed_mean_wait_ms", "false_cutoff_rate"),
+    *("fixed_false_cutoff_rate", "barge_in_stop_ms", "true_interruptions_taken"),
+    *("backchannels_ignored", "self_interruptions_per_100", "echo_interruptions_taken"),
+    *("after_silence_ms", "voice_to_voice_ms"),
+}
+
+
+def test_what_was_not_measured_is_null_with_its_reason() -> None:
+    empty = json.loads(Figures(missing={ECHO: "no time"}).as_json())
+    assert empty.keys() == KEYS | {"not_measured"}
     assert empty["mean_wait_ms"] is None
     assert empty["barge_in_stop_ms"] == {"p50": None, "p95": None}
     assert empty["echo_interruptions_taken"] == {"-12": None, "-6": None, "0": None}
-    assert empty["not_measured"] == {"echo": "no time"}
+    assert empty["not_measured"].keys() == KEYS
+    assert empty["not_measured"]["echo_interruptions_taken"] == "no time"
+    assert empty["not_measured"]["mean_wait_ms"] == "nothing came of it"
+
+
+def test_the_json_has_the_figures_and_nothing_else_where_all_was_measured() -> None:
     line = Line("stop", SILENT)
     trials = [
         Result(Trial("interruption", "a", line, line, 1.0), scene([(3.0, 0, 9600)], 3.7)),
@@ -253,10 +255,10 @@ def test_the_json_has_every_figure_and_null_where_nothing_was_measured() -> None
         echo_interruptions_taken={"-12": 1.0, "-6": 0.9, "0": 0.5},
     )
     full = json.loads(figures.as_json())
+    assert full.keys() == KEYS
     assert full["mean_wait_ms"] == 300
     assert full["fixed_mean_wait_ms"] == 700
     assert full["true_interruptions_taken"] == full["backchannels_ignored"] == 1.0
-    assert full["resumed_exactly"] == 1.0
     assert full["voice_to_voice_ms"]["p50"] == pytest.approx(360, abs=0.1)
     assert full["after_silence_ms"]["p50"] == pytest.approx(60, abs=0.1)
     missed = [name for name, _, _, met in figures.bars() if met is False]

@@ -16,7 +16,7 @@ _HEAD = """# TPU engines on the simulator
 The vendor's functional simulator executes the tiny bmodels of the tests bit by bit, as a chip
 would; the services run as usual and are asked over gRPC. Seconds are of this machine ({machine}),
 whose other work they share, and say nothing about a chip. No chip has been tried.
-Made by `scripts/evaluate_sophon`; needed: exact texts, exact answers, correlation 0.99.
+Made by `scripts/evaluate_sophon`; needed: exact texts, exact answers, correlation 0.999.
 """
 
 

@@ -97,6 +97,10 @@ class ScriptedOwner:
     def stop(self) -> int:
         """End it in order: its exit status."""
         self.process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for its end: its exit status. ``said`` is whole then."""
         status = self.process.wait(20)
         self._listener.join()
         return status

@@ -95,7 +95,7 @@ def test_a_network_that_never_worked_does_not_end_the_owner(
     chip.run([launch])
 
 
-def test_an_owner_that_is_ended_by_the_libraries_leaves_their_last_words_to_the_next(
+def test_an_owner_that_is_ended_by_the_libraries_tells_where_and_leaves_their_last_words(
     scripted: Scripted, assets: Path
 ) -> None:
     owner = scripted()
@@ -107,7 +107,9 @@ def test_an_owner_that_is_ended_by_the_libraries_leaves_their_last_words_to_the_
     owner.script("ended")
     with pytest.raises(Unavailable):
         chip.run([launch])
-    assert owner.process.wait(20) == -signal.SIGABRT
+    assert owner.ended() == -signal.SIGABRT
+    assert any("Fatal Python error: Aborted" in line for line in owner.said)
+    assert any("sail_chip.py" in line and "in launch" in line for line in owner.said)
     following = ScriptedOwner(owner.folder)
     following.stop()
     following.clean_up()

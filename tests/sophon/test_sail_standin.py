@@ -17,14 +17,15 @@ from voicemesh.sophon.cmodel.sophon.simulator import location
 
 from .sail_behaviour import CHECKS, STAND_IN_ONLY
 
-SCRIPT = Path(__file__).with_name("sail_behaviour.py")
+GUARDED = Path(__file__).with_name("guarded_arrays.py")
 ROOT = Path(__file__).parents[2]
+PATHS = f"{ROOT}:{Path(__file__).parent}"
 Results = Callable[[str, str], dict[str, str | None]]
 
 
 def python(chip: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A Python with our packages that simulates ``chip``."""
-    environment = os.environ | {location.CHIP_VARIABLE: chip, "PYTHONPATH": str(ROOT)}
+    """A Python with our packages and ``sail_behaviour`` that simulates ``chip``."""
+    environment = os.environ | {location.CHIP_VARIABLE: chip, "PYTHONPATH": PATHS}
     return subprocess.run(
         [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
     )
@@ -36,7 +37,7 @@ def results(assets: Path) -> Results:
 
     @cache
     def run(kind: str, chip: str) -> dict[str, str | None]:
-        done = python(chip, str(SCRIPT), kind, str(assets), chip)
+        done = python(chip, "-m", "sail_behaviour", kind, str(assets), chip)
         said = dict(json.loads(line) for line in done.stdout.splitlines())
         left = [name for name in CHECKS if kind == "stand-in" or name not in STAND_IN_ONLY]
         for name in left[len(said) :]:
@@ -98,6 +99,16 @@ def test_a_program_ends_in_order_and_prints_its_own_words_alone(
     assert done.stdout == f"{folder}/sophon/sail/__init__.py\ndone\n"
     assert done.stderr.count("\n") == 1
     assert f"simulator of {chip.upper()}, no TPU" in done.stderr
+
+
+@pytest.mark.parametrize("chip", location.CHIPS)
+def test_a_model_loads_where_no_array_of_the_runtime_has_room_behind_it(
+    simulator: Callable[[str], Path], assets: Path, chip: str
+) -> None:
+    simulator(chip)
+    (model,) = (assets / "llm" / chip).glob("*_history.bmodel")
+    done = python(chip, str(GUARDED), str(model))
+    assert (done.returncode, done.stdout) == (0, "11 networks\n"), done.stderr
 
 
 def test_a_simulator_that_was_not_fetched_is_named_with_its_cure(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from voicemesh.sophon.chip_owner.versions import number_of, too_new, too_old
         ("ModuleNotFoundError: No module named 'sophon'", "no sophon.sail"),
         ("libbmrt.so.1.0: cannot open shared object file", "libraries are not found"),
         ("/lib/libc.so.6: version `GLIBC_2.34' not found", "newer system"),
+        ("[bmlib_memory][error] bmdev memcopy failed, ioclt ret = -1:1234", "could not copy"),
         ("sail.so: undefined symbol: bmrt_get_network_info", "different SDKs"),
     ],
 )

@@ -50,6 +50,24 @@ def test_silence_at_both_ends_is_dropped_and_kept_inside() -> None:
     assert got[0][0] < got[2][0]
 
 
+def test_nothing_is_made_any_more_once_nobody_wants_it() -> None:
+    rate = 16_000
+    tone = (8_000 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)).astype(np.int16)
+    emitted = 0
+
+    def emit(samples: NDArray[np.int16], first: int, stop: int, last: bool) -> bool:
+        nonlocal emitted
+        emitted += 1
+        return emitted < 2
+
+    shaper = Shaper(rate, 1.0, emit)
+    start = 0
+    while shaper.push(tone[start : start + 333]):
+        start += 333
+    shaper.finish()
+    assert emitted == 2
+
+
 def test_a_word_owns_the_text_up_to_the_next_word() -> None:
     clock = WordClock(11)
     for word in (Word(0, 5, 100), Word(6, 10, 900)):

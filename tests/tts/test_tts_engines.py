@@ -15,6 +15,7 @@ import pytest_asyncio
 from numpy.typing import NDArray
 
 from voicemesh.audio import StreamResampler
+from voicemesh.effort import Effort
 from voicemesh_tts.engines.embedded import Embedded
 from voicemesh_tts.engines.embedded_spec import EmbeddedSettings
 from voicemesh_tts.engines.engine import SpokenChunk, Voice
@@ -47,7 +48,7 @@ def voice(engine: Embedded, name: str) -> Voice:
 
 
 async def speak(engine: Embedded, text: str, name: str, rate: float = 1.0) -> list[SpokenChunk]:
-    async with aclosing(engine.synthesize(text, voice(engine, name), rate)) as chunks:
+    async with aclosing(engine.synthesize(text, voice(engine, name), rate, Effort())) as chunks:
         return [chunk async for chunk in chunks]
 
 
@@ -124,9 +125,11 @@ async def test_a_higher_rate_speaks_faster(engine: Embedded, name: str) -> None:
 
 async def test_leaving_early_stops_the_child_and_leaves_it_usable(engine: Embedded) -> None:
     text = " ".join([ENGLISH] * 6)
-    async with aclosing(engine.synthesize(text, voice(engine, "rms"), 1.0)) as chunks:
+    effort = Effort()
+    async with aclosing(engine.synthesize(text, voice(engine, "rms"), 1.0, effort)) as chunks:
         first = await anext(chunks)
     assert len(first.samples) < 16_000
+    assert (effort.made, effort.late) == (1, 1)
     # The only child is free again, and what it says next is only the next text.
     assert len(joined(await speak(engine, "Yes.", "rms"))) < 1.2 * 16_000
 

@@ -10,6 +10,7 @@ import pytest
 
 from voicemesh.audio import Samples, linear16, pcm16
 from voicemesh.channels import Duplex, open_channel
+from voicemesh.effort import Effort
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
@@ -26,7 +27,7 @@ INSTANT = {"first_chunk_ms": 0, "realtime_factor": 10_000}
 
 async def speak(text: str, rate: float = 1.0, **settings: Any) -> list[SpokenChunk]:
     engine = SimulatedVoice(SimulatedSettings(**(INSTANT | settings)))
-    async with aclosing(engine.synthesize(text, engine.voices()[0], rate)) as chunks:
+    async with aclosing(engine.synthesize(text, engine.voices()[0], rate, Effort())) as chunks:
         return [chunk async for chunk in chunks]
 
 

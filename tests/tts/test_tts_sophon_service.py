@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
 from voicemesh.audio import linear16, pcm16
+from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, SettingsError, Unavailable
 from voicemesh.server import Server
 from voicemesh.settings import load
@@ -37,8 +38,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 RATE = 16_000
 LEVEL = 0.005
 ONE_CORE = ("bm1688/bert_1688_f32_1core.bmodel", "bm1688/vits_chinese_128_bm1688_f16_1core.bmodel")
-TWO_CORES = ("bm1688/bert_f16_2core.bmodel", "bm1688/vits_chinese_128_bm1688_f16_2core.bmodel")
-COMBINED = ("bm1684x/tts_bm1684x.bmodel",)
 # The reference for this sentence was made without tone sandhi between words.
 PLAIN_TONES = "是指使用 shi4 zhi3 shi3 yong4\n"
 LONG = (
@@ -56,16 +55,10 @@ def paths(files: tuple[str, ...]) -> list[str]:
 
 
 @asynccontextmanager
-async def running(
-    owner: OwnerProcess,
-    files: tuple[str, ...] = ONE_CORE,
-    cores: tuple[int, ...] = (0,),
-    chip: str = "bm1688",
-    **fields: Any,
-) -> AsyncIterator[str]:
+async def running(owner: OwnerProcess, **fields: Any) -> AsyncIterator[str]:
     """The service on a simulated chip; its target."""
     engine = {
-        "model_files": json.dumps(paths(files)),
+        "model_files": json.dumps(paths(ONE_CORE)),
         "vocabulary_file": str(ASSETS / "vocab.txt"),
     } | fields
     flags = {
@@ -75,9 +68,9 @@ async def running(
         "tts.engine": "sophon-vits",
         "tts.language": "zh",
         "devices.backend": "cmodel",
-        "devices.simulated_chip": chip,
+        "devices.simulated_chip": "bm1688",
         "devices.socket_folder": str(owner.placement("tts").socket.parent),
-        "devices.tts.cores": json.dumps(cores),
+        "devices.tts.cores": "[0]",
         **{f"tts.sophon_vits.{name}": str(value) for name, value in engine.items()},
     }
     server = Server(SPEC.factory(load(environ={}, flags=flags)))
@@ -161,39 +154,14 @@ def expected(name: str) -> NDArray[np.float32]:
     return trimmed(samples.astype(np.float32) / np.float32(32768), RATE, LEVEL, 0)
 
 
-async def check_sentence(target: str, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(SENTENCES))
+async def test_a_sentence_sounds_as_the_reference_does(target: str, name: str) -> None:
     text = SENTENCES[name]["text"]
     parts = await reply(target, text)
     heard, wanted = joined(parts), expected(name)
     assert len(heard) == len(wanted)
     assert np.corrcoef(heard, wanted)[0, 1] >= 0.999
     check_spans(parts, len(text))
-
-
-@pytest.mark.parametrize("name", sorted(SENTENCES))
-async def test_a_sentence_sounds_as_the_reference_does(target: str, name: str) -> None:
-    await check_sentence(target, name)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(
-    ("chip", "files", "cores"),
-    [
-        ("bm1688", TWO_CORES, (0, 1)),
-        ("bm1688", ("bm1688/bert_f16_1core.bmodel", ONE_CORE[1]), (1,)),
-        ("bm1684x", COMBINED, ()),
-        ("bm1684x", ("bm1684x/vits_chinese_128_f16.bmodel", "bm1684x/bert_f16_1core.bmodel"), ()),
-    ],
-)
-async def test_every_chip_and_form_of_the_files_sounds_the_same(
-    chip_owner: Any, tmp_path: Path, chip: str, files: tuple[str, ...], cores: tuple[int, ...]
-) -> None:
-    dictionary = tmp_path / "words.txt"
-    dictionary.write_text(PLAIN_TONES)
-    fields = {"tail_ms": 0, "dictionary_file": dictionary, "other_languages": False}
-    async with running(chip_owner(chip), files, cores, chip, **fields) as address:
-        for name in SENTENCES:
-            await check_sentence(address, name)
 
 
 async def test_mixed_text_is_spoken_whole_by_both_voices(target: str) -> None:
@@ -320,7 +288,7 @@ async def engine(owner: OwnerProcess, **fields: Any) -> AsyncIterator[SophonVits
 
 
 async def spoken(made: SophonVits, text: str) -> list[SpokenChunk]:
-    async with aclosing(made.synthesize(text, made.voices()[0], 1.0)) as chunks:
+    async with aclosing(made.synthesize(text, made.voices()[0], 1.0, Effort())) as chunks:
         return [chunk async for chunk in chunks]
 
 

@@ -24,6 +24,8 @@ class ChipWatch:
         """What the owner said of the chip; empty before the first connection."""
         self.news: dict[str, Any] = {}
         """What the owner told last; empty while it is lost."""
+        self.told = asyncio.Event()
+        """Set by all news; who waits for the next ones clears it first."""
         self.fault = ""
         """Why it is lost; empty while it is there."""
         self._reader: asyncio.StreamReader
@@ -45,7 +47,7 @@ class ChipWatch:
                 )
                 hello = {"protocol": wire.PROTOCOL, "service": wire.WATCH}
                 self.greeting = await self._exchange(hello)
-                self.news = await self._exchange({})
+                await self._ask()
         except (OSError, EOFError, TimeoutError, wire.Malformed) as error:
             self.fault = str(error) or "it does not answer"
             await self.close()
@@ -66,7 +68,7 @@ class ChipWatch:
                 self.fault = "its owner speaks without being asked"
             except TimeoutError:
                 try:
-                    self.news = await self._exchange({})
+                    await self._ask()
                 except (OSError, EOFError, wire.Malformed) as error:
                     self.fault = f"its owner has gone ({error})"
                 else:
@@ -84,6 +86,10 @@ class ChipWatch:
     def _has_engine(self) -> bool:
         clients = self.news.get("clients", ())
         return any(client["service"] == self.placement.service for client in clients)
+
+    async def _ask(self) -> None:
+        self.news = await self._exchange({})
+        self.told.set()
 
     async def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._writer is None:

@@ -204,19 +204,25 @@ class PhraseHint(_message.Message):
 
     PHRASE_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    MAY_GO_ON_FIELD_NUMBER: _builtins.int
     phrase: _builtins.str
     """The phrase, in words as they are spoken."""
     boost: _builtins.float
     """How much likelier than others, 0 to 20; 0: the engine's default."""
+    may_go_on: _builtins.bool
+    """True when people often say it and go on, such as "okay": that it has been
+    said does not tell that the turn is over.
+    """
     def __init__(
         self,
         *,
         phrase: _builtins.str = ...,
         boost: _builtins.float = ...,
+        may_go_on: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boost", b"boost", "phrase", b"phrase"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boost", b"boost", "may_go_on", b"may_go_on", "phrase", b"phrase"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -314,21 +314,27 @@ class TypedText(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     WITH_SPEECH_FIELD_NUMBER: _builtins.int
+    INTERRUPTION_POLICY_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text; at most 4000 code points."""
     with_speech: _builtins.bool
     """False: this text is a turn of its own, answered at once. True: it belongs
     to the turn that is spoken next (or now) and goes with its transcript.
     """
+    interruption_policy: Global___InterruptionPolicy.ValueType
+    """What happens when the user speaks over the reply; unset: as ever in this
+    conversation. Of no meaning with speech.
+    """
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         with_speech: _builtins.bool = ...,
+        interruption_policy: Global___InterruptionPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "with_speech", b"with_speech"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interruption_policy", b"interruption_policy", "text", b"text", "with_speech", b"with_speech"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -423,19 +429,25 @@ class SayText(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    INTERRUPTION_POLICY_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text; at most 4000 code points. It is dropped where somebody speaks, or
     a reply is under way: reply_started with an empty question tells that it is
     said.
     """
+    interruption_policy: Global___InterruptionPolicy.ValueType
+    """What happens when the user speaks over it; unset: as ever in this
+    conversation.
+    """
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
+        interruption_policy: Global___InterruptionPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interruption_policy", b"interruption_policy", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1145,6 +1157,9 @@ class RunTurnRequest(_message.Message):
     LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
     NO_SPEECH_TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    SAY_FIELD_NUMBER: _builtins.int
+    SAY_ONLY_FIELD_NUMBER: _builtins.int
+    INTERRUPTION_POLICY_FIELD_NUMBER: _builtins.int
     robot_target: _builtins.str
     """The listener's gRPC target."""
     conversation_id: _builtins.str
@@ -1153,6 +1168,16 @@ class RunTurnRequest(_message.Message):
     """How long to wait for speech to begin, in milliseconds; 0: the setting."""
     text: _builtins.str
     """Asks this instead of listening."""
+    say: _builtins.str
+    """The robot says this first, such as a question to the user: at most 4000 code
+    points. Then it listens, or is asked the text.
+    """
+    say_only: _builtins.bool
+    """Nothing follows what is said."""
+    interruption_policy: Global___InterruptionPolicy.ValueType
+    """What happens when the user speaks over what the robot says; unset: as the
+    conversation has it.
+    """
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The languages of the turn, as BCP-47 tags."""
@@ -1165,10 +1190,13 @@ class RunTurnRequest(_message.Message):
         language_codes: _abc.Iterable[_builtins.str] | None = ...,
         no_speech_timeout_ms: _builtins.int = ...,
         text: _builtins.str = ...,
+        say: _builtins.str = ...,
+        say_only: _builtins.bool = ...,
+        interruption_policy: Global___InterruptionPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "robot", b"robot", "robot_target", b"robot_target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "language_codes", b"language_codes", "no_speech_timeout_ms", b"no_speech_timeout_ms", "robot", b"robot", "robot_target", b"robot_target", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "interruption_policy", b"interruption_policy", "language_codes", b"language_codes", "no_speech_timeout_ms", b"no_speech_timeout_ms", "robot", b"robot", "robot_target", b"robot_target", "say", b"say", "say_only", b"say_only", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_robot: _TypeAlias = _typing.Literal["robot_target", "conversation_id"]  # noqa: Y015
     _WhichOneofArgType_robot: _TypeAlias = _typing.Literal["robot", b"robot"]  # noqa: Y015
@@ -1190,6 +1218,11 @@ class RunTurnResponse(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    REPLY_STARTED_FIELD_NUMBER: _builtins.int
+    REPLY_PAUSED_FIELD_NUMBER: _builtins.int
+    REPLY_DUCKED_FIELD_NUMBER: _builtins.int
+    REPLY_RESUMED_FIELD_NUMBER: _builtins.int
+    REPLY_INTERRUPTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
         """The generation of the work."""
@@ -1222,6 +1255,28 @@ class RunTurnResponse(_message.Message):
     def drain(self) -> _common_pb2.DrainNotice:
         """The process will stop."""
 
+    @_builtins.property
+    def reply_started(self) -> Global___ReplyStarted:
+        """The robot will answer, or (with an empty question) say something."""
+
+    @_builtins.property
+    def reply_paused(self) -> Global___ReplyPaused:
+        """Somebody seems to speak: the reply has paused."""
+
+    @_builtins.property
+    def reply_ducked(self) -> Global___ReplyDucked:
+        """The same: the reply is quieter."""
+
+    @_builtins.property
+    def reply_resumed(self) -> Global___ReplyResumed:
+        """The reply goes on."""
+
+    @_builtins.property
+    def reply_interrupted(self) -> Global___ReplyInterrupted:
+        """The reply has been stopped. Where the user has interrupted it, what follows
+        under a newer stamp is that question and its answer.
+        """
+
     def __init__(
         self,
         *,
@@ -1233,12 +1288,17 @@ class RunTurnResponse(_message.Message):
         error: _common_pb2.ErrorDetail | None = ...,
         heartbeat: _common_pb2.Heartbeat | None = ...,
         drain: _common_pb2.DrainNotice | None = ...,
+        reply_started: Global___ReplyStarted | None = ...,
+        reply_paused: Global___ReplyPaused | None = ...,
+        reply_ducked: Global___ReplyDucked | None = ...,
+        reply_resumed: Global___ReplyResumed | None = ...,
+        reply_interrupted: Global___ReplyInterrupted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "playback", b"playback", "reply_text", b"reply_text", "run_turn_response", b"run_turn_response", "stamp", b"stamp", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "playback", b"playback", "reply_ducked", b"reply_ducked", "reply_interrupted", b"reply_interrupted", "reply_paused", b"reply_paused", "reply_resumed", b"reply_resumed", "reply_started", b"reply_started", "reply_text", b"reply_text", "run_turn_response", b"run_turn_response", "stamp", b"stamp", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "playback", b"playback", "reply_text", b"reply_text", "run_turn_response", b"run_turn_response", "stamp", b"stamp", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "error", b"error", "heartbeat", b"heartbeat", "playback", b"playback", "reply_ducked", b"reply_ducked", "reply_interrupted", b"reply_interrupted", "reply_paused", b"reply_paused", "reply_resumed", b"reply_resumed", "reply_started", b"reply_started", "reply_text", b"reply_text", "run_turn_response", b"run_turn_response", "stamp", b"stamp", "turn_ended", b"turn_ended", "turn_event", b"turn_event"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_run_turn_response: _TypeAlias = _typing.Literal["turn_event", "reply_text", "playback", "turn_ended", "error", "heartbeat", "drain"]  # noqa: Y015
+    _WhichOneofReturnType_run_turn_response: _TypeAlias = _typing.Literal["turn_event", "reply_text", "playback", "turn_ended", "error", "heartbeat", "drain", "reply_started", "reply_paused", "reply_ducked", "reply_resumed", "reply_interrupted"]  # noqa: Y015
     _WhichOneofArgType_run_turn_response: _TypeAlias = _typing.Literal["run_turn_response", b"run_turn_response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_run_turn_response) -> _WhichOneofReturnType_run_turn_response | None: ...
 

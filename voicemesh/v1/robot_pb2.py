@@ -26,7 +26,7 @@ from voicemesh.v1 import asr_pb2 as voicemesh_dot_v1_dot_asr__pb2
 from voicemesh.v1 import common_pb2 as voicemesh_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voicemesh/v1/robot.proto\x12\x0cvoicemesh.v1\x1a\x16voicemesh/v1/asr.proto\x1a\x19voicemesh/v1/common.proto\"+\n\tAsrTicket\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0e\n\x06ticket\x18\x02 \x01(\t\"\xb6\x01\n\rListenRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12=\n\x0brecognition\x18\x02 \x01(\x0b\x32(.voicemesh.v1.StreamingRecognitionConfig\x12$\n\x03\x61sr\x18\x03 \x01(\x0b\x32\x17.voicemesh.v1.AsrTicket\x12\x1c\n\x14no_speech_timeout_ms\x18\x04 \x01(\x05\"\xd6\x02\n\x0eListenResponse\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12-\n\nturn_event\x18\x02 \x01(\x0b\x32\x17.voicemesh.v1.TurnEventH\x00\x12)\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x18.voicemesh.v1.AudioChunkH\x00\x12-\n\x07silence\x18\x04 \x01(\x0b\x32\x1a.voicemesh.v1.SilenceChunkH\x00\x12*\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x19.voicemesh.v1.ErrorDetailH\x00\x12,\n\theartbeat\x18\x06 \x01(\x0b\x32\x17.voicemesh.v1.HeartbeatH\x00\x12*\n\x05\x64rain\x18\x07 \x01(\x0b\x32\x19.voicemesh.v1.DrainNoticeH\x00\x42\x11\n\x0flisten_response\"\x83\x02\n\x0bPlayRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x31\n\x0c\x61udio_format\x18\x02 \x01(\x0b\x32\x19.voicemesh.v1.AudioFormatH\x00\x12)\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x18.voicemesh.v1.AudioChunkH\x00\x12\x34\n\x0c\x65nd_of_reply\x18\x04 \x01(\x0b\x32\x1c.voicemesh.v1.EndOfUtteranceH\x00\x12,\n\theartbeat\x18\x05 \x01(\x0b\x32\x17.voicemesh.v1.HeartbeatH\x00\x42\x0e\n\x0cplay_request\"\xfb\x01\n\x0cPlayResponse\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x30\n\x08playback\x18\x02 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReportH\x00\x12*\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x19.voicemesh.v1.ErrorDetailH\x00\x12,\n\theartbeat\x18\x04 \x01(\x0b\x32\x17.voicemesh.v1.HeartbeatH\x00\x12*\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x19.voicemesh.v1.DrainNoticeH\x00\x42\x0f\n\rplay_response\"2\n\x0cPauseRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\"?\n\rPauseResponse\x12.\n\x08playback\x18\x01 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\"3\n\rResumeRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\"@\n\x0eResumeResponse\x12.\n\x08playback\x18\x01 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\"D\n\x0bStopRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x11\n\tlistening\x18\x02 \x01(\x08\">\n\x0cStopResponse\x12.\n\x08playback\x18\x01 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\"\x12\n\x10GetStatusRequest\"\xe5\x02\n\x11GetStatusResponse\x12\x11\n\tlistening\x18\x01 \x01(\x08\x12\x0f\n\x07playing\x18\x02 \x01(\x08\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x1d\n\x15microphone_level_dbfs\x18\x04 \x01(\x02\x12\x15\n\rclipped_share\x18\x05 \x01(\x02\x12\x12\n\nmicrophone\x18\x06 \x01(\t\x12\x0f\n\x07speaker\x18\x07 \x01(\t\x12.\n\x08playback\x18\x08 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\x12\x39\n\x05\x66\x61\x63ts\x18\t \x03(\x0b\x32*.voicemesh.v1.GetStatusResponse.FactsEntry\x12(\n\x04\x65\x63ho\x18\n \x01(\x0b\x32\x1a.voicemesh.v1.EchoEvidence\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x99\x02\n\x0cRobotCommand\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12-\n\x06listen\x18\x02 \x01(\x0b\x32\x1b.voicemesh.v1.ListenRequestH\x00\x12+\n\x05pause\x18\x03 \x01(\x0b\x32\x1a.voicemesh.v1.PauseRequestH\x00\x12-\n\x06resume\x18\x04 \x01(\x0b\x32\x1b.voicemesh.v1.ResumeRequestH\x00\x12)\n\x04stop\x18\x05 \x01(\x0b\x32\x19.voicemesh.v1.StopRequestH\x00\x12\x34\n\nget_status\x18\x06 \x01(\x0b\x32\x1e.voicemesh.v1.GetStatusRequestH\x00\x42\t\n\x07\x63ommand\"\xcb\x02\n\x12RobotCommandResult\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12.\n\x06listen\x18\x02 \x01(\x0b\x32\x1c.voicemesh.v1.ListenResponseH\x00\x12,\n\x05pause\x18\x03 \x01(\x0b\x32\x1b.voicemesh.v1.PauseResponseH\x00\x12.\n\x06resume\x18\x04 \x01(\x0b\x32\x1c.voicemesh.v1.ResumeResponseH\x00\x12*\n\x04stop\x18\x05 \x01(\x0b\x32\x1a.voicemesh.v1.StopResponseH\x00\x12\x31\n\x06status\x18\x06 \x01(\x0b\x32\x1f.voicemesh.v1.GetStatusResponseH\x00\x12*\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x19.voicemesh.v1.ErrorDetailH\x00\x42\x08\n\x06result2\xb4\x03\n\x14RobotListenerService\x12\x45\n\x06Listen\x12\x1b.voicemesh.v1.ListenRequest\x1a\x1c.voicemesh.v1.ListenResponse0\x01\x12\x41\n\x04Play\x12\x19.voicemesh.v1.PlayRequest\x1a\x1a.voicemesh.v1.PlayResponse(\x01\x30\x01\x12@\n\x05Pause\x12\x1a.voicemesh.v1.PauseRequest\x1a\x1b.voicemesh.v1.PauseResponse\x12\x43\n\x06Resume\x12\x1b.voicemesh.v1.ResumeRequest\x1a\x1c.voicemesh.v1.ResumeResponse\x12=\n\x04Stop\x12\x19.voicemesh.v1.StopRequest\x1a\x1a.voicemesh.v1.StopResponse\x12L\n\tGetStatus\x12\x1e.voicemesh.v1.GetStatusRequest\x1a\x1f.voicemesh.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voicemesh/v1/robot.proto\x12\x0cvoicemesh.v1\x1a\x16voicemesh/v1/asr.proto\x1a\x19voicemesh/v1/common.proto\"+\n\tAsrTicket\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0e\n\x06ticket\x18\x02 \x01(\t\"\xce\x01\n\rListenRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12=\n\x0brecognition\x18\x02 \x01(\x0b\x32(.voicemesh.v1.StreamingRecognitionConfig\x12$\n\x03\x61sr\x18\x03 \x01(\x0b\x32\x17.voicemesh.v1.AsrTicket\x12\x1c\n\x14no_speech_timeout_ms\x18\x04 \x01(\x05\x12\x16\n\x0ekeep_listening\x18\x05 \x01(\x08\"\xd6\x02\n\x0eListenResponse\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12-\n\nturn_event\x18\x02 \x01(\x0b\x32\x17.voicemesh.v1.TurnEventH\x00\x12)\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x18.voicemesh.v1.AudioChunkH\x00\x12-\n\x07silence\x18\x04 \x01(\x0b\x32\x1a.voicemesh.v1.SilenceChunkH\x00\x12*\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x19.voicemesh.v1.ErrorDetailH\x00\x12,\n\theartbeat\x18\x06 \x01(\x0b\x32\x17.voicemesh.v1.HeartbeatH\x00\x12*\n\x05\x64rain\x18\x07 \x01(\x0b\x32\x19.voicemesh.v1.DrainNoticeH\x00\x42\x11\n\x0flisten_response\"\x83\x02\n\x0bPlayRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x31\n\x0c\x61udio_format\x18\x02 \x01(\x0b\x32\x19.voicemesh.v1.AudioFormatH\x00\x12)\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x18.voicemesh.v1.AudioChunkH\x00\x12\x34\n\x0c\x65nd_of_reply\x18\x04 \x01(\x0b\x32\x1c.voicemesh.v1.EndOfUtteranceH\x00\x12,\n\theartbeat\x18\x05 \x01(\x0b\x32\x17.voicemesh.v1.HeartbeatH\x00\x42\x0e\n\x0cplay_request\"\xfb\x01\n\x0cPlayResponse\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x30\n\x08playback\x18\x02 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReportH\x00\x12*\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x19.voicemesh.v1.ErrorDetailH\x00\x12,\n\theartbeat\x18\x04 \x01(\x0b\x32\x17.voicemesh.v1.HeartbeatH\x00\x12*\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x19.voicemesh.v1.DrainNoticeH\x00\x42\x0f\n\rplay_response\"2\n\x0cPauseRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\"?\n\rPauseResponse\x12.\n\x08playback\x18\x01 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\"A\n\x0b\x44uckRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x0e\n\x06volume\x18\x02 \x01(\x02\">\n\x0c\x44uckResponse\x12.\n\x08playback\x18\x01 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\"3\n\rResumeRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\"@\n\x0eResumeResponse\x12.\n\x08playback\x18\x01 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\"Z\n\x0bStopRequest\x12\"\n\x05stamp\x18\x01 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\x11\n\tlistening\x18\x02 \x01(\x08\x12\x14\n\x0ckeep_playing\x18\x03 \x01(\x08\">\n\x0cStopResponse\x12.\n\x08playback\x18\x01 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\"\x12\n\x10GetStatusRequest\"\xe5\x02\n\x11GetStatusResponse\x12\x11\n\tlistening\x18\x01 \x01(\x08\x12\x0f\n\x07playing\x18\x02 \x01(\x08\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x1d\n\x15microphone_level_dbfs\x18\x04 \x01(\x02\x12\x15\n\rclipped_share\x18\x05 \x01(\x02\x12\x12\n\nmicrophone\x18\x06 \x01(\t\x12\x0f\n\x07speaker\x18\x07 \x01(\t\x12.\n\x08playback\x18\x08 \x01(\x0b\x32\x1c.voicemesh.v1.PlaybackReport\x12\x39\n\x05\x66\x61\x63ts\x18\t \x03(\x0b\x32*.voicemesh.v1.GetStatusResponse.FactsEntry\x12(\n\x04\x65\x63ho\x18\n \x01(\x0b\x32\x1a.voicemesh.v1.EchoEvidence\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc4\x02\n\x0cRobotCommand\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12-\n\x06listen\x18\x02 \x01(\x0b\x32\x1b.voicemesh.v1.ListenRequestH\x00\x12+\n\x05pause\x18\x03 \x01(\x0b\x32\x1a.voicemesh.v1.PauseRequestH\x00\x12-\n\x06resume\x18\x04 \x01(\x0b\x32\x1b.voicemesh.v1.ResumeRequestH\x00\x12)\n\x04stop\x18\x05 \x01(\x0b\x32\x19.voicemesh.v1.StopRequestH\x00\x12\x34\n\nget_status\x18\x06 \x01(\x0b\x32\x1e.voicemesh.v1.GetStatusRequestH\x00\x12)\n\x04\x64uck\x18\x07 \x01(\x0b\x32\x19.voicemesh.v1.DuckRequestH\x00\x42\t\n\x07\x63ommand\"\xf7\x02\n\x12RobotCommandResult\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12.\n\x06listen\x18\x02 \x01(\x0b\x32\x1c.voicemesh.v1.ListenResponseH\x00\x12,\n\x05pause\x18\x03 \x01(\x0b\x32\x1b.voicemesh.v1.PauseResponseH\x00\x12.\n\x06resume\x18\x04 \x01(\x0b\x32\x1c.voicemesh.v1.ResumeResponseH\x00\x12*\n\x04stop\x18\x05 \x01(\x0b\x32\x1a.voicemesh.v1.StopResponseH\x00\x12\x31\n\x06status\x18\x06 \x01(\x0b\x32\x1f.voicemesh.v1.GetStatusResponseH\x00\x12*\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x19.voicemesh.v1.ErrorDetailH\x00\x12*\n\x04\x64uck\x18\x08 \x01(\x0b\x32\x1a.voicemesh.v1.DuckResponseH\x00\x42\x08\n\x06result2\xf3\x03\n\x14RobotListenerService\x12\x45\n\x06Listen\x12\x1b.voicemesh.v1.ListenRequest\x1a\x1c.voicemesh.v1.ListenResponse0\x01\x12\x41\n\x04Play\x12\x19.voicemesh.v1.PlayRequest\x1a\x1a.voicemesh.v1.PlayResponse(\x01\x30\x01\x12@\n\x05Pause\x12\x1a.voicemesh.v1.PauseRequest\x1a\x1b.voicemesh.v1.PauseResponse\x12=\n\x04\x44uck\x12\x19.voicemesh.v1.DuckRequest\x1a\x1a.voicemesh.v1.DuckResponse\x12\x43\n\x06Resume\x12\x1b.voicemesh.v1.ResumeRequest\x1a\x1c.voicemesh.v1.ResumeResponse\x12=\n\x04Stop\x12\x19.voicemesh.v1.StopRequest\x1a\x1a.voicemesh.v1.StopResponse\x12L\n\tGetStatus\x12\x1e.voicemesh.v1.GetStatusRequest\x1a\x1f.voicemesh.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,35 +38,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASRTICKET']._serialized_start=93
   _globals['_ASRTICKET']._serialized_end=136
   _globals['_LISTENREQUEST']._serialized_start=139
-  _globals['_LISTENREQUEST']._serialized_end=321
-  _globals['_LISTENRESPONSE']._serialized_start=324
-  _globals['_LISTENRESPONSE']._serialized_end=666
-  _globals['_PLAYREQUEST']._serialized_start=669
-  _globals['_PLAYREQUEST']._serialized_end=928
-  _globals['_PLAYRESPONSE']._serialized_start=931
-  _globals['_PLAYRESPONSE']._serialized_end=1182
-  _globals['_PAUSEREQUEST']._serialized_start=1184
-  _globals['_PAUSEREQUEST']._serialized_end=1234
-  _globals['_PAUSERESPONSE']._serialized_start=1236
-  _globals['_PAUSERESPONSE']._serialized_end=1299
-  _globals['_RESUMEREQUEST']._serialized_start=1301
-  _globals['_RESUMEREQUEST']._serialized_end=1352
-  _globals['_RESUMERESPONSE']._serialized_start=1354
-  _globals['_RESUMERESPONSE']._serialized_end=1418
-  _globals['_STOPREQUEST']._serialized_start=1420
-  _globals['_STOPREQUEST']._serialized_end=1488
-  _globals['_STOPRESPONSE']._serialized_start=1490
-  _globals['_STOPRESPONSE']._serialized_end=1552
-  _globals['_GETSTATUSREQUEST']._serialized_start=1554
-  _globals['_GETSTATUSREQUEST']._serialized_end=1572
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1575
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1932
-  _globals['_GETSTATUSRESPONSE_FACTSENTRY']._serialized_start=1888
-  _globals['_GETSTATUSRESPONSE_FACTSENTRY']._serialized_end=1932
-  _globals['_ROBOTCOMMAND']._serialized_start=1935
-  _globals['_ROBOTCOMMAND']._serialized_end=2216
-  _globals['_ROBOTCOMMANDRESULT']._serialized_start=2219
-  _globals['_ROBOTCOMMANDRESULT']._serialized_end=2550
-  _globals['_ROBOTLISTENERSERVICE']._serialized_start=2553
-  _globals['_ROBOTLISTENERSERVICE']._serialized_end=2989
+  _globals['_LISTENREQUEST']._serialized_end=345
+  _globals['_LISTENRESPONSE']._serialized_start=348
+  _globals['_LISTENRESPONSE']._serialized_end=690
+  _globals['_PLAYREQUEST']._serialized_start=693
+  _globals['_PLAYREQUEST']._serialized_end=952
+  _globals['_PLAYRESPONSE']._serialized_start=955
+  _globals['_PLAYRESPONSE']._serialized_end=1206
+  _globals['_PAUSEREQUEST']._serialized_start=1208
+  _globals['_PAUSEREQUEST']._serialized_end=1258
+  _globals['_PAUSERESPONSE']._serialized_start=1260
+  _globals['_PAUSERESPONSE']._serialized_end=1323
+  _globals['_DUCKREQUEST']._serialized_start=1325
+  _globals['_DUCKREQUEST']._serialized_end=1390
+  _globals['_DUCKRESPONSE']._serialized_start=1392
+  _globals['_DUCKRESPONSE']._serialized_end=1454
+  _globals['_RESUMEREQUEST']._serialized_start=1456
+  _globals['_RESUMEREQUEST']._serialized_end=1507
+  _globals['_RESUMERESPONSE']._serialized_start=1509
+  _globals['_RESUMERESPONSE']._serialized_end=1573
+  _globals['_STOPREQUEST']._serialized_start=1575
+  _globals['_STOPREQUEST']._serialized_end=1665
+  _globals['_STOPRESPONSE']._serialized_start=1667
+  _globals['_STOPRESPONSE']._serialized_end=1729
+  _globals['_GETSTATUSREQUEST']._serialized_start=1731
+  _globals['_GETSTATUSREQUEST']._serialized_end=1749
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1752
+  _globals['_GETSTATUSRESPONSE']._serialized_end=2109
+  _globals['_GETSTATUSRESPONSE_FACTSENTRY']._serialized_start=2065
+  _globals['_GETSTATUSRESPONSE_FACTSENTRY']._serialized_end=2109
+  _globals['_ROBOTCOMMAND']._serialized_start=2112
+  _globals['_ROBOTCOMMAND']._serialized_end=2436
+  _globals['_ROBOTCOMMANDRESULT']._serialized_start=2439
+  _globals['_ROBOTCOMMANDRESULT']._serialized_end=2814
+  _globals['_ROBOTLISTENERSERVICE']._serialized_start=2817
+  _globals['_ROBOTLISTENERSERVICE']._serialized_end=3316
 # @@protoc_insertion_point(module_scope)

@@ -61,8 +61,14 @@ class ListenRequest(_message.Message):
     RECOGNITION_FIELD_NUMBER: _builtins.int
     ASR_FIELD_NUMBER: _builtins.int
     NO_SPEECH_TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    KEEP_LISTENING_FIELD_NUMBER: _builtins.int
     no_speech_timeout_ms: _builtins.int
     """How long to wait for speech to begin, in milliseconds; 0: without end."""
+    keep_listening: _builtins.bool
+    """Goes on after the end of a turn, so that who speaks over the reply is heard,
+    until the call is cancelled or Stop names listening. A robot that does not
+    know this ends at the end of the turn.
+    """
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
         """The generation of the work."""
@@ -82,10 +88,11 @@ class ListenRequest(_message.Message):
         recognition: _asr_pb2.StreamingRecognitionConfig | None = ...,
         asr: Global___AsrTicket | None = ...,
         no_speech_timeout_ms: _builtins.int = ...,
+        keep_listening: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["asr", b"asr", "recognition", b"recognition", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asr", b"asr", "no_speech_timeout_ms", b"no_speech_timeout_ms", "recognition", b"recognition", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asr", b"asr", "keep_listening", b"keep_listening", "no_speech_timeout_ms", b"no_speech_timeout_ms", "recognition", b"recognition", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -302,6 +309,58 @@ class PauseResponse(_message.Message):
 Global___PauseResponse: _TypeAlias = PauseResponse  # noqa: Y015
 
 @_typing.final
+class DuckRequest(_message.Message):
+    """Play more quietly."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAMP_FIELD_NUMBER: _builtins.int
+    VOLUME_FIELD_NUMBER: _builtins.int
+    volume: _builtins.float
+    """The volume, as a share of the usual one, 0 to 1."""
+    @_builtins.property
+    def stamp(self) -> _common_pb2.Stamp:
+        """The generation of the work."""
+
+    def __init__(
+        self,
+        *,
+        stamp: _common_pb2.Stamp | None = ...,
+        volume: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp", "volume", b"volume"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuckRequest: _TypeAlias = DuckRequest  # noqa: Y015
+
+@_typing.final
+class DuckResponse(_message.Message):
+    """Playback is quieter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYBACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def playback(self) -> _common_pb2.PlaybackReport:
+        """Where it stands."""
+
+    def __init__(
+        self,
+        *,
+        playback: _common_pb2.PlaybackReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["playback", b"playback"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["playback", b"playback"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuckResponse: _TypeAlias = DuckResponse  # noqa: Y015
+
+@_typing.final
 class ResumeRequest(_message.Message):
     """Go on playing."""
 
@@ -357,8 +416,11 @@ class StopRequest(_message.Message):
 
     STAMP_FIELD_NUMBER: _builtins.int
     LISTENING_FIELD_NUMBER: _builtins.int
+    KEEP_PLAYING_FIELD_NUMBER: _builtins.int
     listening: _builtins.bool
     """Whether to close the microphone as well."""
+    keep_playing: _builtins.bool
+    """Leaves playback alone: only the microphone is closed."""
     @_builtins.property
     def stamp(self) -> _common_pb2.Stamp:
         """The generation of the work."""
@@ -368,10 +430,11 @@ class StopRequest(_message.Message):
         *,
         stamp: _common_pb2.Stamp | None = ...,
         listening: _builtins.bool = ...,
+        keep_playing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["listening", b"listening", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_playing", b"keep_playing", "listening", b"listening", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -518,6 +581,7 @@ class RobotCommand(_message.Message):
     RESUME_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
     GET_STATUS_FIELD_NUMBER: _builtins.int
+    DUCK_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """Chosen by the orchestrator; the result carries it back."""
     @_builtins.property
@@ -540,6 +604,10 @@ class RobotCommand(_message.Message):
     def get_status(self) -> Global___GetStatusRequest:
         """Say what you are doing."""
 
+    @_builtins.property
+    def duck(self) -> Global___DuckRequest:
+        """Play more quietly."""
+
     def __init__(
         self,
         *,
@@ -549,12 +617,13 @@ class RobotCommand(_message.Message):
         resume: Global___ResumeRequest | None = ...,
         stop: Global___StopRequest | None = ...,
         get_status: Global___GetStatusRequest | None = ...,
+        duck: Global___DuckRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "get_status", b"get_status", "listen", b"listen", "pause", b"pause", "resume", b"resume", "stop", b"stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "duck", b"duck", "get_status", b"get_status", "listen", b"listen", "pause", b"pause", "resume", b"resume", "stop", b"stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "command_id", b"command_id", "get_status", b"get_status", "listen", b"listen", "pause", b"pause", "resume", b"resume", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "command_id", b"command_id", "duck", b"duck", "get_status", b"get_status", "listen", b"listen", "pause", b"pause", "resume", b"resume", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["listen", "pause", "resume", "stop", "get_status"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["listen", "pause", "resume", "stop", "get_status", "duck"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -573,6 +642,7 @@ class RobotCommandResult(_message.Message):
     STOP_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    DUCK_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """The command that this answers."""
     @_builtins.property
@@ -599,6 +669,10 @@ class RobotCommandResult(_message.Message):
     def error(self) -> _common_pb2.ErrorDetail:
         """It failed."""
 
+    @_builtins.property
+    def duck(self) -> Global___DuckResponse:
+        """Playback is quieter."""
+
     def __init__(
         self,
         *,
@@ -609,12 +683,13 @@ class RobotCommandResult(_message.Message):
         stop: Global___StopResponse | None = ...,
         status: Global___GetStatusResponse | None = ...,
         error: _common_pb2.ErrorDetail | None = ...,
+        duck: Global___DuckResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "listen", b"listen", "pause", b"pause", "result", b"result", "resume", b"resume", "status", b"status", "stop", b"stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duck", b"duck", "error", b"error", "listen", b"listen", "pause", b"pause", "result", b"result", "resume", b"resume", "status", b"status", "stop", b"stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "error", b"error", "listen", b"listen", "pause", b"pause", "result", b"result", "resume", b"resume", "status", b"status", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "duck", b"duck", "error", b"error", "listen", b"listen", "pause", b"pause", "result", b"result", "resume", b"resume", "status", b"status", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["listen", "pause", "resume", "stop", "status", "error"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["listen", "pause", "resume", "stop", "status", "error", "duck"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 

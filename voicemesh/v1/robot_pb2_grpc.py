@@ -50,6 +50,11 @@ class RobotListenerServiceStub:
                 request_serializer=voicemesh_dot_v1_dot_robot__pb2.PauseRequest.SerializeToString,
                 response_deserializer=voicemesh_dot_v1_dot_robot__pb2.PauseResponse.FromString,
                 _registered_method=True)
+        self.Duck = channel.unary_unary(
+                '/voicemesh.v1.RobotListenerService/Duck',
+                request_serializer=voicemesh_dot_v1_dot_robot__pb2.DuckRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_v1_dot_robot__pb2.DuckResponse.FromString,
+                _registered_method=True)
         self.Resume = channel.unary_unary(
                 '/voicemesh.v1.RobotListenerService/Resume',
                 request_serializer=voicemesh_dot_v1_dot_robot__pb2.ResumeRequest.SerializeToString,
@@ -92,8 +97,15 @@ class RobotListenerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Duck(self, request, context):
+        """Plays more quietly within one buffer, until Resume.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Resume(self, request, context):
-        """Goes on exactly where playback paused.
+        """Goes on exactly where playback paused, at full volume.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +142,11 @@ def add_RobotListenerServiceServicer_to_server(servicer, server):
                     servicer.Pause,
                     request_deserializer=voicemesh_dot_v1_dot_robot__pb2.PauseRequest.FromString,
                     response_serializer=voicemesh_dot_v1_dot_robot__pb2.PauseResponse.SerializeToString,
+            ),
+            'Duck': grpc.unary_unary_rpc_method_handler(
+                    servicer.Duck,
+                    request_deserializer=voicemesh_dot_v1_dot_robot__pb2.DuckRequest.FromString,
+                    response_serializer=voicemesh_dot_v1_dot_robot__pb2.DuckResponse.SerializeToString,
             ),
             'Resume': grpc.unary_unary_rpc_method_handler(
                     servicer.Resume,
@@ -229,6 +246,33 @@ class RobotListenerService:
             '/voicemesh.v1.RobotListenerService/Pause',
             voicemesh_dot_v1_dot_robot__pb2.PauseRequest.SerializeToString,
             voicemesh_dot_v1_dot_robot__pb2.PauseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Duck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicemesh.v1.RobotListenerService/Duck',
+            voicemesh_dot_v1_dot_robot__pb2.DuckRequest.SerializeToString,
+            voicemesh_dot_v1_dot_robot__pb2.DuckResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,8 +42,10 @@ class RobotListenerServiceStub:
     """Plays a reply; the playback clock flows back."""
     Pause: _grpc.UnaryUnaryMultiCallable[_robot_pb2.PauseRequest, _robot_pb2.PauseResponse]
     """Pauses playback within one buffer; nothing is lost."""
+    Duck: _grpc.UnaryUnaryMultiCallable[_robot_pb2.DuckRequest, _robot_pb2.DuckResponse]
+    """Plays more quietly within one buffer, until Resume."""
     Resume: _grpc.UnaryUnaryMultiCallable[_robot_pb2.ResumeRequest, _robot_pb2.ResumeResponse]
-    """Goes on exactly where playback paused."""
+    """Goes on exactly where playback paused, at full volume."""
     Stop: _grpc.UnaryUnaryMultiCallable[_robot_pb2.StopRequest, _robot_pb2.StopResponse]
     """Stops playback within one buffer and drops what is buffered."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_robot_pb2.GetStatusRequest, _robot_pb2.GetStatusResponse]
@@ -60,8 +62,10 @@ class RobotListenerServiceAsyncStub(RobotListenerServiceStub):
     """Plays a reply; the playback clock flows back."""
     Pause: _aio.UnaryUnaryMultiCallable[_robot_pb2.PauseRequest, _robot_pb2.PauseResponse]  # type: ignore[assignment]
     """Pauses playback within one buffer; nothing is lost."""
+    Duck: _aio.UnaryUnaryMultiCallable[_robot_pb2.DuckRequest, _robot_pb2.DuckResponse]  # type: ignore[assignment]
+    """Plays more quietly within one buffer, until Resume."""
     Resume: _aio.UnaryUnaryMultiCallable[_robot_pb2.ResumeRequest, _robot_pb2.ResumeResponse]  # type: ignore[assignment]
-    """Goes on exactly where playback paused."""
+    """Goes on exactly where playback paused, at full volume."""
     Stop: _aio.UnaryUnaryMultiCallable[_robot_pb2.StopRequest, _robot_pb2.StopResponse]  # type: ignore[assignment]
     """Stops playback within one buffer and drops what is buffered."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_robot_pb2.GetStatusRequest, _robot_pb2.GetStatusResponse]  # type: ignore[assignment]
@@ -95,12 +99,20 @@ class RobotListenerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Pauses playback within one buffer; nothing is lost."""
 
     @_abc_1.abstractmethod
+    def Duck(
+        self,
+        request: _robot_pb2.DuckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_robot_pb2.DuckResponse, _abc.Awaitable[_robot_pb2.DuckResponse]]:
+        """Plays more quietly within one buffer, until Resume."""
+
+    @_abc_1.abstractmethod
     def Resume(
         self,
         request: _robot_pb2.ResumeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_robot_pb2.ResumeResponse, _abc.Awaitable[_robot_pb2.ResumeResponse]]:
-        """Goes on exactly where playback paused."""
+        """Goes on exactly where playback paused, at full volume."""
 
     @_abc_1.abstractmethod
     def Stop(

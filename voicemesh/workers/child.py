@@ -11,13 +11,18 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
 from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.lifeline import die_with_parent
 from voicemesh.workers import wire
+
+# A call that was cancelled makes one item more, or a few; nobody counts further.
+_REMEMBERED = 64
 
 
 def _portable(error: Exception) -> Exception:
@@ -31,20 +36,26 @@ def _portable(error: Exception) -> Exception:
 class _Child:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._cancelled = False
+        self._cancelled_s: float | None = None
+        self._made_s: deque[float] = deque(maxlen=_REMEMBERED)
+        """When the newest items of the call were made."""
 
     def _send(self, *message: Any) -> None:
         self._socket.sendall(wire.encode(message))
 
     def _emit(self, item: Any) -> bool:
         """Send an item of a stream; False when nobody wants more."""
-        if not self._cancelled and select.select([self._socket], [], [], 0)[0]:
+        self._made_s.append(time.monotonic())
+        if self._cancelled_s is None and select.select([self._socket], [], [], 0)[0]:
             # During a call the parent says nothing but cancel.
-            wire.receive(self._socket)
-            self._cancelled = True
-        if not self._cancelled:
+            _, self._cancelled_s = wire.receive(self._socket)
+        if self._cancelled_s is None:
             self._send("item", item)
-        return not self._cancelled
+        return self._cancelled_s is None
+
+    def _answer_cancel(self, cancelled_s: float) -> None:
+        """Tell how many items were made after the parent wanted no more."""
+        self._send("cancelled", sum(made_s > cancelled_s for made_s in self._made_s))
 
     def serve(self, target: str) -> None:
         """Build the engine and serve calls until told to exit."""
@@ -57,17 +68,24 @@ class _Child:
             return
         self._send("ready")
         while (message := wire.receive(self._socket))[0] != "exit":
-            if message[0] == "cancel":
-                continue  # It crossed the result that it meant to cancel.
+            if message[0] == "cancel":  # It crossed the result that it meant to cancel.
+                self._answer_cancel(message[1])
+                continue
             _, method, args, wants_stream = message
-            self._cancelled = False
+            self._cancelled_s = None
+            self._made_s.clear()
+            answer: tuple[str, Any]
             kwargs = {"emit": self._emit} if wants_stream else {}
             try:
                 result = getattr(engine, method)(*args, **kwargs)
             except Exception as error:
-                self._send("error", _portable(error))
+                answer = ("error", _portable(error))
             else:
-                self._send("result", result)
+                answer = ("result", result)
+            if self._cancelled_s is None:
+                self._send(*answer)
+            else:
+                self._answer_cancel(self._cancelled_s)
 
 
 def main() -> None:

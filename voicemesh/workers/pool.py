@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from voicemesh.aio import TaskSet
+from voicemesh.aio import TaskSet, uninterrupted
 from voicemesh.errors import Busy, EngineError, VoiceMeshError
 from voicemesh.workers.process import ProcessWorker
 
@@ -132,7 +132,7 @@ class ProcessPool:
         self._tasks.start(self._start_another(dead), f"replace {dead.name}")
 
     async def _start_another(self, dead: ProcessWorker) -> None:
-        await dead.close()
+        await uninterrupted(dead.close(), f"end of {dead.name}")
         backoff = _FIRST_BACKOFF_S
         while not self._closed:
             worker = self._new()

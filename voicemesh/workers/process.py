@@ -6,11 +6,13 @@ import asyncio
 import logging
 import socket
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
 from voicemesh.aio import uninterrupted
+from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.workers import wire
 
@@ -106,44 +108,66 @@ class ProcessWorker:
             self._broken = True  # Half an answer would be taken for another one.
             raise
 
-    async def stream(self, method: str, *args: Any) -> AsyncGenerator[Any, None]:
-        """Call a method that emits items. Closing the iterator cancels the call."""
+    async def stream(
+        self, method: str, *args: Any, effort: Effort | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """Call a method that emits items. Closing the iterator cancels the call.
+
+        ``effort`` counts the items, and those that the child still makes once it is
+        cancelled; cancelling it tells the child at once.
+        """
+        effort = effort or Effort()
         async with self._turn:
             pending: asyncio.Future[tuple[str, Any]] | None = None
-            ended = False
+            answer: tuple[str, Any] = ("item", None)
+            told = False
+
+            def tell() -> None:
+                nonlocal told
+                if not told and self.alive:
+                    told = True
+                    cancelled_s = min(effort.cancelled_s, time.monotonic())
+                    self._writer.write(wire.encode(("cancel", cancelled_s)))
+
             try:
                 await self._send("call", method, args, True)
+                effort.on_cancel = tell
                 while True:
                     pending = asyncio.ensure_future(self._next())
-                    kind, value = await asyncio.shield(pending)
+                    answer = await asyncio.shield(pending)
                     pending = None
-                    ended = kind != "item"
-                    if kind == "error":
-                        raise value
-                    if ended:
-                        return
-                    yield value
+                    if answer[0] != "item":
+                        break
+                    effort.spend()
+                    yield answer[1]
+                if answer[0] == "error":
+                    raise answer[1]
             finally:
-                if not ended and self.alive:
-                    await self._cancel_stream(pending)
+                effort.on_cancel = None
+                if answer[0] == "item":
+                    tell()
+                if answer[0] == "cancelled":
+                    effort.late += answer[1]
+                elif told and self.alive:
+                    # A second cancel must not leave half an answer to the next call.
+                    ending = self._items_after_cancel(pending)
+                    effort.late += await uninterrupted(ending, f"cancel {self.name}")
 
-    async def _cancel_stream(self, pending: asyncio.Future[tuple[str, Any]] | None) -> None:
-        """Tell the child that nobody wants more and wait until it has returned."""
+    async def _items_after_cancel(self, pending: asyncio.Future[tuple[str, Any]] | None) -> int:
+        """Wait until the child knows that nobody wants more; what it has made meanwhile."""
+        answer: tuple[str, Any] = ("item", None)
         try:
             async with asyncio.timeout(_CANCEL_GRACE_S):
-                await self._send("cancel")
-                kind = "item"
-                while kind == "item":
-                    kind, _ = await (pending or self._next())
+                while answer[0] != "cancelled":
+                    answer = await (pending or self._next())
                     pending = None
         except EngineError:
-            pass  # It died meanwhile, which ends the call as well.
+            return 0  # It died meanwhile, which ends the call as well.
         except TimeoutError:
             self._broken = True  # Its owner replaces it, which kills it.
             log.warning("%s does not stop; giving it up", self.name)
-        except asyncio.CancelledError:
-            self._broken = True  # What it still says would be taken for another answer.
-            raise
+            return 0
+        return int(answer[1])
 
     async def _send(self, *message: Any) -> None:
         if not self.alive:

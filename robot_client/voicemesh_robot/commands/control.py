@@ -43,6 +43,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     turns.add_argument("--once", action="store_true", help="one turn")
     turns.add_argument("--text", default="", help="one turn that asks this instead of listening")
+    turns.add_argument("--say-only", default="", metavar="TEXT", help="say this and nothing else")
+    parser.add_argument("--say", default="", metavar="TEXT", help="say this first in each turn")
     parser.add_argument(
         "--language",
         action="append",
@@ -68,6 +70,10 @@ class _Screen:
                 self._console.observe(Event(news.stamp, 0.0, news.turn_event))
             case "reply_text":
                 self._console.observe(Event(news.stamp, 0.0, news.reply_text))
+            case "reply_ducked":
+                self._console.observe(Event(news.stamp, 0.0, news.reply_ducked))
+            case "reply_interrupted":
+                self._console.observe(Event(news.stamp, 0.0, news.reply_interrupted))
 
     def summary(self, record: RobotTurnRecord) -> None:
         """Print how long what took."""
@@ -86,8 +92,10 @@ async def _control(options: argparse.Namespace, settings: RobotSettings, report:
         conversation_id=options.conversation,
         language_codes=options.language or settings.language_codes,
         text=options.text,
+        say=options.say_only or options.say,
+        say_only=bool(options.say_only),
     )
-    turns = 1 if options.once or options.text else options.turns
+    turns = 1 if options.once or options.text or options.say_only else options.turns
     target = options.orchestrator or settings.target
     async with Controller(target, settings.connect_timeout_s, screen.observe) as controller:
         for number in range(1, turns + 1) if turns else count(1):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "turns",
         help="how well turns are taken: waits, cut-offs, interruptions, response",
         description="Measures the ends of turns, interruptions and responses on utterances that "
-        "are made here. The full measurement takes about a quarter of an hour.",
+        "are made here. The full measurement takes up to 20 minutes.",
     )
     measured.add_argument(
         "--material",
@@ -63,6 +65,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pictures", type=Path, metavar="FOLDER", help="draw every conversation into this folder"
     )
     measured.add_argument("--quick", action="store_true", help="a small part of everything")
+    measured.add_argument(
+        "--interruptions",
+        type=_at_least_one,
+        metavar="N",
+        help="real interruptions, and as many sounds of listening and noises",
+    )
 
 
 def _at_least_one(text: str) -> int:
@@ -71,11 +79,14 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a report; an error names the file."""
+def write(path: Path | None, text: str, *, append: bool = False) -> None:
+    """Write a report where one is asked for; an error names the file."""
+    if path is None:
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n", encoding="utf-8")
+        with path.open("a" if append else "w", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise InvalidArgument(
             f"the report {path} cannot be written ({error}); name another place",
@@ -83,9 +94,26 @@ def write(path: Path, text: str) -> None:
         ) from None
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Tell of a report that cannot be written before minutes are spent on it."""
+    for path in paths:
+        write(path, "", append=True)
+
+
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def _progress() -> Callable[[str], None]:
+    """Lines with the minutes and seconds since now."""
+    began_s = time.monotonic()
+
+    def say(line: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - began_s), 60)
+        _say(f"{minutes:2d}:{seconds:02d} {line}")
+
+    return say
 
 
 async def _replay_chips(options: argparse.Namespace) -> int:
@@ -99,29 +127,28 @@ async def _replay_chips(options: argparse.Namespace) -> int:
             field="--box",
         )
     await asyncio.to_thread(AudioFile, options.audio_in)  # A bad file is told before the mesh runs.
-    replayed = await chips.replay(profiles, options.audio_in, options.turns, _say)
+    replayed = await chips.replay(profiles, options.audio_in, options.turns, _progress())
     text = "\n".join(chips.report(replayed))
     _say(text)
-    if options.report is not None:
-        write(options.report, text)
-    if options.json is not None:
-        write(options.json, chips.as_json(replayed))
+    write(options.report, f"{text}\n")
+    write(options.json, f"{chips.as_json(replayed)}\n")
     return 0 if all(r.within_bar for r in replayed) else 1
 
 
 async def _evaluate_turns(options: argparse.Namespace) -> int:
     scope = replace(turns.QUICK if options.quick else turns.Scope(), material=options.material)
-    figures = await turns.evaluate(scope, options.pictures, _say)
+    if options.interruptions is not None:
+        scope = replace(scope, barge_ins=options.interruptions)
+    figures = await turns.evaluate(scope, options.pictures, _progress())
     text = "\n".join(report(figures))
     _say(text)
-    if options.report is not None:
-        write(options.report, text)
-    if options.json is not None:
-        write(options.json, figures.as_json())
+    write(options.report, f"{text}\n")
+    write(options.json, f"{figures.as_json()}\n")
     return 0 if all(met is not False for _, _, _, met in figures.bars()) else 1
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    check_writable(options.report, options.json)
     return uvloop.run(_KINDS[options.kind](options))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Callable
 
 import uvloop
 
+from voicemesh.aio import TaskSet
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
@@ -14,6 +16,7 @@ from voicemesh_robot.commands.ask import count
 from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
 from voicemesh_robot.console import Console
 from voicemesh_robot.dialling.dialler import Dialler, run_until
+from voicemesh_robot.dialling.triggers import install_triggers
 from voicemesh_robot.events import Event
 from voicemesh_robot.microphone import Notice
 from voicemesh_robot.robot import Robot
@@ -37,12 +40,20 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class _Turns:
-    """Counts the answers that were given to their end."""
+    """Counts the answers that were given to their end, and offers to wake a robot that sleeps."""
 
-    def __init__(self, console: Console, wanted: int | None) -> None:
+    def __init__(self, console: Console, wanted: int | None, wake: Callable[[str], None]) -> None:
         self._console = console
         self._left = wanted
+        self._wake = wake
+        self._remove_triggers: Callable[[], None] | None = None
         self.over = asyncio.Event()
+
+    def _offer_to_wake(self) -> None:
+        # Only now: a process in the background must not touch its terminal.
+        if self._remove_triggers is None:
+            self._remove_triggers = install_triggers(self._wake)
+        self._console.line("       (press Enter to wake it)")
 
     def observe(self, event: Event) -> None:
         self._console.observe(event)
@@ -52,6 +63,13 @@ class _Turns:
                     self._left -= 1
                     if self._left <= 0:
                         self.over.set()
+            case dialog_pb2.FallAsleep():
+                self._offer_to_wake()
+
+    def close(self) -> None:
+        """Offer nothing any more."""
+        if self._remove_triggers is not None:
+            self._remove_triggers()
 
 
 async def _talk(settings: RobotSettings, turns: int | None) -> None:
@@ -60,7 +78,12 @@ async def _talk(settings: RobotSettings, turns: int | None) -> None:
     def noticed(notice: Notice) -> None:
         console.line(f"       ({notice.text})")
 
-    counted = _Turns(console, turns)
+    tasks = TaskSet()
+
+    def wake(cause: str) -> None:
+        tasks.start(dialler.wake(cause), "wake")
+
+    counted = _Turns(console, turns, wake)
     robot = Robot(settings, observe=noticed)
     dialler = Dialler(
         robot,
@@ -69,7 +92,11 @@ async def _talk(settings: RobotSettings, turns: int | None) -> None:
         always_listening=True,
         patient=False,
     )
-    await run_until(dialler, robot, counted.over)
+    try:
+        await run_until(dialler, robot, counted.over)
+    finally:
+        counted.close()
+        await tasks.close()
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:

@@ -50,6 +50,18 @@ class CardInfo:
     default_output: bool
 
 
+@dataclass(frozen=True)
+class _Wish:
+    """The stream that somebody wants; see PortAudio.open."""
+
+    card: str
+    is_input: bool
+    rate_hertz: int
+    buffer_ms: int
+    callback: Callback
+    lost: Callable[[DeviceLost], None]
+
+
 _ALSA_HANDLER = ctypes.CFUNCTYPE(
     None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p
 )
@@ -208,9 +220,8 @@ class PortAudio:
         told when the stream must be opened again.
         """
         _pyaudio()
-        opening = asyncio.ensure_future(
-            self._worker.run(self._open, wanted, is_input, rate_hertz, buffer_ms, callback, lost)
-        )
+        wish = _Wish(wanted, is_input, rate_hertz, buffer_ms, callback, lost)
+        opening = asyncio.ensure_future(self._worker.run(self._open, wish))
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -218,35 +229,20 @@ class PortAudio:
                 await self.close(await opening)
             raise
 
-    def _open(
-        self,
-        wanted: str,
-        is_input: bool,
-        rate_hertz: int,
-        buffer_ms: int,
-        callback: Callback,
-        lost: Callable[[DeviceLost], None],
-    ) -> OpenStream:
+    def _open(self, wish: _Wish) -> OpenStream:
         try:
-            return self._opened(wanted, is_input, rate_hertz, buffer_ms, callback, lost)
+            return self._opened(wish)
         except DeviceLost:
             if not self._streams:
                 self._terminate()  # The next try looks anew.
             raise
 
-    def _opened(
-        self,
-        wanted: str,
-        is_input: bool,
-        rate_hertz: int,
-        buffer_ms: int,
-        callback: Callback,
-        lost: Callable[[DeviceLost], None],
-    ) -> OpenStream:
+    def _opened(self, wish: _Wish) -> OpenStream:
+        is_input = wish.is_input
         kind = "microphone" if is_input else "speaker"
-        card = choose_card(self._cards(), wanted, is_input)
+        card = choose_card(self._cards(), wish.card, is_input)
         most = card.input_channels if is_input else card.output_channels
-        rates = [rate_hertz] if rate_hertz else [SPEECH_RATE_HERTZ, card.rate_hertz]
+        rates = [wish.rate_hertz] if wish.rate_hertz else [SPEECH_RATE_HERTZ, card.rate_hertz]
         problem: Exception | None = None
         for rate in dict.fromkeys(rates):
             for channels in dict.fromkeys((1, min(2, most))):
@@ -259,13 +255,13 @@ class PortAudio:
                         output=not is_input,
                         input_device_index=card.index if is_input else None,
                         output_device_index=None if is_input else card.index,
-                        frames_per_buffer=rate * buffer_ms // 1000,
-                        stream_callback=_adapted(callback, channels),
+                        frames_per_buffer=rate * wish.buffer_ms // 1000,
+                        stream_callback=_adapted(wish.callback, channels),
                     )
                 except (OSError, ValueError) as error:
                     problem = error
                     continue
-                self._streams[stream] = lost
+                self._streams[stream] = wish.lost
                 return OpenStream(stream, rate, card.name)
         raise DeviceLost(
             f"the {kind} {card.name} cannot be opened ({problem}); is another program using it? "

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from voicemesh.errors import InternalError, ProtocolViolation, VoiceMeshError
 from voicemesh.v1 import common_pb2, robot_pb2
-from voicemesh_robot.robot import Robot
+from voicemesh_robot.robot import Robot, checked_volume
 
 Command = robot_pb2.RobotCommand
 Result = robot_pb2.RobotCommandResult
@@ -15,8 +15,11 @@ Result = robot_pb2.RobotCommandResult
 class Ears(Protocol):
     """The microphone of the conversation, which a command opens and closes."""
 
-    async def begin_listening(self) -> None:
-        """Open the microphone; DeviceLost where it is not there."""
+    async def begin_listening(self, keep: bool = False) -> None:
+        """Open the microphone; DeviceLost where it is not there.
+
+        ``keep``: not only for one turn, but until it is to end.
+        """
         ...
 
     def end_listening(self) -> None:
@@ -44,18 +47,22 @@ async def carry_out(command: Command, robot: Robot, ears: Ears) -> Result:
 async def _carry_out(command: Command, robot: Robot, ears: Ears, result: Result) -> None:
     match command.WhichOneof("command"):
         case "listen":
-            await ears.begin_listening()
+            await ears.begin_listening(command.listen.keep_listening)
             result.listen.stamp.CopyFrom(command.listen.stamp)
         case "pause":
             robot.pause()
             result.pause.playback.CopyFrom(robot.report(ears.sample_now()))
+        case "duck":
+            robot.duck(checked_volume(command.duck))
+            result.duck.playback.CopyFrom(robot.report(ears.sample_now()))
         case "resume":
             robot.resume()
             result.resume.playback.CopyFrom(robot.report(ears.sample_now()))
         case "stop":
             if command.stop.listening:
                 ears.end_listening()
-            result.stop.playback.CopyFrom(robot.stop(ears.sample_now()))
+            ended = robot.report if command.stop.keep_playing else robot.stop
+            result.stop.playback.CopyFrom(ended(ears.sample_now()))
         case "get_status":
             result.status.CopyFrom(robot.status())
             result.status.listening = robot.microphone.is_open

@@ -38,7 +38,10 @@ class RobotConversation:
         self._ear = ear
         self._always = always_listening
         self._listening = asyncio.Event()
+        self._closed = asyncio.Event()
         self._told_to_stop = False
+        self._keeps_listening = False
+        self._asleep = False
         self._tasks = TaskSet()
 
     @classmethod
@@ -82,15 +85,19 @@ class RobotConversation:
 
     # The microphone (see Ears).
 
-    async def begin_listening(self) -> None:
+    async def begin_listening(self, keep: bool = False) -> None:
         """See Ears."""
+        if self._told_to_stop:
+            await self._closed.wait()
         await self._ear.open()
-        self._told_to_stop = False
+        self._told_to_stop, self._keeps_listening = False, keep
+        self._asleep = False
+        self._closed.clear()
         self._listening.set()
 
     def end_listening(self) -> None:
         """See Ears."""
-        if not self._always:
+        if not self._always and self._listening.is_set():
             self._told_to_stop = True
 
     def sample_now(self) -> int:
@@ -106,7 +113,14 @@ class RobotConversation:
         self._conversation.offer(dialog_pb2.ConverseRequest(local_speech=speech))
 
     async def wake(self, cause: str) -> None:
-        """Tell the mesh that somebody wants to speak to the robot."""
+        """Tell the mesh that somebody wants to speak to the robot.
+
+        A robot that listens always is in no need of that, unless it has fallen asleep.
+        """
+        if self._always:
+            if not self._asleep:
+                return
+            await self.begin_listening()
         event = dialog_pb2.WakeEvent(cause=cause, sample=self.sample_now())
         await self._conversation.send(dialog_pb2.ConverseRequest(wake=event))
 
@@ -130,6 +144,7 @@ class RobotConversation:
                     break
         self._listening.clear()
         self._told_to_stop = False
+        self._closed.set()
 
     async def _idle(self) -> None:
         with suppress(TimeoutError):
@@ -156,7 +171,8 @@ class RobotConversation:
                     self._ear.attend()
                 elif kind == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
                     self._ear.rest()
-                    self.end_listening()
+                    if not self._keeps_listening:
+                        self.end_listening()
             case dialog_pb2.ReplyAudio(chunk=chunk):
                 await self._play(event.stamp, chunk)
             case dialog_pb2.ReplyEnded() if self._plays(event.stamp):
@@ -169,6 +185,8 @@ class RobotConversation:
                 self._robot.duck(volume)
             case dialog_pb2.ReplyResumed() if self._plays(event.stamp):
                 self._robot.resume()
+            case dialog_pb2.FallAsleep() if self._always and self._listening.is_set():
+                self._asleep = self._told_to_stop = True
             case robot_pb2.RobotCommand() as command:
                 self._tasks.start(self._obey(command), "robot command")
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import Enum
+from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
 from voicemesh.audio import FULL_SCALE, Samples
-from voicemesh_robot.echo.adaptive_filter import AdaptiveFilter, Prediction, Signal
+from voicemesh_robot.echo.adaptive_filter import AdaptiveFilter, Signal
+from voicemesh_robot.echo.cancelling import Cancelled, EchoTimes, Stage
 from voicemesh_robot.echo.delay import DelayFinder
+from voicemesh_robot.echo.drift import DriftTracker
 from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
-from voicemesh_robot.echo.recent import Recent
+from voicemesh_robot.echo.levels import Levels
+from voicemesh_robot.echo.recent import KERNEL, Recent
+from voicemesh_robot.echo.rehearsal import rehearse
 from voicemesh_robot.echo.residual_test import ResidualTest
 
 # The filter begins so much before the delay that was found: the peak is not the onset.
@@ -23,69 +27,42 @@ _MOVED_S = 0.008
 _SEARCH_EVERY_S, _CHECK_EVERY_S = 0.064, 0.256
 # A new filter learns from so much of the past at once.
 _REHEARSED_S = 1.0
-# It begins with no less of it: from less it would not even know the echo's level.
-_LEAST_HEARD_S = 0.4
+# It begins with no less of it. With 0.2 s the first words of a reply are held back for
+# half as long as with 0.4, and what it does not know yet, the threshold below makes up for.
+_LEAST_HEARD_S = 0.2
+# Up to here it is quickly learnt, and a delay that is known is tried at every look.
+_EARLY_S = 0.5
+# So much is held back at most until it is known what of it is echo.
+_MOST_HELD_S = 2.0
 # A filter that has just begun leaves more over than its test knows: at first the user
 # has to stand out by so much more, less with every second of play-out.
-_YOUNG_DB, _YOUNG_S = 4.0, 0.5
+_YOUNG_DB, _YOUNG_S = 4.0, 1.0
+# From so much below the threshold on it may be the user, if it goes on.
+_MAYBE_DB = 3.0
 # Sound is told from the microphone's own noise by this ratio of powers; the noise is the
 # least that was heard, which may rise again by so much.
 _LOUD = 10.0
 _FLOOR_RISE_DB_PER_S = 3.0
-_LEVEL_MEMORY_S = 1.0
 # A delay is only believed when a filter that begins there explains the past, in dB: so
 # much of it, and so much more than the filter in use has lately.
 _EXPLAINS_DB, _BETTER_DB = 3.0, 3.0
-_LATELY_S = 0.25
 # How long a delay that explained nothing is not tried again, in seconds of play-out.
 _DISAPPOINTED_S = 0.256
-# No speaker is heard louder than this, as a gain of power: what is, is the user.
-_GREATEST_GAIN = 4.0
-
-
-class Stage(Enum):
-    """What is known of the way from the speaker to the microphone."""
-
-    IDLE = "idle"
-    """Nothing plays: the microphone passes untouched."""
-    SEARCHING = "searching"
-    """A reply plays; whether and when the microphone hears it is not known yet."""
-    APART = "apart"
-    """The microphone does not hear the speaker, as far as is known."""
-    LOCKED = "locked"
-    """The delay is known and the filter learns."""
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    """A block without echo."""
-
-    samples: Samples
-    evidence: Evidence
-
-
-@dataclass(frozen=True)
-class EchoTimes:
-    """What the canceller is made for; reasons stand at the settings."""
-
-    longest_delay_ms: int = 500
-    tail_ms: int = 200
-    search_ms: int = 900
-    hold_ms: int = 200
-    threshold_db: float = 6.0
 
 
 class EchoCanceller:
-    """One microphone and one speaker at one rate, block by block. Synchronous.
+    """See Canceller. Finds the delay, learns the way, and judges what is left.
 
     Where nothing has been played for longer than an echo can last, blocks pass
     untouched. Otherwise the echo that the filter predicts is taken out; blocks in
     which nothing but what is left of it is found are digital silence, so that no
     detector takes it for speech; the rest passes as the user's.
 
-    Until the delay is known (a few words into the very first reply) everything
-    counts as echo, but for sound that resembles nothing that was played for longer
-    than ``search_ms``: somebody speaks into a headset, or louder than the echo.
+    Until the delay is known (a few words into the very first reply) what is heard is
+    held back, and then goes through the filter that has learnt from it: what the user
+    has said meanwhile comes late, but comes. Sound that resembles nothing that was
+    played for longer than ``search_ms`` is the user's: somebody wears a headset, or
+    speaks louder than the echo.
     """
 
     def __init__(self, rate_hertz: int, block: int, times: EchoTimes) -> None:
@@ -93,31 +70,38 @@ class EchoCanceller:
         self._rate = rate_hertz
         self._block = block
         self._threshold_db = times.threshold_db
+        known_ms = times.delay_ms
+        self._known_delay = None if known_ms is None else max(0.0, known_ms * rate_hertz / 1000)
         self._hold = times.hold_ms * rate_hertz // 1000
         self._search = times.search_ms * rate_hertz // 1000
         self._floor_rise = 10 ** (_FLOOR_RISE_DB_PER_S * block / rate_hertz / 10)
         partitions = math.ceil(times.tail_ms * rate_hertz / 1000 / block)
-        self._lasting = (times.longest_delay_ms + times.tail_ms) * rate_hertz // 1000
+        self._lasting = int((times.longest_delay_ms + times.tail_ms) * rate_hertz / 1000)
         self._partitions = partitions
         self._filter = AdaptiveFilter(block, partitions)
         self._finder = DelayFinder(rate_hertz, times.longest_delay_ms / 1000)
         self._test = ResidualTest(rate_hertz, block)
+        self._levels = Levels(rate_hertz, block)
+        self._drift = DriftTracker(rate_hertz, block)
         rehearsed = int(_REHEARSED_S * rate_hertz)
         self._heard = Recent(max(rehearsed, self._finder.heard_count) + block)
-        self._played = Recent(max(rehearsed + self._lasting, self._finder.played_count) + block)
-        self._memory = math.exp(-block / rate_hertz / _LEVEL_MEMORY_S)
-        self._short_memory = math.exp(-block / rate_hertz / _LATELY_S)
+        longest = rehearsed + self._lasting + 2 * KERNEL
+        self._played = Recent(max(longest, self._finder.played_count) + block)
+        self._most_held = int(_MOST_HELD_S * rate_hertz / block)
+        self._held: deque[Samples] = deque()
         self.reset()
 
     def reset(self) -> None:
-        """Another device: forget the way."""
-        self._delay: int | None = None
+        """See Canceller."""
+        self._delay: float | None = None
         self._age_s = 0.0
         self._unexplained = 0
-        self._apart = False
+        self._apart = self._suspects = False
         self._floor = math.inf
         self._finder.reset()
         self._test.reset()
+        self._drift.reset()
+        self._held.clear()
         self._quiet()
 
     def _quiet(self) -> None:
@@ -130,12 +114,20 @@ class EchoCanceller:
         self._heard.clear()
         self._played.clear()
         self._filter.forget_played()
-        self._power_heard = self._power_left = self._power_played = 0.0
-        self._lately_heard = self._lately_left = 0.0
+        self._levels.reset()
+
+    def _begin_again(self) -> None:
+        """A reply after silence."""
+        self._quiet()
+        if self._drift.apart:
+            # A single sample by which the crystals have run apart makes most of the
+            # filter wrong; until it has followed, more is left of the echo.
+            self._test.reset()
+            self._age_s = 0.0
 
     @property
     def stage(self) -> Stage:
-        """What is known."""
+        """See Canceller."""
         if self._since_played >= self._lasting:
             return Stage.IDLE
         if self._delay is not None:
@@ -147,34 +139,68 @@ class EchoCanceller:
         """Whether the newest block was taken for the user's, or follows one closely."""
         return self._spoke < self._hold
 
-    def push(self, heard: Samples, played: Samples) -> Cancelled:
-        """The microphone's next block, and what left the speaker meanwhile; both int16."""
+    @property
+    def drift(self) -> float:
+        """By how much faster the microphone's samples come than the speaker's go, as a share."""
+        return self._drift.drift
+
+    def push(self, heard: Samples, played: Samples) -> Sequence[Cancelled]:
+        """See Canceller."""
         sound = heard.astype(np.float32)
         is_loud = self._is_loud(sound)
+        is_idle = self._since_played >= self._lasting
+        self.shift(self._drift.idle_step if is_idle else self._drift.step)
         if played.any():
-            if self._since_played >= self._lasting:
-                self._quiet()
+            if is_idle:
+                self._begin_again()
             self._since_played = 0
         else:
             self._since_played += len(played)
             if self._since_played >= self._lasting:
-                return Cancelled(heard, NO_ECHO)
+                return [*self._silenced(len(self._held)), Cancelled(heard, NO_ECHO)]
         self._heard.push(sound)
         self._played.push(played.astype(np.float32))
         self._active += self._block
         if is_loud:
-            self._unexplained += self._block
-        if played.any():
-            self._look_for_delay()
+            # A delay that was found tells that there is an echo, if not of what else.
+            self._unexplained += self._block // (2 if self._suspects else 1)
+        late = self._look_for_delay() if played.any() else []
         self._apart = self._apart or self._unexplained >= self._search
         match self.stage:
             case Stage.LOCKED:
-                assert self._delay is not None
-                return self._cancel(sound, self._delay)
+                return [*late, self._cancel(sound, self._played_for(self._block))]
             case Stage.SEARCHING:
-                return Cancelled(np.zeros_like(heard), Evidence(likelihood=1.0))
+                return self._hold_back(heard, is_loud)
             case _:
-                return Cancelled(heard, NO_ECHO)
+                return [*self._released(len(self._held)), Cancelled(heard, NO_ECHO)]
+
+    def drop(self) -> None:
+        """See Canceller."""
+        self._held.clear()
+
+    def shift(self, samples: float) -> None:
+        """See Canceller."""
+        if self._delay is None:
+            return
+        self._delay += samples
+        if not -_MOVED_S * self._rate <= self._delay <= self._lasting:
+            self._delay = None  # No device is like that: search.
+
+    def _hold_back(self, heard: Samples, is_loud: bool) -> list[Cancelled]:
+        self._held.append(heard)
+        if not is_loud and len(self._held) == 1:
+            return self._silenced(1)  # Nobody speaks.
+        return self._silenced(len(self._held) - self._most_held)
+
+    def _silenced(self, count: int) -> list[Cancelled]:
+        """The oldest blocks that are held, taken for echo."""
+        taken = [self._held.popleft() for _ in range(count)]
+        echo = Evidence(likelihood=1.0)
+        return [Cancelled(np.zeros_like(block), echo, is_user=False) for block in taken]
+
+    def _released(self, count: int) -> list[Cancelled]:
+        """The oldest blocks that are held, as they were heard."""
+        return [Cancelled(self._held.popleft(), NO_ECHO) for _ in range(count)]
 
     def _is_loud(self, sound: Signal) -> bool:
         """Whether a block is more than the microphone's noise."""
@@ -182,66 +208,78 @@ class EchoCanceller:
         self._floor = min(self._floor * self._floor_rise, power)
         return power > _LOUD * self._floor
 
-    def _look_for_delay(self) -> None:
+    def _look_for_delay(self) -> list[Cancelled]:
+        """What has been held back, once the delay is known."""
         self._unchecked += self._block
         every_s = _SEARCH_EVERY_S if self._delay is None else _CHECK_EVERY_S
         if self._unchecked < every_s * self._rate:
-            return
+            return []
         self._unchecked = 0
         finder = self._finder
         heard = self._heard.last(finder.heard_count)
-        delay = finder.push(heard, self._played.last(finder.played_count))
+        found = finder.push(heard, self._played.last(finder.played_count))
+        self._suspects = found is not None
+        delay = self._known_delay if found is None and self._delay is None else found
         if delay is None or not self._is_new(delay):
-            return
+            return []
         if not self._is_learnable(delay):
-            self._unexplained = 0  # It may be an echo; soon that can be tried.
-        elif not self._lock(delay):
+            if found is not None:
+                self._unexplained = 0  # It may be an echo; soon that can be tried.
+            return []
+        late = self._lock(delay)
+        if late is None and (found is not None or not self._is_early(delay)):
             self._unchecked = round((every_s - _DISAPPOINTED_S) * self._rate)
+        return late or []
 
-    def _is_learnable(self, delay: int) -> bool:
+    def _is_learnable(self, delay: float) -> bool:
         return self._active >= delay + _LEAST_HEARD_S * self._rate
 
-    def _is_new(self, delay: int) -> bool:
+    def _is_early(self, delay: float) -> bool:
+        """Whether there is so little to learn from that it can be tried again and again."""
+        return self._active <= delay + _EARLY_S * self._rate
+
+    def _is_new(self, delay: float) -> bool:
         return self._delay is None or abs(delay - self._delay) > _MOVED_S * self._rate
 
-    def _lock(self, delay: int) -> bool:
-        """Learn from the last second with this delay; whether that explains what was heard."""
-        past = min(self._active - delay, int(_REHEARSED_S * self._rate))
-        past = past // self._block * self._block
-        heard = self._heard.last(past)
-        played = self._played.last(past, self._begin(delay))
-        energy = float(np.dot(played, played)) + 1.0
-        learner = AdaptiveFilter(self._block, self._partitions)
-        learner.reset(min(_GREATEST_GAIN, float(np.dot(heard, heard)) / energy))
-        power_heard = power_left = 1.0
-        # The newest block is heard once more by whoever called.
-        for begin in range(0, past - self._block, self._block):
-            end = begin + self._block
-            left = learner.push(heard[begin:end], played[begin:end].copy()).residual
-            if begin >= past // 2:
-                power_heard += float(np.dot(heard[begin:end], heard[begin:end]))
-                power_left += float(np.dot(left, left))
-        explained_db = 10 * math.log10(power_heard / power_left)
-        if explained_db < max(_EXPLAINS_DB, self._lately_db + _BETTER_DB):
-            return False
-        self._delay, self._filter = delay, learner
-        self._age_s = 0.0
+    def _lock(self, delay: float) -> list[Cancelled] | None:
+        """Learn with this delay; what was held back, or None if it explains nothing."""
+        block = self._block
+        # The newest block is still to be heard by whoever called.
+        count = int(min(self._active - delay, _REHEARSED_S * self._rate)) // block - 1
+        heard = self._heard.last(count * block, block)
+        played = self._played.between(count * block, self._begin(delay) + block)
+        found = rehearse(heard, played, block, self._partitions, self._test)
+        lately_db = 0.0 if self._delay is None else self._levels.lately_db
+        if found.explained_db < max(_EXPLAINS_DB, lately_db + _BETTER_DB):
+            return None
+        self._delay, self._filter = delay, found.learner
+        self._drift.forget_past()
         self._test.reset()
-        return True
+        self._levels.reset()
+        # What came before the first echo could is no echo; the rest goes through the filter.
+        before = max(0, len(self._held) - count)
+        is_early = self._active - (count + 1) * block <= delay + 2 * block
+        late = self._released(before) if is_early else self._silenced(before)
+        kept = len(self._held)
+        self._held.clear()
+        for number in range(count):
+            part = slice(number * block, (number + 1) * block)
+            cleaned = self._cancel(heard[part], played[part].copy())
+            if number >= count - kept:
+                late.append(cleaned)
+        self._age_s = 0.0
+        return late
 
-    @property
-    def _lately_db(self) -> float:
-        """How much the filter in use has explained in the last moments; 0: there is none."""
-        if self._delay is None or self._lately_heard <= 0:
-            return 0.0
-        return 10 * math.log10(self._lately_heard / max(self._lately_left, 1e-3))
-
-    def _begin(self, delay: int) -> int:
+    def _begin(self, delay: float) -> float:
         """Where a filter for this delay begins, in samples after the play-out."""
-        return max(0, delay - int(_LEAD_S * self._rate))
+        return max(0.0, delay - _LEAD_S * self._rate)
 
-    def _cancel(self, heard: Signal, delay: int) -> Cancelled:
-        played = self._played.last(self._block, self._begin(delay)).copy()
+    def _played_for(self, count: int) -> Signal:
+        """What was played for the newest ``count`` samples of the microphone."""
+        assert self._delay is not None
+        return self._played.between(count, self._begin(self._delay))
+
+    def _cancel(self, heard: Signal, played: Signal) -> Cancelled:
         block = self._filter.push(heard, played)
         above_db = self._test.push(block, self.user_speaks)
         self._age_s += self._block / self._rate
@@ -250,33 +288,20 @@ class EchoCanceller:
             self._spoke = 0
         else:
             self._spoke += self._block
-        self._note_levels(heard, block, played)
-        if self.user_speaks:
-            samples = np.clip(np.rint(block.residual), -FULL_SCALE, FULL_SCALE - 1)
-            out = samples.astype(np.int16)
-        else:
-            out = np.zeros(self._block, np.int16)
-        return Cancelled(out, self._evidence(above_db - threshold_db))
-
-    def _note_levels(self, heard: Signal, block: Prediction, played: Signal) -> None:
-        power_heard = float(np.dot(heard, heard))
-        power_left = float(np.dot(block.residual, block.residual))
-        self._lately_heard = self._short_memory * self._lately_heard + power_heard
-        self._lately_left = self._short_memory * self._lately_left + power_left
-        if self.user_speaks:
-            return
-        keep = self._memory
-        self._power_heard = keep * self._power_heard + power_heard
-        self._power_left = keep * self._power_left + power_left
-        self._power_played = keep * self._power_played + float(np.dot(played, played))
+        self._levels.push(heard, block.residual, played, self.user_speaks)
+        self._drift.push(block, self.user_speaks)
+        residual = np.clip(np.rint(block.residual), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        may_be_user = self.user_speaks or above_db > threshold_db - _MAYBE_DB
+        out = residual if may_be_user else np.zeros_like(residual)
+        evidence = self._evidence(above_db - threshold_db)
+        return Cancelled(out, evidence, self.user_speaks, residual)
 
     def _evidence(self, excess_db: float) -> Evidence:
         likelihood = 1 / (1 + math.exp(excess_db))
         if self.user_speaks:
             likelihood = min(likelihood, 0.5)
-        loss = cancelled = None
-        if self._power_played > 0 and self._power_heard > 0:
-            loss = 10 * math.log10(self._power_played / self._power_heard)
-            cancelled = 10 * math.log10(self._power_heard / max(self._power_left, 1e-3))
-        delay_ms = None if self._delay is None else self._delay * 1000 / self._rate
-        return Evidence(likelihood, delay_ms, loss, cancelled)
+        assert self._delay is not None
+        delay_ms = self._delay * 1000 / self._rate
+        return Evidence(
+            likelihood, delay_ms, self._levels.return_loss_db, self._levels.cancelled_db
+        )

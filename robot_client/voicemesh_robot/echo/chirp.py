@@ -111,7 +111,8 @@ def _delay(lag: int, longest_delay_ms: int) -> Check:
     if delay_ms > longest_delay_ms:
         cure = f"set robot.echo.longest_delay_ms above {delay_ms:.0f}"
         return Check("delay", "fail", detail, cure)
-    return Check("delay", "ok", detail)
+    setting = f"robot.echo.delay_ms = {delay_ms:.0f} spares the first reply the search for it"
+    return Check("delay", "ok", f"{detail}; {setting}")
 
 
 def _return_loss(take: Take, loud: Samples, before: LevelMeter) -> Check:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from voicemesh.audio import Samples
 from voicemesh_robot import metrics
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.echo.canceller import EchoCanceller, EchoTimes, Stage
+from voicemesh_robot.echo.cancelling import Cancelled, Stage
 from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
+from voicemesh_robot.echo.frames import FrameCleaner, MakeCanceller
 from voicemesh_robot.echo.reference import SLACK_S, PlayedReference, SampleClock
 
 
@@ -22,19 +23,18 @@ def _without_slack(evidence: Evidence) -> Evidence:
 class EchoGuard:
     """Of one robot. What has been learnt outlives a conversation.
 
-    ``clean`` runs on the detector's thread, ``arrived`` and ``reset`` on the event loop.
+    ``clean`` runs on the detector's thread, the rest on the event loop while it does not.
     """
 
-    def __init__(self, rate_hertz: int, times: EchoTimes, clock: Clock) -> None:
+    def __init__(self, rate_hertz: int, make: MakeCanceller, clock: Clock) -> None:
         """``rate_hertz`` of the microphone."""
         self._rate = rate_hertz
-        self._times = times
+        self._make = make
         self._clock = clock
         self.reference = PlayedReference(rate_hertz)
         """Whoever plays tells it."""
         self._recorded = SampleClock(rate_hertz)
-        self._canceller: EchoCanceller | None = None
-        self._block = 0
+        self._cleaner: FrameCleaner | None = None
         self._forget = False
         self.evidence = NO_ECHO
         """As of the newest frame."""
@@ -48,29 +48,34 @@ class EchoGuard:
         """The microphone's sample before ``position`` has come."""
         self._recorded.push(position, self._clock.now())
 
-    def clean(self, frame: Samples, first_sample: int) -> Samples:
-        """A frame of the microphone of which half is a block, without echo.
+    def drop(self) -> None:
+        """Give up what is held back: nobody waits for it any more."""
+        if self._cleaner is not None:
+            self._cleaner.drop()
 
-        ``first_sample``: on the microphone's own count.
+    def clean(self, frame: Samples, first_sample: int) -> list[Cancelled]:
+        """A frame of the microphone in; those frames out of which is known what they are.
+
+        They come in order and are as long as the first one; some are held back, for
+        two seconds at most. ``first_sample``: on the microphone's own count.
         """
         if not self._recorded.known:
-            return frame
-        block = len(frame) // 2
-        if self._canceller is None or self._block != block:
-            self._canceller = EchoCanceller(self._rate, block, self._times)
-            self._block = block
+            return [Cancelled(frame, NO_ECHO)]
+        if self._cleaner is None or self._cleaner.frame != len(frame):
+            self._cleaner = FrameCleaner(self._make, len(frame))
         if self._forget:
             self._forget = False
-            self._canceller.reset()
+            self._cleaner.reset()
         played = self.reference.read(len(frame), self._recorded.moment_of(first_sample))
-        out = frame.copy()
-        for begin in range(0, len(frame), block):
-            part = slice(begin, begin + block)
-            cancelled = self._canceller.push(frame[part], played[part])
-            out[part] = cancelled.samples
-            self.evidence = _without_slack(cancelled.evidence)
-        self._tell(self._canceller.stage, self.evidence)
-        return out
+        self._cleaner.shift(self.reference.take_shift())
+        cleaned = [
+            replace(one, evidence=_without_slack(one.evidence))
+            for one in self._cleaner.push(frame, played)
+        ]
+        if cleaned:
+            self.evidence = cleaned[-1].evidence
+            self._tell(self._cleaner.stage, self.evidence)
+        return cleaned
 
     def _tell(self, stage: Stage, evidence: Evidence) -> None:
         if stage is not Stage.LOCKED:

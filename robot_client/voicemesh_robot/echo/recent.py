@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 Signal = NDArray[np.float32]
 
 _ROOM = 4
+KERNEL = 8
+"""Half the length of the windowed sinc that finds samples between samples."""
+_OFFSETS = np.arange(1 - KERNEL, KERNEL + 1)
 
 
 class Recent:
@@ -31,6 +34,20 @@ class Recent:
         """``count`` samples of which the last is followed by ``before`` newer ones. A view."""
         end = self._end - before
         return self._kept[end - count : end]
+
+    def between(self, count: int, before: float) -> Signal:
+        """The same for a ``before`` that is no whole number. A copy.
+
+        Less than ``KERNEL`` newer ones are not enough to look between samples.
+        """
+        whole = int(np.ceil(before))
+        fraction = whole - before
+        if whole < KERNEL or fraction < 1e-3:
+            return self.last(count, whole).copy()
+        distance = fraction - _OFFSETS
+        taps = np.sinc(distance) * np.cos(np.pi * distance / (2 * KERNEL + 2)) ** 2
+        around = self.last(count + 2 * KERNEL - 1, whole - KERNEL)
+        return np.correlate(around, taps.astype(np.float32), "valid").astype(np.float32)
 
     def clear(self) -> None:
         """Silence."""

@@ -13,8 +13,10 @@ _KEPT_S = 4.0
 """Longer than a busy machine reads behind what is played."""
 # The lateness of callbacks is told from the lateness of sound by the smallest of a while.
 _WINDOW_S = 1.0
-# Smaller changes between the two clocks are jitter and drift, which the filter follows.
+# Smaller changes between the two clocks are jitter and drift, which the canceller follows.
 _TOLERANCE_S = 0.03
+# What has drifted apart by more than this is put right while nothing sounds.
+_DRIFTED_S = 0.005
 # What is read lies so much later than what was played at that moment, so that jitter
 # never makes an echo come before its cause.
 SLACK_S = 0.02
@@ -61,7 +63,8 @@ class PlayedReference:
 
     Written on the speaker's thread, read on another. Reading goes on from sample to
     sample where the last one ended, as devices do, and jumps only when the moments
-    that both devices tell differ by more than jitter does.
+    that both devices tell differ by more than jitter does. Crystals drift apart slowly;
+    that is put right in silence, and told by ``take_shift``.
     """
 
     def __init__(self, rate_hertz: int) -> None:
@@ -78,7 +81,17 @@ class PlayedReference:
         self._end = 0
         self._sounding_end = 0
         self._next: int | None = None
+        self._shift = 0
         self._ring[:] = 0
+
+    def take_shift(self) -> int:
+        """By how many samples reading has been put right since this was asked last.
+
+        So much sooner than before comes what was played, against its echo.
+        """
+        with self._lock:
+            shift, self._shift = self._shift, 0
+        return shift
 
     def restart(self, device_rate_hertz: int) -> None:
         """A device has been opened."""
@@ -114,8 +127,13 @@ class PlayedReference:
                 return out
             wanted = self._clock.position_at(moment_s + SLACK_S)
             begin = wanted if self._next is None else self._next
-            if abs(wanted - begin) > _TOLERANCE_S * self._rate:
+            away = wanted - begin
+            is_silent = begin >= self._sounding_end
+            if abs(away) > _TOLERANCE_S * self._rate:
                 begin = wanted
+            elif is_silent and abs(away) > _DRIFTED_S * self._rate:
+                begin = wanted
+                self._shift += away
             self._next = begin + count
             if begin >= self._sounding_end:
                 return out

@@ -21,12 +21,17 @@ _UP_DB_PER_S, _DOWN_DB_PER_S = 12.0, 8.0
 # While the user seems to speak it is hardly followed.
 _SLOWED = 0.1
 _NOISE_UP_DB_PER_S = 3.0
-_CAP_DB = 20.0
+# What is left varies by so much; beyond that, a band counts up to the cap.
+_MARGIN_DB, _CAP_DB = 3.0, 20.0
 _SMOOTHING_S = 0.03
 
 
 class ResidualTest:
-    """Compares the residual, band by band, with what is usually left of the echo."""
+    """Compares the residual, band by band, with what is usually left of the echo.
+
+    Speech begins in few bands. So a band that stands out counts for it, and one
+    that does not counts for nothing: it is no evidence against.
+    """
 
     def __init__(self, rate_hertz: int, block: int) -> None:
         """For blocks of ``block`` samples."""
@@ -36,13 +41,15 @@ class ResidualTest:
         inside = (hertz[:, None] >= edges[:-1]) & (hertz[:, None] < edges[1:])
         self._bands: Power = (inside / inside.sum(axis=0)).astype(np.float32)
         self._decay = np.float32(10 ** (-_REVERBERATION_DB_PER_S * self._block_s / 10))
+        self._rise = np.float32(10 ** (_NOISE_UP_DB_PER_S * self._block_s / 10))
         self._memory = float(np.exp(-self._block_s / _SMOOTHING_S))
         count = len(edges) - 1
         self._echo: Power = np.zeros(count, np.float32)
         self._left_db: Power = np.full(count, _FIRST_LEFT_DB, np.float32)
         self._noise: Power = np.full(count, 1e9, np.float32)
         self.above_db = 0.0
-        """How far the residual stands above what is left of the echo, smoothed."""
+        """How far the residual stands above what is left of the echo, by more than that
+        varies: the mean over the bands, smoothed."""
 
     def reset(self) -> None:
         """Another way, or none: what is left of its echo is not known."""
@@ -50,15 +57,19 @@ class ResidualTest:
         self._left_db[:] = _FIRST_LEFT_DB
         self.above_db = 0.0
 
+    def note_noise(self, residual_power: Power) -> Power:
+        """What is quietest in each band is noise; the residual's powers by bands."""
+        residual = residual_power @ self._bands + np.float32(1.0)
+        self._noise = np.minimum(self._noise * self._rise, residual)
+        return residual
+
     def push(self, block: Prediction, user_speaks: bool) -> float:
         """The next block; ``above_db`` after it. ``user_speaks``: as judged so far."""
-        residual = block.residual_power @ self._bands + np.float32(1.0)
+        residual = self.note_noise(block.residual_power)
         self._echo = np.maximum(block.echo_power @ self._bands, self._echo * self._decay)
-        rise = np.float32(10 ** (_NOISE_UP_DB_PER_S * self._block_s / 10))
-        self._noise = np.minimum(self._noise * rise, residual)
         left = self._echo * 10 ** (self._left_db / 10)
         above = 10 * np.log10(residual / (left + 4 * self._noise))
-        now_db = float(np.clip(above, -_CAP_DB, _CAP_DB).mean())
+        now_db = float(np.clip(above - _MARGIN_DB, 0, _CAP_DB).mean())
         self.above_db = self._memory * self.above_db + (1 - self._memory) * now_db
         self._follow(residual, user_speaks)
         return self.above_db

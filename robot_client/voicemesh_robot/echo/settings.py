@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from voicemesh.settings import Section
-from voicemesh_robot.echo.canceller import EchoTimes
+from voicemesh_robot.echo.cancelling import CancellerName, EchoTimes
+from voicemesh_robot.echo.reference import SLACK_S
 
 CANCELLING_NAMES = ("echo-cancel", "echo_cancel", "echocancel", "aec", "speakerphone")
 """Parts of the names of microphones that cancel echo themselves."""
@@ -16,11 +17,20 @@ CANCELLING_NAMES = ("echo-cancel", "echo_cancel", "echocancel", "aec", "speakerp
 class EchoSettings(Section):
     """``[robot.echo]``: how the robot keeps from hearing itself."""
 
-    canceller: Literal["auto", "builtin", "none"] = Field(
+    canceller: Literal["auto", "builtin", "webrtc", "none"] = Field(
         "auto",
-        description="builtin: take what the speaker plays out of the microphone; none: something "
-        "else does, or a headset is worn; auto: builtin, unless the microphone is a file or its "
-        "name tells that it cancels echo (echo-cancel, aec, speakerphone).",
+        description="builtin: take what the speaker plays out of the microphone; webrtc: the same "
+        "by the canceller of WebRTC (pip install 'voicemesh-robot[aec]'); none: something else "
+        "does, or a headset is worn; auto: builtin, unless the microphone is a file or its name "
+        "tells that it cancels echo (echo-cancel, aec, speakerphone).",
+    )
+    delay_ms: float | None = Field(
+        None,
+        ge=-100,
+        le=1_000,
+        description="The delay in ms from play-out to the microphone, as `voicemesh doctor "
+        "--audio` prints it; it is tried first, so that the very first reply can be interrupted "
+        "sooner. Not set: it is searched for. A wrong one does no harm.",
     )
     longest_delay_ms: int = Field(
         500,
@@ -42,14 +52,15 @@ class EchoSettings(Section):
         le=10_000,
         description="Sound in ms that resembles nothing that was played, after which the "
         "microphone counts as one that does not hear the speaker (a headset). Until then, or until "
-        "the echo is found, nobody can interrupt the very first reply.",
+        "the echo is found, what is heard during the very first reply is held back.",
     )
     threshold_db: float = Field(
-        6.0,
+        4.5,
         ge=0,
         le=20,
-        description="By how many dB the user must stand out of what is left of the echo, on "
-        "average over the bands of speech. Less hears softer interruptions, and the robot itself.",
+        description="By how many dB beyond its usual variation (3 dB) the user must stand out of "
+        "what is left of the echo, on average over the bands of speech; bands that do not count as "
+        "0. Less hears softer interruptions, and the robot itself.",
     )
     hold_ms: int = Field(
         200,
@@ -63,15 +74,16 @@ class EchoSettings(Section):
         """The same for the canceller."""
         return EchoTimes(
             longest_delay_ms=self.longest_delay_ms,
+            delay_ms=None if self.delay_ms is None else self.delay_ms + 1000 * SLACK_S,
             tail_ms=self.tail_ms,
             search_ms=self.search_ms,
             hold_ms=self.hold_ms,
             threshold_db=self.threshold_db,
         )
 
-    def wanted_for(self, microphone: str, is_file: bool) -> bool:
-        """Whether the built-in canceller is to be used with a microphone of this name."""
-        if self.canceller != "auto":
-            return self.canceller == "builtin"
-        cancels = any(part in microphone.lower() for part in CANCELLING_NAMES)
-        return not is_file and not cancels
+    def chosen_for(self, microphone: str, is_file: bool) -> CancellerName | None:
+        """The canceller to be used with a microphone of this name; None: none."""
+        if self.canceller == "auto":
+            cancels = any(part in microphone.lower() for part in CANCELLING_NAMES)
+            return None if is_file or cancels else "builtin"
+        return None if self.canceller == "none" else self.canceller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from voicemesh_robot.turn_record import TurnRecord
 
 BAR_P50_MS = 60
 BAR_P95_MS = 150
+# Who asks again sooner would seem to have been cut off, and be given more time.
+_LISTENS_S = 1.5
 
 
 async def evaluate(options: argparse.Namespace) -> list[str]:
@@ -28,7 +31,10 @@ async def evaluate(options: argparse.Namespace) -> list[str]:
         quiet_mesh() as mesh,
         Session(RobotSettings(target=mesh.target), manner) as session,
     ):
-        records = [await session.ask(question) for _ in range(options.turns)]
+        records: list[TurnRecord] = []
+        for _ in range(options.turns):
+            records.append(await session.ask(question))
+            await asyncio.sleep(_LISTENS_S)
     good = [record for record in records if record.spoken_answer]
     if not good:
         raise EngineError(f"no turn was answered; the last one said: {records[-1].problem}")

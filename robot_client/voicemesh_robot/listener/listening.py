@@ -1,4 +1,4 @@
-"""One Listen: the microphone is open until one turn is over."""
+"""One Listen: the microphone is open until one turn is over, or until it is closed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def check_recognition(config: asr_pb2.StreamingRecognitionConfig, rate_hertz: in
 
 
 class Listening:
-    """Hears one turn and tells what the recogniser makes of it."""
+    """Hears one turn, or more, and tells what the recogniser makes of it."""
 
     def __init__(
         self,
@@ -79,7 +79,10 @@ class Listening:
         self._tell_response(response)
 
     async def run(self) -> None:
-        """Listen until the turn is over; what goes wrong is told in the stream."""
+        """Listen until the turn is over, or for as long as is wanted.
+
+        What goes wrong is told in the stream.
+        """
         self._ear = await self._robot.ear(self._began)
         try:
             await self._ear.open()  # What is said while the recogniser is dialled waits.
@@ -197,7 +200,7 @@ class Listening:
                 return Request(stamp=stamp, end_of_utterance=end)
 
     async def _read(self, stream: Duplex[Request, Response]) -> None:
-        """Pass the turn's events on; returns when the turn is over."""
+        """Pass the turn's events on; returns when the turn is over, if that is all."""
         while (response := await stream.read()) is not None:
             match response.WhichOneof("streaming_response"):
                 case "turn_event":
@@ -207,7 +210,9 @@ class Listening:
                         self._spoken.set()
                         self._ear.attend()
                     elif event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
-                        return
+                        if not self._request.keep_listening:
+                            return
+                        self._ear.rest()
                 case "error":
                     raise from_detail(response.error)
                 case "drain":

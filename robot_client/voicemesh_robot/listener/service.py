@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import grpc.aio
 
@@ -23,7 +23,7 @@ from voicemesh.v1.robot_pb2_grpc import (
 from voicemesh_robot.listener.listening import Listening
 from voicemesh_robot.listener.place import Place
 from voicemesh_robot.listener.playing import Playing
-from voicemesh_robot.robot import Robot
+from voicemesh_robot.robot import Robot, checked_volume
 from voicemesh_robot.settings import RobotSettings
 
 _STREAMS = 8
@@ -31,6 +31,7 @@ _STREAMS = 8
 _HEARTBEAT_S = 5.0
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Order: TypeAlias = pb.PauseRequest | pb.DuckRequest | pb.ResumeRequest | pb.StopRequest
 
 
 class RobotService(Service, RobotListenerServiceServicer):
@@ -147,6 +148,13 @@ class RobotService(Service, RobotListenerServiceServicer):
             self._robot.pause()
         return pb.PauseResponse(playback=self._robot.report())
 
+    async def Duck(self, request: pb.DuckRequest, context: Context) -> pb.DuckResponse:
+        """Play more quietly."""
+        async with rpc_errors(context, self.stage):
+            self._check(request)
+            self._robot.duck(checked_volume(request))
+        return pb.DuckResponse(playback=self._robot.report())
+
     async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:
         """Go on playing."""
         async with rpc_errors(context, self.stage):
@@ -158,10 +166,13 @@ class RobotService(Service, RobotListenerServiceServicer):
         """Stop playing, and listening where asked for."""
         response = pb.StopResponse()
         async with rpc_errors(context, self.stage):
-            self._check(request)
-            response.playback.CopyFrom(self._robot.stop())
-            if request.listening:
+            if not request.keep_playing:
+                self._check(request)
+                response.playback.CopyFrom(self._robot.stop())
+            if request.listening and not self._is_older(request, self._listening.stamp):
                 await self._listening.end()
+        if request.keep_playing:
+            response.playback.CopyFrom(self._robot.report())
         return response
 
     async def GetStatus(
@@ -170,20 +181,25 @@ class RobotService(Service, RobotListenerServiceServicer):
         """What the robot is doing."""
         return self._robot.status()
 
-    def _check(self, request: pb.PauseRequest | pb.ResumeRequest | pb.StopRequest) -> None:
+    def _check(self, request: Order) -> None:
         """Refuse a command about a reply that a newer one has replaced.
 
         A command without a stamp means whatever plays.
         """
         playing = self._playing.stamp
-        if playing is None or not request.HasField("stamp"):
-            return
-        if order(request.stamp) < order(playing):
+        if playing is not None and self._is_older(request, playing):
             raise Superseded(
                 f"{label(playing)} is played, which is newer than {label(request.stamp)}",
                 field="stamp",
                 stage=self.stage,
             )
+
+    @staticmethod
+    def _is_older(request: Order, stamp: common_pb2.Stamp | None) -> bool:
+        """Whether it is about work that the work of ``stamp`` has replaced."""
+        if stamp is None or not request.HasField("stamp"):
+            return False
+        return order(request.stamp) < order(stamp)
 
 
 async def _heartbeats(beat: Callable[[common_pb2.Heartbeat], None]) -> None:

@@ -9,6 +9,7 @@ it arrives; while the recogniser is busy, audio waits in the transport.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -34,6 +35,8 @@ from voicemesh_asr.vad.activity import SpeechActivity
 from voicemesh_asr.vad.vad import Vad
 
 Send = Callable[[pb.TurnEvent], None]
+
+log = logging.getLogger(__name__)
 
 _EVENTS = {
     Action.START: pb.TURN_EVENT_TYPE_START_OF_TURN,
@@ -248,6 +251,7 @@ class Hearing:
         return await asyncio.gather(self._session.finish(), self._turn_listener.complete())
 
     def _announce(self, decision: Decision) -> None:
+        self._note(decision)
         wait_s = (decision.sample - decision.last_voiced) / self._plan.rate_hertz
         ends = decision.action is Action.END
         if ends:
@@ -272,6 +276,18 @@ class Hearing:
             event.final_pass_us = self._final_pass_us
         self._send(event)
 
+    def _note(self, decision: Decision) -> None:
+        reason = _reason(decision.reason)
+        metrics.DECISIONS.labels(decision.action.value, reason).inc()
+        log.info(
+            "turn %s: %s, wait %d ms, confidence %.2f, at sample %d",
+            decision.action.value,
+            reason,
+            decision.wait_ms,
+            decision.confidence,
+            decision.sample,
+        )
+
     async def _forget(self) -> None:
         self._decoding = False
         self._queue.clear()
@@ -292,6 +308,8 @@ class Hearing:
             self._queue.append(self._partial)
         if not self._detector.in_turn and not self._turn_since_explicit_end:
             metrics.UTTERANCES.labels("nothing_heard").inc()
+            metrics.DECISIONS.labels(Action.END.value, "nothing_heard").inc()
+            log.info("turn end: nothing_heard, asked for by the client")
             self._writer.next_utterance()
             self._send(self._writer.nothing_heard(self.processed_sample))
         self._turn_since_explicit_end = False
@@ -313,7 +331,7 @@ class Hearing:
         self._send = _unheard
 
     def _judge_of(self, phrases: tuple[Phrase, ...]) -> CompletenessJudge:
-        return default_judge(phrase.text for phrase in phrases)
+        return default_judge(phrase.text for phrase in phrases if not phrase.may_go_on)
 
     async def set_phrases(self, phrases: tuple[Phrase, ...]) -> None:
         """Replace the likely phrases: now, or within a turn when it is over."""

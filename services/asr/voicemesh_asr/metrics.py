@@ -20,6 +20,11 @@ CHUNK = Histogram(
     "Work on one audio message: voice activity, decoding, turn detection",
     buckets=STAGE_BUCKETS,
 )
+DECISIONS = Counter(
+    "voicemesh_asr_turn_decisions_total",
+    "Turn events: start, eager, resume and end, by the reason of the decision",
+    ["decision", "reason"],
+)
 UTTERANCES = Counter("voicemesh_asr_utterances_total", "Turns that ended", ["reason"])
 EAGER = Counter(
     "voicemesh_asr_eager_ends_total", "Eager ends of turn by what became of them", ["outcome"]

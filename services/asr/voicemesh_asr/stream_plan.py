@@ -190,7 +190,7 @@ def check_phrases(hints: Iterable[pb.PhraseHint], field: str) -> tuple[Phrase, .
             raise InvalidArgument(
                 f"{hint.boost:g} is outside of 0 to {_HIGHEST_BOOST:g}", field=f"{where}.boost"
             )
-        phrases.append(Phrase(hint.phrase, hint.boost))
+        phrases.append(Phrase(hint.phrase, hint.boost, hint.may_go_on))
     return tuple(phrases)
 
 

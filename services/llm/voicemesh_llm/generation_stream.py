@@ -9,6 +9,7 @@ from enum import Enum, auto
 
 from voicemesh import logs, tracing
 from voicemesh.aio import cancel_and_wait
+from voicemesh.effort import Effort
 from voicemesh.errors import DeadlineExceeded, ProtocolViolation
 from voicemesh.server import Outbox
 from voicemesh.stamps import order
@@ -84,23 +85,36 @@ class GenerationStream:
             # The engine begins before the outbox writes; what it says comes after.
             work = asyncio.create_task(self._reply.run(built, dropped), name="reply")
             self.send(llm_pb2.GenerateResponse(started=started))
-            await self._finish_or_cancel(work, requests)
+            await self._finish_or_cancel(work, built.effort, requests)
 
     async def _finish_or_cancel(
-        self, work: asyncio.Task[None], requests: AsyncIterator[llm_pb2.GenerateRequest]
+        self,
+        work: asyncio.Task[None],
+        effort: Effort,
+        requests: AsyncIterator[llm_pb2.GenerateRequest],
     ) -> None:
         reader = asyncio.create_task(self._listen(requests), name="requests")
         try:
             await asyncio.wait({work, reader}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and reader.result() is _Heard.CANCEL:
-                await cancel_and_wait(work)
+                await self._cancel(work, effort)
                 self._reply.cancelled()
                 return
             # A half-close only says that nothing more will be asked. If it hides
             # the client's cancel, gRPC cancels this coroutine right after it.
-            await work
+            await asyncio.wait({work})
+            work.result()
         finally:
-            await cancel_and_wait(work, reader)
+            await self._cancel(work, effort)
+            await cancel_and_wait(reader)
+
+    async def _cancel(self, work: asyncio.Task[None], effort: Effort) -> None:
+        """End the engine's work, unless it is done; count what it still makes."""
+        if work.done():
+            return
+        effort.cancel()
+        await cancel_and_wait(work)
+        metrics.LATE_TOKENS.labels(self._model.name).observe(effort.late)
 
     async def _listen(self, requests: AsyncIterator[llm_pb2.GenerateRequest]) -> _Heard:
         """Read until the client cancels or has nothing more to say."""

@@ -201,7 +201,8 @@ class Answering:
         """``again`` asks anew where early work was refused just when the turn had ended."""
         await cancel_and_wait(previous)
         discarded, self._discarded = self._discarded, None
-        if discarded is not None and discarded.goodbye is not None:
+        asks = isinstance(asked, llm_pb2.GenerationRequest)
+        if asks and discarded is not None and discarded.goodbye is not None:
             await asyncio.wait({discarded.goodbye})  # Its place at the model is needed.
         with logs.bind(self._conversation_id, stamp):
             try:

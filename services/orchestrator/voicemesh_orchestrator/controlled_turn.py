@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from voicemesh.errors import DeadlineExceeded, InvalidArgument, Superseded
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.conversation import Conversation
+from voicemesh_orchestrator.overhearing import check_policy
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.turn_machine import MAX_TYPED_CHARS
 from voicemesh_orchestrator.turn_watch import News, TurnWatch
@@ -27,6 +28,12 @@ class Wanted:
     """How long to wait for speech; 0: the setting."""
     wants_answer: bool = True
     """Whether what is heard is answered."""
+    say: str = ""
+    """Said by the robot first."""
+    say_only: bool = False
+    """Whether nothing follows that."""
+    policy: dialog_pb2.InterruptionPolicy.ValueType = dialog_pb2.INTERRUPTION_POLICY_UNSPECIFIED
+    """What happens when the user speaks over what the robot says."""
 
     def __post_init__(self) -> None:
         """InvalidArgument with the field that is wrong."""
@@ -36,14 +43,22 @@ class Wanted:
                 f"{_LONGEST_NO_SPEECH_MS}",
                 field="no_speech_timeout_ms",
             )
-        if self.text and not self.text.strip():
+        for field, text in (("text", self.text), ("say", self.say)):
+            if text and not text.strip():
+                raise InvalidArgument(
+                    f"{field} is blank; fill it in, or leave it empty", field=field
+                )
+            if len(text) > MAX_TYPED_CHARS:
+                raise InvalidArgument(
+                    f"{field} is longer than {MAX_TYPED_CHARS} characters; send less", field=field
+                )
+        if self.say_only and (self.text or not self.say):
             raise InvalidArgument(
-                "the text is blank; ask something, or leave it empty to listen", field="text"
+                "say_only needs something to say, and nothing to ask; set say, and leave text "
+                "empty",
+                field="say_only",
             )
-        if len(self.text) > MAX_TYPED_CHARS:
-            raise InvalidArgument(
-                f"the text is longer than {MAX_TYPED_CHARS} characters; ask less", field="text"
-            )
+        check_policy(self.policy, "interruption_policy")
 
 
 class ControlledTurn:
@@ -72,8 +87,12 @@ class ControlledTurn:
         limit = self._settings.deadlines.robot_turn_s
         try:
             async with asyncio.timeout(limit):
-                await self._begin(wanted)
-                return await self._follow()
+                self._conversation.watch(self._watch)
+                ended = await self._say(wanted) if wanted.say else None
+                if ended is None:
+                    await self._begin(wanted)
+                    ended = await self._follow()
+                return await self._end(ended)
         except TimeoutError:
             self._give_up()
             raise DeadlineExceeded(
@@ -87,25 +106,44 @@ class ControlledTurn:
 
     def _give_up(self) -> None:
         if self._watch.stamp is not None:
-            self._conversation.give_up(self._watch.stamp)
+            self._conversation.asked_turns.give_up(self._watch.stamp)
+
+    async def _say(self, wanted: Wanted) -> News | None:
+        """What is said first; the end of it where that is the end of all."""
+        stamp = self._conversation.asked_turns.say(wanted.say, wanted.policy)
+        self._starts(stamp, "")
+        ended = await self._follow()
+        said = ended.turn_ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
+        if wanted.say_only or not said or ended.stamp != stamp:
+            return ended  # Or somebody has interrupted it, and was answered.
+        await self._settle()
+        return None
+
+    def _starts(self, stamp: common_pb2.Stamp, question: str) -> None:
+        """A reply is under way; that it has started was told before it could be watched."""
+        self._watch.follow(stamp, spoken=False)
+        self._tell(News(stamp=stamp, reply_started=dialog_pb2.ReplyStarted(question=question)))
 
     async def _begin(self, wanted: Wanted) -> None:
         conversation = self._conversation
-        conversation.watch(self._watch)
         if wanted.text:
-            conversation.type_text(dialog_pb2.TypedText(text=wanted.text))
-            self._watch.stamp = conversation.stamp
+            conversation.type_text(
+                dialog_pb2.TypedText(text=wanted.text, interruption_policy=wanted.policy)
+            )
+            self._starts(conversation.stamp, wanted.text)
         else:
-            self._watch.stamp = conversation.expect(wanted.wants_answer)
-            await conversation.listen(self._watch.stamp, wanted.no_speech_ms)
+            stamp = conversation.asked_turns.expect(wanted.wants_answer, wanted.policy)
+            self._watch.follow(stamp, spoken=True)
+            await conversation.asked_turns.listen(stamp, wanted.no_speech_ms)
 
-    async def _follow(self) -> dialog_pb2.TurnEnded:
+    async def _follow(self) -> News:
+        """Tell what happens, up to the turn's end, which is returned."""
         while True:
             news = await self._watch.next(_HEARTBEAT_S)
             if news is None:
                 self._beat()
             elif news.WhichOneof("run_turn_response") == "turn_ended":
-                return await self._end(news)
+                return news
             else:
                 self._tell(news)
 
@@ -117,10 +155,13 @@ class ControlledTurn:
 
     async def _end(self, ended: News) -> dialog_pb2.TurnEnded:
         """The end of the turn comes when the robot is silent, after its last report."""
+        await self._settle()
+        self._tell(ended)
+        return ended.turn_ended
+
+    async def _settle(self) -> None:
         await self._conversation.face.settled()
         while self._watch.waiting():
             news = await self._watch.next(_HEARTBEAT_S)
             if news is not None:
                 self._tell(news)
-        self._tell(ended)
-        return ended.turn_ended

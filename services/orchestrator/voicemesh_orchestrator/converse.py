@@ -28,6 +28,7 @@ from voicemesh_orchestrator.conversation import Conversation
 from voicemesh_orchestrator.history import History, Memory
 from voicemesh_orchestrator.microphone import Microphone
 from voicemesh_orchestrator.observers import Observers, Watch
+from voicemesh_orchestrator.overhearing import check_policy
 from voicemesh_orchestrator.recognition import recognition_config
 from voicemesh_orchestrator.robot_commands import RobotCommands
 from voicemesh_orchestrator.settings import OrchestratorSettings
@@ -64,6 +65,7 @@ class Converse:
         self._tasks = TaskSet()
         self._commands = RobotCommands(self._command, settings.deadlines.robot_answer_s)
         self._told_to_listen: common_pb2.Stamp | None = None
+        self._keeps_listening = False
         self._reports_playback = False
         self._silent = asyncio.Event()
         self._silent.set()
@@ -95,7 +97,8 @@ class Converse:
         """Send news to the client."""
         match event.WhichOneof("converse_response"):
             case "turn_event":
-                if event.turn_event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                ended = event.turn_event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
+                if ended and not self._keeps_listening:
                     self._told_to_listen = None  # The robot sees the same event.
             case "reply_audio" if self._reports_playback:
                 self._silent.clear()
@@ -112,11 +115,14 @@ class Converse:
             )
         await self._commands.ask(robot_pb2.RobotCommand(listen=request))
         self._told_to_listen = request.stamp
+        self._keeps_listening = request.keep_listening
 
     def close_microphone(self) -> None:
         """Take the command back."""
         if self._told_to_listen is not None:
-            stop = robot_pb2.StopRequest(stamp=self._told_to_listen, listening=True)
+            stop = robot_pb2.StopRequest(
+                stamp=self._told_to_listen, listening=True, keep_playing=True
+            )
             self._told_to_listen = None
             self._commands.tell(robot_pb2.RobotCommand(stop=stop))
 
@@ -189,11 +195,7 @@ class Converse:
                 f"{config.reply_lead_ms} ms is out of range; ask for 0 (the setting) to 600000",
                 field="config.reply_lead_ms",
             )
-        if config.interruption_policy not in dialog_pb2.InterruptionPolicy.values():
-            raise InvalidArgument(
-                f"{config.interruption_policy} is no policy; see InterruptionPolicy",
-                field="config.interruption_policy",
-            )
+        check_policy(config.interruption_policy, "config.interruption_policy")
         return config
 
     async def _open(
@@ -205,9 +207,11 @@ class Converse:
         """Open ear and mouth; a service that refuses refuses the conversation."""
         if self._microphone is not None:
             recognition = self._stubs.recognition(
-                recognition_config(self._conversation_id, config), self._settings, conversation
+                recognition_config(self._conversation_id, config, self._settings.floor),
+                self._settings,
+                conversation,
             )
-            conversation.attach(recognition)
+            conversation.hearing.attach(recognition)
             hearing = await recognition.start()
             self._capabilities.heard_languages.extend(hearing.capabilities.languages)
         if synthesis is not None:
@@ -258,14 +262,15 @@ class Converse:
         match request.WhichOneof("converse_request"):
             case "audio":
                 self._sound("audio").take_audio(request.audio)
-                await conversation.hear(request.audio)
+                await conversation.hearing.audio(request.audio)
             case "silence":
                 self._sound("silence").take_silence(request.silence)
-                conversation.hear_silence(request.silence)
+                conversation.hearing.silence(request.silence)
             case "end_of_utterance":
                 self._sound("end_of_utterance").check_end(request.end_of_utterance)
-                conversation.end_utterance(request.end_of_utterance)
+                conversation.hearing.end_utterance(request.end_of_utterance)
             case "text":
+                check_policy(request.text.interruption_policy, "text.interruption_policy")
                 if request.text.with_speech:
                     self._sound("text.with_speech")
                 conversation.type_text(request.text)
@@ -282,21 +287,22 @@ class Converse:
             case "wake":
                 self._sound("wake")
                 if not self._tasks:  # One that has woken up already is being told to listen.
-                    self._tasks.start(conversation.wake(), "wake")
+                    self._tasks.start(conversation.asked_turns.wake(), "wake")
             case "command_result":
                 self._commands.take(request.command_result)
             case "local_speech":
                 self._sound("local_speech")
-                conversation.local_speech()
+                conversation.hearing.local_speech()
             case "say":
                 self._check_said(request.say)
-                conversation.say(request.say.text)
+                conversation.say(request.say.text, request.say.interruption_policy)
             case "config":
                 raise ProtocolViolation("config may be sent only once", field="config")
             case _:
                 raise ProtocolViolation("the message is empty", field="converse_request")
 
     def _check_said(self, say: dialog_pb2.SayText) -> None:
+        check_policy(say.interruption_policy, "say.interruption_policy")
         if not 0 < len(say.text.strip()) <= len(say.text) <= MAX_TYPED_CHARS:
             raise InvalidArgument(
                 f"say 1 to {MAX_TYPED_CHARS} characters, not {len(say.text)}", field="say.text"

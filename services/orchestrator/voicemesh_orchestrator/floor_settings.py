@@ -55,6 +55,12 @@ class FloorSettings(Section):
         description="The volume of a reply that is ducked, as a share of the usual one: quiet "
         "enough to speak over, loud enough to follow.",
     )
+    listen_while_speaking: bool = Field(
+        True,
+        description="Keep the microphone that was opened for a turn open while it is answered, so "
+        "that the user can interrupt. Off: it is closed at the end of the turn, for robots that "
+        "hear themselves. A client whose microphone is always open is heard in any case.",
+    )
     longest_user_turn_s: float = Field(
         0.0,
         ge=0,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voicemesh.v1 import llm_pb2 as pb
+from voicemesh.v1.asr_pb2 import TurnDetectorState
 from voicemesh.v1.common_pb2 import Stamp
 
 
@@ -64,3 +65,5 @@ class Memory:
     history: History
     stamp: Stamp
     """The newest that it has minted; its epoch is the lease."""
+    speaker: TurnDetectorState = field(default_factory=TurnDetectorState)
+    """What the turn detector has learnt of how the user pauses."""

@@ -1,45 +1,24 @@
 """What somebody means who speaks while the robot does: to interrupt, or only to be polite.
 
-Pure: texts in, verdicts out. The lists are of both languages at once, because
-who speaks Chinese says "okay" too.
+Pure: texts in, verdicts out. What is decided in the middle of a sound is decided on
+what recognisers make of its beginning, which is seldom what was said: of "uh-huh"
+they make "the flow". So nothing is decided on a short sound before it is over; the
+reply is held meanwhile, and who listens notices nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from voicemesh_orchestrator.floor_phrases import BACKCHANNELS, HARD_STOPS, OBJECTIONS
 from voicemesh_orchestrator.self_speech import is_self_speech
 from voicemesh_orchestrator.wording import is_chinese, words
 
-HARD_STOPS = (
-    *("stop", "be quiet", "shut up", "quiet", "silence", "enough", "stop talking", "hush"),
-    *("停", "停下", "停下来", "停一下", "停止", "别说了", "别讲了", "不要说了", "不要讲了"),
-    *("安静", "闭嘴", "住口", "打住", "够了"),
-)
-"""Commands to be quiet. They win over everything, because a robot must be stoppable."""
-
-BACKCHANNELS = (
-    *("uh huh", "uhhuh", "mm hmm", "mmhmm", "mhm", "mm", "mmm", "hm", "hmm", "uh", "um", "ah"),
-    *("oh", "aha", "yeah", "yep", "yes", "yup", "right", "ok", "okay", "sure", "cool", "nice"),
-    *("great", "good", "wow", "i see", "got it", "of course", "thats right", "makes sense"),
-    *("i know", "really", "interesting", "alright", "all right", "exactly", "true", "huh"),
-    *("嗯", "恩", "唔", "哦", "噢", "喔", "啊", "呃", "额", "诶", "哎", "对", "对的", "是", "是的"),
-    *("是啊", "好", "好的", "好啊", "行", "可以", "没错", "明白", "明白了", "知道了", "懂了"),
-    *("这样", "这样啊", "原来如此", "真的", "真的吗", "有意思", "不错", "哈", "哈哈", "对啊"),
-)
-"""What listeners say so that the other goes on."""
-
-OBJECTIONS = (
-    *("no", "wait", "what", "why", "who", "when", "where", "how", "hey", "hello", "hold on"),
-    *("pardon", "sorry", "but", "help", "next", "louder", "slower", "again", "repeat"),
-    *("不", "等", "喂", "啥"),
-)
-"""Words that claim the floor though they stand alone. Believed when the user has fallen silent."""
-
-# Texts that `voicemesh eval turns` had of backchannels were below, of interruptions above.
-_BELIEVED = 0.3
+SHORT_MS = 1500
+"""Sounds of listening are hardly ever longer, from where the detector was sure of them."""
 
 _FILLERS = frozenset(
     (word,) for word in words("please now robot just ok okay oh hey 请 你 了 吧 啊 快 先 好 的")
@@ -100,29 +79,39 @@ class InterruptionJudge:
         self._objections = _phrases(OBJECTIONS)
 
     def judge(
-        self, text: str, situation: Situation, final: bool, confidence: float = 0.0
+        self,
+        text: str,
+        situation: Situation,
+        final: bool,
+        voiced_ms: float = math.inf,
+        unfinished: bool = False,
     ) -> Verdict:
         """What ``text`` means; ``final``: the user has fallen silent after it.
 
-        ``confidence``: the recogniser's, 0 to 1; 0: not known.
+        ``voiced_ms``: how long the sound has lasted since the detector was sure of it.
+        ``unfinished``: the text breaks off in the middle of a phrase.
         """
         heard = words(text)
         if not heard:
             return Verdict.SILENT
-        if self._says_stop(heard):
+        if situation.audible and not final and voiced_ms < SHORT_MS:
+            return Verdict.UNCLEAR
+        rest = _after_phrases(heard, self._backchannels)
+        if rest and self._says_stop(heard):  # "Fair enough" is no command.
             return Verdict.HARD_STOP
         if is_self_speech(text, situation.reply, self._stop_phrases):
             return Verdict.ECHO
         if situation.asked:
             return Verdict.INTERRUPTION
-        rest = _after_phrases(heard, self._backchannels)
         if not rest:
             return Verdict.BACKCHANNEL
         if not situation.audible:
             return Verdict.INTERRUPTION
         if self._enough(rest):
-            doubtful = not final or 0 < confidence < _BELIEVED
-            return Verdict.UNCLEAR if doubtful and self._barely(heard) else Verdict.INTERRUPTION
+            # Who is silent after "on the" has not said that: nobody stops there.
+            broken_off = unfinished and self._barely(rest)
+            begun = not final and self._barely(heard)
+            return Verdict.UNCLEAR if broken_off or begun else Verdict.INTERRUPTION
         if final and rest in self._objections:
             return Verdict.INTERRUPTION
         return Verdict.UNCLEAR
@@ -146,17 +135,17 @@ class InterruptionJudge:
         return False
 
     def _enough(self, rest: Sequence[str]) -> bool:
-        characters = sum(is_chinese(word) for word in rest)
-        share = characters / self._min_characters + (len(rest) - characters) / self._min_words
-        return share >= 1
+        return self._share(rest) >= 1
 
     def _barely(self, heard: Sequence[str]) -> bool:
-        """Whether no more than the fewest Latin words were heard.
+        """Whether no more was heard than is just enough: more may follow, or other words."""
+        return self._share(heard) <= 1
 
-        They count only when the user has fallen silent after them and the recogniser
-        believes them: what it makes of "uh huh" in mid-sound is two words as well.
-        """
-        return len(heard) <= self._min_words and not any(map(is_chinese, heard))
+    def _share(self, heard: Sequence[str]) -> float:
+        """How much was said, as a share of what claims the floor."""
+        characters = sum(is_chinese(word) for word in heard)
+        latin = len(heard) - characters
+        return characters / self._min_characters + latin / self._min_words
 
 
 def _phrases(texts: Iterable[str]) -> frozenset[tuple[str, ...]]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from voicemesh.errors import InvalidArgument
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh_orchestrator import metrics
@@ -31,6 +32,12 @@ def policy_of(
     return config.interruption_policy or _POLICIES[settings.interruption_policy]
 
 
+def check_policy(policy: pb.InterruptionPolicy.ValueType, field: str) -> None:
+    """InvalidArgument with ``field`` where ``policy`` is none of them."""
+    if policy not in pb.InterruptionPolicy.values():
+        raise InvalidArgument(f"{policy} is no policy; see InterruptionPolicy", field=field)
+
+
 class Overhearing:
     """Follows what is said over a reply, and has the turn machine decide on it."""
 
@@ -40,12 +47,17 @@ class Overhearing:
         machine: TurnMachine,
         do: Callable[[Sequence[Effect]], None],
         said_lately: Callable[[common_pb2.Stamp], str],
+        rate_hertz: int,
     ) -> None:
-        """``do`` carries effects out; ``said_lately``: the text of a reply up to about now."""
+        """``do`` carries effects out; ``said_lately``: the text of a reply up to about now.
+
+        ``rate_hertz``: of the microphone, on whose clock events stand.
+        """
         self._settings = settings
         self._machine = machine
         self._do = do
         self._said_lately = said_lately
+        self._rate = rate_hertz
         self._judge = InterruptionJudge(
             settings.min_words,
             settings.min_characters,
@@ -53,6 +65,7 @@ class Overhearing:
             settings.backchannel_phrases,
         )
         self._situation = Situation()
+        self._began = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def look_around(self) -> None:
@@ -65,11 +78,12 @@ class Overhearing:
     def heard(self, event: asr_pb2.TurnEvent) -> None:
         """The user has said more, or paused: it may be clear now what it means."""
         machine = self._machine
+        if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+            self._began = event.sample
         if machine.over is None:
             return
         silent = event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN
-        said = event.transcript
-        verdict = self._judge.judge(said.text, self._situation, silent, said.confidence)
+        verdict = self._verdict(event, silent)
         effects = machine.user_said(verdict, silent)
         if machine.over is None:
             self._decided(verdict)
@@ -81,11 +95,20 @@ class Overhearing:
         """The user's turn is over: what becomes of it, and of the reply that it was said over."""
         text, verdict = event.transcript.text, Verdict.INTERRUPTION
         if self._machine.over is not None:
-            confidence = event.transcript.confidence
-            verdict = self._judge.judge(text, self._situation, True, confidence)
+            verdict = self._verdict(event, fell_silent=True)
             self._decided(verdict)
         return self._machine.user_finished(
             text, verdict, self._judge.only_stop(text), keeps_floor=takes_floor
+        )
+
+    def _verdict(self, event: asr_pb2.TurnEvent, fell_silent: bool) -> Verdict:
+        voiced_ms = (event.last_voiced_sample - self._began) * 1000 / self._rate
+        return self._judge.judge(
+            event.transcript.text,
+            self._situation,
+            fell_silent,
+            voiced_ms,
+            event.mark == asr_pb2.END_MARK_UNFINISHED,
         )
 
     def wants_silence(self, text: str) -> bool:

@@ -25,7 +25,8 @@ class Playback:
         self._anchor_s = 0.0
         self._paused = False
         self._reports = reports
-        self._reported = False
+        self._reported = 0
+        self._reported_any = False
         self.underruns = 0
 
     def add(self, samples: int, now_s: float) -> None:
@@ -41,7 +42,8 @@ class Playback:
         self._anchor_played = max(0, min(played, self.sent))
         self._anchor_s = now_s
         self._paused = paused
-        self._reports = self._reported = True
+        self._reported = self._anchor_played
+        self._reports = self._reported_any = True
 
     def asked_to_pause(self, now_s: float) -> None:
         """The client was asked to pause. One that reports will say when it has."""
@@ -56,7 +58,12 @@ class Playback:
 
     def heard(self, now_s: float) -> int:
         """How many samples have certainly been heard; ``played`` may be an assumption."""
-        return 0 if self._reports and not self._reported else self.played(now_s)
+        return 0 if self._reports and not self._reported_any else self.played(now_s)
+
+    @property
+    def said_all(self) -> bool:
+        """Whether the client has reported that all that was sent has left its speaker."""
+        return self._reported_any and self._reported >= self.sent
 
     def played(self, now_s: float) -> int:
         """How many samples have left the speaker."""

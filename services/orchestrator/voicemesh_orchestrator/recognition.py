@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from voicemesh.aio import TaskSet
 from voicemesh.errors import VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
+from voicemesh_orchestrator import floor_phrases
 from voicemesh_orchestrator.beat import Beat
+from voicemesh_orchestrator.floor_settings import FloorSettings
 from voicemesh_orchestrator.upstream import Upstream
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
@@ -24,6 +26,7 @@ _LONGEST_BACKOFF_S = 3.0
 _KEPT_S = 8.0  # Longer than a killed recogniser takes to come back and be found.
 _KEPT_MESSAGES = 200  # Fewer than a stream takes at once.
 _LONGEST_SILENCE_S = 10
+_MOST_HINTS = 2_000  # More are refused.
 _WARNING_TAKES_MS = 40  # A final pass, and the way of the eager end to here.
 
 Request = asr_pb2.StreamingRecognizeRequest
@@ -33,17 +36,31 @@ Said = Sound | common_pb2.EndOfUtterance
 
 
 def recognition_config(
-    conversation_id: str, config: dialog_pb2.ConverseConfig
+    conversation_id: str, config: dialog_pb2.ConverseConfig, floor: FloorSettings
 ) -> asr_pb2.StreamingRecognitionConfig:
-    """How the speech of a conversation is to be recognised."""
+    """How the speech of a conversation is to be recognised.
+
+    What is said into replies is expected, as far as the client's own hints leave room.
+    """
+    expected = floor_phrases.expected(
+        config.language_codes, floor.hard_stop_phrases, floor.backchannel_phrases
+    )
+    room = max(0, _MOST_HINTS - len(config.phrase_hints))
     return asr_pb2.StreamingRecognitionConfig(
         conversation_id=conversation_id,
         audio_format=config.input_format,
         language_codes=config.language_codes,
         interim_results=True,
-        phrase_hints=config.phrase_hints,
+        phrase_hints=[*config.phrase_hints, *expected[:room]],
         vad=config.vad,
         turn_detector=config.turn_detector,
+    )
+
+
+def between_turns(state: asr_pb2.TurnDetectorState) -> asr_pb2.TurnDetectorState:
+    """What a detector knows of a speaker, without the turn under way: that one is lost."""
+    return asr_pb2.TurnDetectorState(
+        mean_pause_ms=state.mean_pause_ms, pause_count=state.pause_count
     )
 
 
@@ -89,6 +106,7 @@ class Recognition:
         self._kept_samples = 0
         self._tasks = TaskSet()
         self._upstream = self._new_upstream()
+        self._state = config.resume_from
         self.stamp = common_pb2.Stamp()
         self.in_turn = False
         self.deaf = False
@@ -131,6 +149,7 @@ class Recognition:
             self._on_failed(from_detail(response.error))
         elif kind == "turn_event":
             event = response.turn_event
+            self._state = event.state
             if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
                 self.in_turn = True
             elif event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
@@ -230,6 +249,7 @@ class Recognition:
             config = asr_pb2.StreamingRecognitionConfig()
             config.CopyFrom(self._config)
             config.first_sample = self._oldest_sample()
+            config.resume_from.CopyFrom(between_turns(self._state))
             request = Request(stamp=self.stamp, streaming_config=config)
             try:
                 response = await upstream.start(

@@ -54,8 +54,10 @@ class RobotFace:
         self._tasks = TaskSet()
         self._listening: RobotListening | None = None
         self._microphone_open = False
+        self._heard_to_the_end = False
         self._playing: RobotPlaying | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._shutting: asyncio.Task[None] | None = None
         self._conversation: Conversation | None = None
 
     async def greet(self) -> Mapping[str, str]:
@@ -82,15 +84,41 @@ class RobotFace:
         """Play replies; what else happens concerns the controller."""
         match event.WhichOneof("converse_response"):
             case "turn_event":
-                if event.turn_event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
-                    self.close_microphone()
-                    self._microphone_open = False
+                kind = event.turn_event.type
+                if kind == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+                    self._heard_to_the_end = False
+                elif kind == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                    self._heard_to_the_end = True
+                    if self._listening is not None and not self._listening.keeps:
+                        self.close_microphone()
             case "reply_audio":
                 self._voice(event.stamp).add(event.reply_audio.chunk)
             case "reply_ended" if self._playing is not None:
                 self._playing.complete()
+            case "reply_paused" if playing := self._plays(event.stamp):
+                playing.speaker.pause()
+            case "reply_ducked" if playing := self._plays(event.stamp):
+                playing.speaker.duck(event.reply_ducked.volume)
+            case "reply_resumed" if playing := self._plays(event.stamp):
+                playing.speaker.resume()
             case "reply_interrupted":
-                self._stop(event.stamp)
+                self._interrupt(event.stamp)
+
+    def _plays(self, stamp: common_pb2.Stamp) -> RobotPlaying | None:
+        """The Play call of a reply that the robot has not played to its end."""
+        playing = self._playing
+        if playing is None or playing.stamp != stamp or playing.over.is_set():
+            return None
+        return playing
+
+    def _interrupt(self, stamp: common_pb2.Stamp) -> None:
+        """Silence; where the conversation goes on, the microphone is left as it is."""
+        assert self._conversation is not None
+        playing = self._plays(stamp)
+        if self._conversation.idle:
+            self._stop(stamp)
+        elif playing is not None:
+            playing.stop()
 
     def _voice(self, stamp: common_pb2.Stamp) -> RobotPlaying:
         assert self._conversation is not None
@@ -105,24 +133,44 @@ class RobotFace:
             request.asr.target = self._settings.robot_asr_target
             request.asr.ticket = self._settings.robot_asr_ticket.get_secret_value()
         assert self._conversation is not None
+        self.close_microphone()
         listening = self._listening = RobotListening(
             self._listener, request, self._conversation, self._settings, self._stubs
         )
-        self._microphone_open = True
+        self._microphone_open, self._heard_to_the_end = True, False
         self._tasks.start(self._listen(listening), "listen on the robot")
 
     async def _listen(self, listening: RobotListening) -> None:
         await listening.run()
-        if not listening.over:  # The robot has closed it; otherwise a Stop makes sure.
+        if not listening.over:  # The robot has closed it.
             self._microphone_open = False
 
     def close_microphone(self) -> None:
         """End the Listen call."""
-        if self._listening is not None:
-            self._listening.end()
+        listening, self._listening = self._listening, None
+        if listening is None:
+            return
+        if self._heard_to_the_end:
+            self._microphone_open = False  # Where it is not, a Stop makes sure.
+        if self._heard_to_the_end and listening.keeps:
+            self._shutting = self._tasks.start(self._shut(listening), "close the microphone")
+        else:
+            listening.end()
+
+    async def _shut(self, listening: RobotListening) -> None:
+        """Have the robot close it, so that it is closed when the turn has been told to be over."""
+        stop = robot_pb2.StopRequest(stamp=listening.stamp, listening=True, keep_playing=True)
+        listening.hear_no_more()
+        try:
+            await self._listener.Stop(stop, timeout=_STOP_S)
+        except grpc.aio.AioRpcError as error:
+            log.info("the microphone could not be closed in order: %s", error.details())
+        listening.end()
 
     async def settled(self) -> None:
-        """Wait until the robot has played to its end what it was sent."""
+        """Wait until the robot has played to its end what it was sent, and listens no more."""
+        if self._shutting is not None:
+            await asyncio.wait({self._shutting})
         if self._playing is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SETTLE_S):
@@ -148,7 +196,8 @@ class RobotFace:
         """Leave the robot in silence."""
         if self._conversation is not None:
             self._stop(self._conversation.stamp)
-        if self._stopping is not None:
-            await asyncio.wait({self._stopping})
+        ending = {task for task in (self._stopping, self._shutting) if task is not None}
+        if ending:
+            await asyncio.wait(ending)
         await self._tasks.close()
         await self._channel.close()

@@ -1,8 +1,9 @@
-"""One Listen call: a robot's microphone, open for one turn."""
+"""One Listen call: a robot's microphone, open for one turn and while it is answered."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, cast
 
 import grpc.aio
@@ -25,6 +26,8 @@ from voicemesh_orchestrator.stubs import Stubs
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
     from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceAsyncStub
+
+log = logging.getLogger(__name__)
 
 _ROBOT = common_pb2.STAGE_ROBOT
 
@@ -69,6 +72,20 @@ class RobotListening:
         """Whether the turn is over, or ``end`` was called."""
         return self._over
 
+    @property
+    def keeps(self) -> bool:
+        """Whether it goes on after the end of a turn, to hear who interrupts."""
+        return self._request.keep_listening
+
+    @property
+    def stamp(self) -> common_pb2.Stamp:
+        """The turn for which the microphone was opened."""
+        return self._request.stamp
+
+    def hear_no_more(self) -> None:
+        """The robot is told to close the microphone; what still comes concerns nobody."""
+        self._over = True
+
     def end(self) -> None:
         """Close the microphone; ``run`` ends then."""
         self._over = True
@@ -80,9 +97,9 @@ class RobotListening:
             while not self._over and (response := await self._next()) is not None:
                 await self._take(response)
         except grpc.aio.AioRpcError as error:
-            self._conversation.lost(from_rpc(error, _ROBOT))
+            self._lost(from_rpc(error, _ROBOT))
         except _Gone as error:
-            self._conversation.lost(error)
+            self._lost(error)
         except VoiceMeshError as error:
             if not self._over:
                 self._failed(error)
@@ -116,15 +133,16 @@ class RobotListening:
         match response.WhichOneof("listen_response"):
             case "turn_event":
                 event = response.turn_event
-                self._over = event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
-                self._conversation.heard_until(event.sample)
-                self._conversation.on_turn_event(event)
+                ended = event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
+                self._over = ended and not self.keeps
+                self._conversation.hearing.heard_until(event.sample)
+                self._conversation.hearing.on_turn_event(event)
             case "audio":
                 (await self._sound(response.audio.first_sample)).take_audio(response.audio)
-                await self._conversation.hear(response.audio)
+                await self._conversation.hearing.audio(response.audio)
             case "silence":
                 (await self._sound(response.silence.first_sample)).take_silence(response.silence)
-                self._conversation.hear_silence(response.silence)
+                self._conversation.hearing.silence(response.silence)
             case "error":
                 raise from_detail(response.error)
             case _:
@@ -140,13 +158,23 @@ class RobotListening:
             self._recognition = self._stubs.recognition(config, self._settings, self._conversation)
             self._recognition.stamp = self._request.stamp
             await self._recognition.start()
-            self._conversation.attach(self._recognition)
+            self._conversation.hearing.attach(self._recognition)
         return self._microphone
+
+    def _lost(self, error: VoiceMeshError) -> None:
+        """The robot listens no more. Between turns that matters to nobody: it still speaks."""
+        if self._conversation.hearing.awaited:
+            self._conversation.lost(error)
+        else:
+            log.info("nobody can interrupt the reply: %s", error)
 
     def _failed(self, error: VoiceMeshError) -> None:
         error.stage = error.stage or _ROBOT
+        if not self._conversation.hearing.awaited:
+            self._lost(error)
+            return
         unheard = isinstance(error, DeadlineExceeded) and error.stage == _ROBOT
-        if unheard and self._conversation.awaits_speech:
-            self._conversation.nobody_spoke(self._request.no_speech_timeout_ms / 1000)
+        if unheard and self._conversation.asked_turns.awaits_speech:
+            self._conversation.asked_turns.nobody_spoke(self._request.no_speech_timeout_ms / 1000)
         else:
-            self._conversation.recognition_failed(error)
+            self._conversation.hearing.failed(error)

@@ -13,6 +13,7 @@ from voicemesh.channels import Duplex
 from voicemesh.errors import Busy, Unavailable, VoiceMeshError, from_detail
 from voicemesh.v1 import common_pb2, dialog_pb2, robot_pb2
 from voicemesh_orchestrator.conversation import Conversation
+from voicemesh_orchestrator.robot_speaker import RobotSpeaker
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
     from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceAsyncStub
@@ -46,6 +47,9 @@ class RobotPlaying:
         self._samples = 0
         self._complete = False
         self._newest: common_pb2.PlaybackReport | None = None
+        self._stopped = False
+        self.speaker = RobotSpeaker(listener, stamp)
+        """Orders about this reply."""
 
     def add(self, chunk: common_pb2.AudioChunk) -> None:
         """More of the reply. Never waits."""
@@ -58,6 +62,13 @@ class RobotPlaying:
         end = common_pb2.EndOfUtterance(sample=self._samples)
         self._send(Request(stamp=self.stamp, end_of_reply=end))
         self._outgoing.close()
+
+    def stop(self) -> None:
+        """Nobody wants the rest: the robot is told, and what it then does concerns nobody."""
+        self._stopped = True
+        if not self.over.is_set():
+            self.speaker.stop()
+            self._outgoing.close()
 
     def _send(self, request: Request) -> None:
         try:
@@ -78,10 +89,12 @@ class RobotPlaying:
             self._ended()
         except VoiceMeshError as error:
             error.stage = error.stage or _ROBOT
-            self._conversation.lost(error)
+            if not self._stopped:
+                self._conversation.lost(error)
         finally:
             self.over.set()
             self._outgoing.close()
+            await self.speaker.close()
             duplex.cancel()
             await cancel_and_wait(writer)
 
@@ -117,6 +130,7 @@ class RobotPlaying:
                 self._newest = response.playback
                 self._newest.stamp.CopyFrom(self.stamp)
                 self._conversation.report_playback(self._newest)
+                self.speaker.plays()
                 if self._played_all():
                     self.over.set()
             case "error":
@@ -135,5 +149,5 @@ class RobotPlaying:
 
     def _ended(self) -> None:
         """A robot that ends the call before it has played everything was told to be quiet."""
-        if not self._played_all():
+        if not self._stopped and not self._played_all():
             self._conversation.interrupt(dialog_pb2.Interrupt(playback=self._newest))

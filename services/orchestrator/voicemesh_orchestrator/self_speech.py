@@ -16,6 +16,8 @@ _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+(?:['’]
 _ALIKE = 0.72
 _SHARE = 0.6
 """From this share of repeated words on a hypothesis is the robot's own."""
+# So few words stand in any reply by chance ("why is that"): all of them must be its own.
+_FEW = 3
 # Where words are left out or added in between, at most so many at once.
 _LONGEST_JUMP = 3
 _LONGEST = 64
@@ -84,7 +86,8 @@ def is_self_speech(hypothesis: str, reply: str, stop_phrases: Iterable[str] = ()
             one in it is never the robot's own: falling silent for nothing is the
             smaller harm.
 
-    True where at least 0.6 of the words are repeated (Chinese: of the characters).
+    True where at least 0.6 of the words are repeated (Chinese: of the characters); of
+    three or fewer all.
     """
     heard = tokens_of(hypothesis)
     for phrase in stop_phrases:
@@ -92,4 +95,4 @@ def is_self_speech(hypothesis: str, reply: str, stop_phrases: Iterable[str] = ()
         places = range(len(heard) - len(wanted) + 1)
         if wanted and any(heard[i : i + len(wanted)] == wanted for i in places):
             return False
-    return repeated_share(hypothesis, reply) >= _SHARE
+    return repeated_share(hypothesis, reply) >= (1 if len(heard) <= _FEW else _SHARE)

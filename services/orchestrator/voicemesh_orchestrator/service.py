@@ -171,7 +171,13 @@ class Orchestrator(Service, DialogServiceServicer):
     ) -> None:
         """One whole turn on a robot."""
         async with rpc_errors(context, self.stage):
-            wanted = Wanted(request.text, request.no_speech_timeout_ms)
+            wanted = Wanted(
+                request.text,
+                request.no_speech_timeout_ms,
+                say=request.say,
+                say_only=request.say_only,
+                policy=request.interruption_policy,
+            )
             async with Outbox(context, service="orchestrator") as outbox:
                 self._controllers.add(outbox)
                 try:

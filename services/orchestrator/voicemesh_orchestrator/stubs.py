@@ -42,8 +42,8 @@ class Stubs:
             settings.deadlines.connect_s,
             settings.microphone_coalescing_ms,
             self.beat,
-            conversation.on_turn_event,
-            conversation.recognition_failed,
+            conversation.hearing.on_turn_event,
+            conversation.hearing.failed,
         )
 
     def synthesis(

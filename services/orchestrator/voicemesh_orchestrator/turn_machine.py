@@ -22,8 +22,6 @@ the reply stops, or is held until a verdict on the words says what was meant.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from voicemesh.errors import InvalidArgument, VoiceMeshError
 from voicemesh.stamps import order
 from voicemesh.v1 import dialog_pb2 as pb
@@ -31,26 +29,20 @@ from voicemesh.v1.common_pb2 import Stamp
 from voicemesh_orchestrator.effects import (
     Apologise,
     Commit,
-    Discard,
     Effect,
     EndTurn,
-    HoldReply,
     MoveFloor,
-    ResumeReply,
     Say,
-    Speculate,
     StartReply,
     StopReply,
 )
 from voicemesh_orchestrator.interruption import Verdict
-from voicemesh_orchestrator.wording import same_words
+from voicemesh_orchestrator.minting import Mint
+from voicemesh_orchestrator.replying import IGNORE, STOP, UNSPECIFIED, Outcome, Policy, Replying
+from voicemesh_orchestrator.speculation import Speculation
 
 MAX_TYPED_CHARS = 4000
 
-Policy: TypeAlias = pb.InterruptionPolicy.ValueType
-_STOP = pb.INTERRUPTION_POLICY_STOP
-_DUCK = pb.INTERRUPTION_POLICY_DUCK
-_IGNORE = pb.INTERRUPTION_POLICY_IGNORE
 _NO_TURN = frozenset({Verdict.BACKCHANNEL, Verdict.ECHO})
 _TOO_LITTLE = frozenset({Verdict.SILENT, Verdict.UNCLEAR})
 
@@ -58,27 +50,28 @@ _TOO_LITTLE = frozenset({Verdict.SILENT, Verdict.UNCLEAR})
 class TurnMachine:
     """Decides what the orchestrator does next."""
 
-    def __init__(self, epoch: int, turn: int = 0, policy: Policy = _STOP) -> None:
+    def __init__(self, epoch: int, turn: int = 0, policy: Policy = STOP) -> None:
         """``epoch``: the lease under which this orchestrator owns the conversation.
 
         ``turn``: the newest turn that the conversation has had already.
         ``policy``: what happens when the user speaks while the robot does.
         """
-        self.stamp = Stamp(epoch=epoch, turn=turn)
+        self._mint = Mint(epoch, turn)
         self._expected: Stamp | None = None
         self._hearing: Stamp | None = None
         self._wants_answer = True
-        self._speculating: Commit | None = None
-        self._tries = 0
-        self._answering: Stamp | None = None
-        self._audible = False
+        self._asked_policy: Policy = UNSPECIFIED
+        self._speculation = Speculation(self._mint)
+        self._reply = Replying(policy)
         self._typed = ""
-        self._policy = policy
-        self._keeps_floor = False
-        self._held = False
         self._over: Stamp | None = None
         self._spoke_over = False
         self._later: Commit | None = None
+
+    @property
+    def stamp(self) -> Stamp:
+        """The newest stamp."""
+        return self._mint.newest
 
     @property
     def expected(self) -> Stamp | None:
@@ -93,12 +86,12 @@ class TurnMachine:
     @property
     def answering(self) -> Stamp | None:
         """The turn that is being answered."""
-        return self._answering
+        return self._reply.stamp
 
     @property
     def speculating(self) -> Stamp | None:
         """What is being answered unheard, before the turn is over."""
-        return None if self._speculating is None else self._speculating.stamp
+        return self._speculation.stamp
 
     @property
     def over(self) -> Stamp | None:
@@ -113,136 +106,108 @@ class TurnMachine:
     @property
     def held(self) -> bool:
         """Whether the reply is held."""
-        return self._held
+        return self._reply.held
 
     @property
     def audible(self) -> bool:
         """Whether something of the reply has been sent to be heard."""
-        return self._audible
+        return self._reply.audible
 
     @property
     def phase(self) -> str:
         """In a word: idle, listening, thinking, speaking."""
-        if self._answering is not None:
-            return "speaking" if self._audible else "thinking"
+        if self._reply.stamp is not None:
+            return "speaking" if self._reply.audible else "thinking"
         return "listening" if self._hearing or self._expected else "idle"
 
-    def _next_turn(self) -> Stamp:
-        self.stamp = Stamp(epoch=self.stamp.epoch, turn=self.stamp.turn + 1)
-        return self.stamp
-
-    def _next_revision(self) -> Stamp:
-        stamp = Stamp()
-        stamp.CopyFrom(self.stamp)
-        stamp.revision += 1
-        self.stamp = stamp
-        return stamp
-
-    def expect(self, wants_answer: bool) -> list[Effect]:
+    def expect(self, wants_answer: bool, policy: Policy = UNSPECIFIED) -> list[Effect]:
         """A robot is told to listen: what is said next is a turn; a reply under way stops.
 
         A user who is speaking already is that turn. ``wants_answer``: whether it
-        is answered, or only heard.
+        is answered, or only heard. ``policy``: of its answer.
         """
         effects: list[Effect] = []
         if self._hearing is None:
             effects = [*self._expect_nobody(pb.TURN_OUTCOME_INTERRUPTED), *self._stop("command")]
-            self._expected = self._next_turn()
+            self._expected = self._mint.turn()
         elif self._over is not None:
             self._over = None
             effects = self._stop("command")
-        self._wants_answer = wants_answer
-        return effects if wants_answer else [*effects, *self._discard("unwanted")]
+        self._wants_answer, self._asked_policy = wants_answer, policy
+        return effects if wants_answer else [*effects, *self._speculation.discard("unwanted")]
 
-    def nobody_spoke(
-        self, outcome: pb.TurnOutcome.ValueType = pb.TURN_OUTCOME_NOTHING_HEARD
-    ) -> list[Effect]:
+    def nobody_spoke(self, outcome: Outcome = pb.TURN_OUTCOME_NOTHING_HEARD) -> list[Effect]:
         """Whoever was expected to speak did not, or could not."""
         return self._expect_nobody(outcome)
 
-    def _expect_nobody(self, outcome: pb.TurnOutcome.ValueType) -> list[Effect]:
+    def _expect_nobody(self, outcome: Outcome) -> list[Effect]:
         if self._expected is None:
             return []
         stamp, self._expected = self._expected, None
-        self._wants_answer = True
+        self._wants_answer, self._asked_policy = True, UNSPECIFIED
         return [EndTurn(stamp, outcome)]
 
     def _take_expected(self) -> Stamp:
         """The number of a spoken turn: the expected one, or a new one."""
         stamp, self._expected = self._expected, None
-        return stamp or self._next_turn()
+        return stamp or self._mint.turn()
 
     def user_started(self) -> list[Effect]:
         """The user begins to speak. A reply under way stops, is held or goes on, by the policy."""
-        effects = self._discard("resumed")
-        self._over, self._spoke_over = None, self._answering is not None
-        if self._answering is not None:
-            if self._reply_policy == _STOP:
-                effects += self._stop("speech")
-            else:
-                self._over = self._answering
-                effects += self._hold()
-                if self._audible and self._reply_policy == _IGNORE:
-                    effects.append(_keep_floor("policy"))
+        effects = self._speculation.discard("resumed")
+        self._over, self._spoke_over = None, self._reply.stamp is not None
+        if self._spoke_over and self._reply.policy == STOP:
+            effects += self._stop("speech")
+        elif self._spoke_over:
+            self._over = self._reply.stamp
+            effects += self._reply.hold()
+            if self._reply.policy == IGNORE:
+                effects += self._reply.keep_floor("policy")
         self._hearing = self._take_expected()
-        self._tries = 0
+        self._speculation.turn_begins()
         return effects
 
     def speech_began(self) -> list[Effect]:
         """The robot's own detector hears somebody, before recognition does."""
-        return self._hold() if self._audible and self._reply_policy != _STOP else []
+        return self._reply.hold() if self._reply.audible and self._reply.policy != STOP else []
 
     def user_said(self, verdict: Verdict, fell_silent: bool) -> list[Effect]:
         """What the user has said so far over the reply; ``fell_silent``: and paused after it."""
-        if self._over is None or self._over != self._answering:
+        if not self._replies_on:
             return []
         if verdict is Verdict.HARD_STOP:
             return self._stop("stop")
-        if verdict is Verdict.INTERRUPTION and self._reply_policy != _IGNORE:
+        if verdict is Verdict.INTERRUPTION and self._reply.policy != IGNORE:
             return self._stop("speech")
-        return self._resume(verdict.value) if fell_silent and verdict in _NO_TURN else []
+        return self._reply.resume(verdict.value) if fell_silent and verdict in _NO_TURN else []
 
     def nothing_followed(self) -> list[Effect]:
         """The reply has been held for long, and nobody has said anything that stops it."""
-        return self._resume("timeout")
+        return self._reply.resume("timeout")
 
     @property
-    def _reply_policy(self) -> Policy:
-        return _IGNORE if self._keeps_floor else self._policy
-
-    def _hold(self) -> list[Effect]:
-        if self._answering is None or self._held or self._reply_policy == _IGNORE:
-            return []
-        self._held = True
-        return [HoldReply(self._answering, duck=self._reply_policy == _DUCK)]
-
-    def _resume(self, reason: str) -> list[Effect]:
-        if self._answering is None or not self._held:
-            return []
-        self._held = False
-        resumed = ResumeReply(self._answering, reason)
-        return [resumed, _keep_floor(reason)] if self._audible else [resumed]
+    def _replies_on(self) -> bool:
+        """Whether the reply that is spoken over goes on as yet."""
+        return self._over is not None and self._over == self._reply.stamp
 
     def eager_end(self, text: str, max_tries: int) -> list[Effect]:
         """The user's turn may be over: its answer may be begun, at most ``max_tries`` times."""
-        discarded = self._discard("resumed")
+        discarded = self._speculation.discard("resumed")
         question = self._question(text)
         hearing = self._hearing
         # One reply at a time; and text typed meanwhile takes a newer number.
-        if hearing is None or self._answering is not None or hearing.turn < self.stamp.turn:
+        if hearing is None or self._reply.stamp is not None or hearing.turn < self.stamp.turn:
             return discarded
-        if not (question and self._wants_answer) or self._tries >= max_tries:
+        if not (question and self._wants_answer):
             return discarded
-        self._tries += 1
-        self._speculating = Commit(self._next_revision(), question)
-        return [*discarded, Speculate(self._speculating.stamp, question)]
+        return [*discarded, *self._speculation.begin(question, max_tries)]
 
     def user_resumed(self) -> list[Effect]:
         """The user goes on speaking after an eager end."""
-        if self._over is not None and self._over == self._answering:
-            return self._hold()
-        effects = self._discard("resumed")
-        if self._hearing is not None and not self._audible:
+        if self._replies_on:
+            return self._reply.hold()
+        effects = self._speculation.discard("resumed")
+        if self._hearing is not None and not self._reply.audible:
             effects.append(
                 MoveFloor(pb.FLOOR_STATE_LISTEN, pb.FLOOR_TRANSITION_CONTINUE_LISTEN, "resumed")
             )
@@ -250,11 +215,7 @@ class TurnMachine:
 
     def speculation_failed(self, stamp: Stamp) -> list[Effect]:
         """What was begun unheard has failed: the end of the turn begins it again."""
-        return self._discard("failed") if stamp == self.speculating else []
-
-    def _discard(self, reason: str) -> list[Effect]:
-        begun, self._speculating = self._speculating, None
-        return [] if begun is None else [Discard(begun.stamp, reason)]
+        return self._speculation.discard("failed") if stamp == self.speculating else []
 
     def _question(self, text: str) -> str:
         return "\n".join(part for part in (text.strip(), self._typed) if part)
@@ -272,39 +233,43 @@ class TurnMachine:
         ``keeps_floor``: the answer is not to be interrupted but by a hard stop,
         because the robot has taken the floor.
         """
-        begun, wants_answer = self._speculating, self._wants_answer
-        over, self._over = self._over, None
-        self._wants_answer = True
+        wants_answer, self._wants_answer = self._wants_answer, True
+        policy, self._asked_policy = self._asked_policy, UNSPECIFIED
+        if keeps_floor:
+            policy = IGNORE
+        over, replies_on = self._over, self._replies_on
+        self._over = None
         if not wants_answer:
             heard = bool(text.strip())
             outcome = pb.TURN_OUTCOME_COMPLETED if heard else pb.TURN_OUTCOME_NOTHING_HEARD
-            ended = EndTurn(self._final_stamp(), outcome)
-            return [*self._discard("unwanted"), ended, *self._resume("unwanted")]
-        if over is not None:
-            replying = over == self._answering
-            if verdict in _NO_TURN or (replying and verdict in _TOO_LITTLE):
-                ended = EndTurn(self._final_stamp(), pb.TURN_OUTCOME_BACKCHANNEL)
-                reason = "noise" if verdict in _TOO_LITTLE else verdict.value
-                return [*self._discard("unwanted"), ended, *self._resume(reason)]
+            return [*self._no_answer(outcome), *self._reply.resume("unwanted")]
+        if over is not None and (verdict in _NO_TURN or (replies_on and verdict in _TOO_LITTLE)):
+            reason = "noise" if verdict in _TOO_LITTLE else verdict.value
+            return [
+                *self._no_answer(pb.TURN_OUTCOME_BACKCHANNEL),
+                *self._reply.resume(reason),
+            ]
         if self._spoke_over and only_stop:
-            effects = [*self._discard("unwanted"), *self._stop("stop")]
+            effects = [*self._speculation.discard("unwanted"), *self._stop("stop")]
             return [*effects, EndTurn(self._final_stamp(), pb.TURN_OUTCOME_COMPLETED)]
         question, self._typed = self._question(text), ""
-        if begun is not None and same_words(begun.question, question):
-            self._hearing = self._speculating = None
-            self._answering, self._audible = begun.stamp, False
-            self._keeps_floor = keeps_floor
-            return [Commit(begun.stamp, question)]
-        effects = self._discard("changed")
+        begun = self._speculation.take(question)
+        if begun is not None:
+            self._hearing = None
+            self._reply.begin(begun.stamp, policy)
+            return [begun]
+        effects = self._speculation.discard("changed")
         stamp = self._final_stamp()
         if not question:
             return [*effects, EndTurn(stamp, pb.TURN_OUTCOME_NOTHING_HEARD)]
-        goes_on = over is not None and over == self._answering and self._reply_policy == _IGNORE
-        if goes_on and verdict is not Verdict.HARD_STOP:
+        ignored = replies_on and self._reply.policy == IGNORE
+        if ignored and verdict is not Verdict.HARD_STOP:
             return [*effects, *self._answer_later(stamp, question)]
-        effects += [*self._stop("speech"), *self._answer(stamp, question)]
-        self._keeps_floor = keeps_floor
-        return effects
+        return [*effects, *self._stop("speech"), *self._answer(stamp, question, policy)]
+
+    def _no_answer(self, outcome: Outcome) -> list[Effect]:
+        """The spoken turn ends, and whatever was begun for it was for nothing."""
+        return [*self._speculation.discard("unwanted"), EndTurn(self._final_stamp(), outcome)]
 
     def _answer_later(self, stamp: Stamp, question: str) -> list[Effect]:
         """Keep a question until the reply is over; a newer one takes its place."""
@@ -312,9 +277,7 @@ class TurnMachine:
         self._later = Commit(stamp, question)
         return effects
 
-    def _forget_later(
-        self, outcome: pb.TurnOutcome.ValueType = pb.TURN_OUTCOME_INTERRUPTED
-    ) -> list[Effect]:
+    def _forget_later(self, outcome: Outcome = pb.TURN_OUTCOME_INTERRUPTED) -> list[Effect]:
         later, self._later = self._later, None
         return [] if later is None else [EndTurn(later.stamp, outcome)]
 
@@ -322,12 +285,15 @@ class TurnMachine:
         """The stamp under which the spoken turn goes on: never older than what was minted."""
         stamp, self._hearing = self._hearing or self._take_expected(), None
         if stamp.turn < self.stamp.turn:
-            return self._next_turn()  # Text typed meanwhile has taken a newer number.
+            return self._mint.turn()  # Text typed meanwhile has taken a newer number.
         # What was begun under a revision is void: the next one names it so.
-        return self._next_revision() if order(stamp) < order(self.stamp) else stamp
+        return self._mint.revision() if order(stamp) < order(self.stamp) else stamp
 
-    def typed(self, text: str, with_speech: bool) -> list[Effect]:
-        """The user types; with speech it waits for the spoken turn that it belongs to."""
+    def typed(self, text: str, with_speech: bool, policy: Policy = UNSPECIFIED) -> list[Effect]:
+        """The user types; with speech it waits for the spoken turn that it belongs to.
+
+        ``policy``: of the answer.
+        """
         text = text.strip()
         if not text:
             raise InvalidArgument("the text is empty; type something", field="text.text")
@@ -340,62 +306,49 @@ class TurnMachine:
             return []
         return [
             *self._expect_nobody(pb.TURN_OUTCOME_INTERRUPTED),
-            *self._discard("text"),
+            *self._speculation.discard("text"),
             *self._stop("text"),
-            *self._answer(self._next_turn(), text),
+            *self._answer(self._mint.turn(), text, policy),
         ]
 
-    def _answer(self, stamp: Stamp, question: str) -> list[Effect]:
-        self._answering = stamp
-        self._audible = False
+    def _answer(self, stamp: Stamp, question: str, policy: Policy = UNSPECIFIED) -> list[Effect]:
+        self._reply.begin(stamp, policy)
         return [StartReply(stamp, question)]
 
-    def say(self, text: str) -> list[Effect]:
-        """The robot speaks by itself, unless somebody speaks or is expected to."""
+    def say(self, text: str, policy: Policy = UNSPECIFIED, commanded: bool = False) -> list[Effect]:
+        """The robot speaks by itself, unless somebody speaks or is expected to.
+
+        ``policy``: of what it says. ``commanded``: a reply under way stops for it, and
+        nobody is expected any more; only a user who speaks is not talked over.
+        """
+        effects: list[Effect] = []
+        if commanded and self._hearing is None:
+            effects = [*self._expect_nobody(pb.TURN_OUTCOME_INTERRUPTED), *self._stop("command")]
         if self.phase != "idle":
             return []
-        self._answering, self._audible = self._next_turn(), False
-        return [Say(self._answering, text)]
+        stamp = self._mint.turn()
+        self._reply.begin(stamp, policy)
+        return [*effects, Say(stamp, text)]
 
     def interrupt(self) -> list[Effect]:
         """The client wants quiet."""
         return self._stop("client")
 
-    def _stop(
-        self, reason: str, outcome: pb.TurnOutcome.ValueType = pb.TURN_OUTCOME_INTERRUPTED
-    ) -> list[Effect]:
-        if self._answering is None:
-            return []
-        stamp = self._answering
-        return [
-            StopReply(stamp, reason),
-            EndTurn(stamp, outcome),
-            *self._fall_silent(reason),
-            *self._forget_later(outcome),
-        ]
-
-    def _fall_silent(self, reason: str) -> list[Effect]:
-        if self._over == self._answering and reason != "done":
+    def _stop(self, reason: str, outcome: Outcome = pb.TURN_OUTCOME_INTERRUPTED) -> list[Effect]:
+        if self._replies_on:
             self._over = None  # Whatever is said now is a turn.
-        self._answering = None
-        self._held = self._keeps_floor = False
-        if not self._audible:
-            return []
-        self._audible = False
-        return [MoveFloor(pb.FLOOR_STATE_LISTEN, pb.FLOOR_TRANSITION_START_LISTEN, reason)]
+        stopped = self._reply.stop(reason, outcome)
+        return [*stopped, *self._forget_later(outcome)] if stopped else []
 
     def reply_audible(self, stamp: Stamp) -> list[Effect]:
         """The first audio of a reply has been sent."""
-        if stamp != self._answering or self._audible:
-            return []
-        self._audible = True
-        return [MoveFloor(pb.FLOOR_STATE_SPEAK, pb.FLOOR_TRANSITION_START_SPEAK, "reply")]
+        return self._reply.sounds() if stamp == self._reply.stamp else []
 
-    def reply_done(self, stamp: Stamp, outcome: pb.TurnOutcome.ValueType) -> list[Effect]:
+    def reply_done(self, stamp: Stamp, outcome: Outcome) -> list[Effect]:
         """A reply (or an apology) has been played to its end."""
-        if stamp != self._answering:
+        if stamp != self._reply.stamp:
             return []
-        effects = [EndTurn(stamp, outcome), *self._fall_silent("done")]
+        effects = self._reply.end("done", outcome)
         later, self._later = self._later, None
         if later is not None:
             effects += self._answer(later.stamp, later.question)
@@ -403,7 +356,7 @@ class TurnMachine:
 
     def reply_failed(self, stamp: Stamp, error: VoiceMeshError) -> list[Effect]:
         """A stage of the reply failed: the user hears an apology instead of the rest."""
-        if stamp != self._answering:
+        if stamp != self._reply.stamp:
             return []
         return [Apologise(stamp, error)]
 
@@ -411,44 +364,37 @@ class TurnMachine:
         """Recognition was lost. Only a user who spoke, or was to speak, hears an apology."""
         if self._hearing is None and self._expected is None:
             return []
-        effects = self._discard("failed")
+        effects = self._speculation.discard("failed")
         stamp = self._final_stamp()
         self._over = None
-        self._wants_answer = True
+        self._wants_answer, self._asked_policy = True, UNSPECIFIED
         effects += self._stop("error")
-        self._answering = stamp
-        self._audible = False
+        self._reply.begin(stamp)
         return [*effects, Apologise(stamp, error)]
 
     def give_up(self, stamp: Stamp) -> list[Effect]:
         """Whoever asked for the turn of ``stamp`` is gone: nobody wants an answer."""
-        if stamp == self._answering:
+        if stamp == self._reply.stamp:
             return self._stop("gone", pb.TURN_OUTCOME_ABANDONED)
         if stamp == self._expected:
             return self._expect_nobody(pb.TURN_OUTCOME_ABANDONED)
         if stamp == self._hearing:
             self._wants_answer = False
-            return self._discard("unwanted")
+            return self._speculation.discard("unwanted")
+        if self._later is not None and stamp == self._later.stamp:
+            return self._forget_later(pb.TURN_OUTCOME_ABANDONED)
         return []
 
-    def abandon(
-        self, outcome: pb.TurnOutcome.ValueType = pb.TURN_OUTCOME_ABANDONED
-    ) -> list[Effect]:
+    def abandon(self, outcome: Outcome = pb.TURN_OUTCOME_ABANDONED) -> list[Effect]:
         """The client is gone."""
-        effects = [*self._expect_nobody(outcome), *self._discard("gone")]
-        if self._answering is not None:
-            effects += [
-                StopReply(self._answering, "gone"),
-                EndTurn(self._answering, outcome),
-            ]
-        if self._hearing is not None and self._hearing != self._answering:
+        effects = [*self._expect_nobody(outcome), *self._speculation.discard("gone")]
+        answering = self._reply.stamp
+        if answering is not None:
+            effects += [StopReply(answering, "gone"), EndTurn(answering, outcome)]
+        if self._hearing is not None and self._hearing != answering:
             effects += [EndTurn(self._hearing, outcome)]
         effects += self._forget_later(outcome)
-        self._answering = self._hearing = self._over = None
-        self._held = self._keeps_floor = False
-        self._wants_answer = True
+        self._reply.end("gone", outcome)
+        self._hearing = self._over = None
+        self._wants_answer, self._asked_policy = True, UNSPECIFIED
         return effects
-
-
-def _keep_floor(reason: str) -> MoveFloor:
-    return MoveFloor(pb.FLOOR_STATE_SPEAK, pb.FLOOR_TRANSITION_CONTINUE_SPEAK, reason)

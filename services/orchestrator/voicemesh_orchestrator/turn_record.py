@@ -13,6 +13,9 @@ from voicemesh_orchestrator.reply import Reply
 from voicemesh_orchestrator.timeline import Timeline
 from voicemesh_orchestrator.voice import Voice
 
+# A turn that is heard, one that is answered, and those whose end is being told.
+_LIVE_TURNS = 8
+
 
 @dataclass
 class TurnRecord:
@@ -70,6 +73,26 @@ class TurnRecord:
             if seconds is not None:
                 histogram.observe(seconds)
         tracing.turn_span(conversation_id, stamp, self.started_ns, time.time_ns(), outcome=name)
+
+
+class TurnRecords:
+    """The turns under way, by their numbers."""
+
+    def __init__(self) -> None:
+        """There are none yet."""
+        self._turns: dict[int, TurnRecord] = {}
+
+    def of(self, stamp: common_pb2.Stamp) -> TurnRecord:
+        """The record of a turn; a new one for one that is not known."""
+        if stamp.turn not in self._turns:
+            self._turns[stamp.turn] = TurnRecord()
+            while len(self._turns) > _LIVE_TURNS:
+                del self._turns[min(self._turns)]
+        return self._turns[stamp.turn]
+
+    def take(self, stamp: common_pb2.Stamp) -> TurnRecord:
+        """The same, when the turn is over: it is kept no longer."""
+        return self._turns.pop(stamp.turn, None) or TurnRecord()
 
 
 def count_error(error: VoiceMeshError) -> None:

@@ -11,42 +11,106 @@ from voicemesh.stamps import order
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 
 _CAPACITY = 1024
+_BY_VOICE = ("speech", "stop")
+_TOLD = frozenset(
+    ("turn_event", "reply_started", "reply_text", "reply_paused", "reply_ducked", "reply_resumed")
+    + ("reply_interrupted", "error", "turn_ended")
+)
+# How a turn that nobody answers may end without meaning anything.
+_NOTHING = (
+    dialog_pb2.TURN_OUTCOME_COMPLETED,
+    dialog_pb2.TURN_OUTCOME_NOTHING_HEARD,
+    dialog_pb2.TURN_OUTCOME_BACKCHANNEL,
+)
 
 News = dialog_pb2.RunTurnResponse
+Event = dialog_pb2.ConverseResponse
 
 
 class TurnWatch:
-    """The news of one turn of a conversation, in order."""
+    """The news of one turn of a conversation, in order.
+
+    Who interrupts its reply begins a turn that the controller has not asked for but
+    wants as well: the watch goes on with that one and ends with it. Where nothing
+    comes of it, such as after "stop", the end is that of the turn that was asked for.
+    """
 
     def __init__(self) -> None:
-        """Sees nothing before ``stamp`` is set."""
+        """Sees nothing before ``follow``."""
         self.stamp: common_pb2.Stamp | None = None
         """The turn that is watched."""
         self._news: Channel[News] = Channel(_CAPACITY)
-        self._heard = False
+        self._awaits_speech = False
+        self._answered = False
+        self._by_voice = False
+        self._over: common_pb2.Stamp | None = None
+        self._over_said = False
+        self._end: News | None = None
         self._failure: VoiceMeshError = Unavailable(
             "robot: the conversation has ended", stage=common_pb2.STAGE_ROBOT
         )
 
-    def tell(self, event: dialog_pb2.ConverseResponse) -> None:
+    def follow(self, stamp: common_pb2.Stamp, spoken: bool) -> None:
+        """Watch the turn of ``stamp``; ``spoken``: the user has still to say it."""
+        self.stamp = stamp
+        self._awaits_speech = spoken
+        self._answered = self._by_voice = False
+        self._over = None
+
+    def tell(self, event: Event) -> None:
         """Something has happened in the conversation."""
-        kind = event.WhichOneof("converse_response")
-        if kind == "turn_event" and not self._heard:
-            self._heard = event.turn_event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
-            if self._heard and self.stamp and order(event.stamp) > order(self.stamp):
-                # Text was typed while the user spoke: the same turn under a newer number.
-                self.stamp = event.stamp
-        if event.stamp != self.stamp:
+        if self.stamp is None:
             return
-        match kind:
-            case "turn_event":
-                self._show(News(stamp=event.stamp, turn_event=event.turn_event))
-            case "reply_text":
-                self._show(News(stamp=event.stamp, reply_text=event.reply_text))
-            case "turn_ended":
-                self._show(News(stamp=event.stamp, turn_ended=event.turn_ended))
-            case "error":
-                self._show(News(stamp=event.stamp, error=event.error))
+        kind = event.WhichOneof("converse_response")
+        if kind == "turn_event":
+            self._hear(event)
+        elif kind == "turn_ended" and event.stamp == self._over:
+            self._over = None  # It was no turn: a nod, a noise.
+        if event.stamp != self.stamp or kind not in _TOLD:
+            return
+        news = News(stamp=event.stamp)
+        getattr(news, kind).CopyFrom(getattr(event, kind))
+        if kind == "turn_ended":
+            self._ended(news)
+            return
+        if kind == "reply_started":
+            self._answered = True
+        elif kind == "reply_interrupted":
+            self._by_voice = event.reply_interrupted.reason in _BY_VOICE
+        self._show(news)
+
+    def _hear(self, event: Event) -> None:
+        """The user speaks: in the turn that is watched, or over its reply."""
+        assert self.stamp is not None
+        said = event.turn_event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
+        if self._awaits_speech:
+            if said:
+                self._awaits_speech = False
+                # Newer where text was typed while the user spoke, or where the answer
+                # was begun before the end: it is the same turn.
+                self.stamp = max(self.stamp, event.stamp, key=order)
+        elif order(event.stamp) > order(self.stamp):
+            self._over, self._over_said = event.stamp, said
+            if self._end is not None and self._by_voice:
+                self._go_on()
+
+    def _ended(self, end: News) -> None:
+        """The turn that is watched is over, and with it all, unless it was interrupted."""
+        first, self._end = self._end, None
+        if first is not None and not self._answered and end.turn_ended.outcome in _NOTHING:
+            self._show(first)
+            return
+        if self._over is None and not self._by_voice:
+            self._show(end)
+            return
+        self._end = end
+        if self._over is not None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Watch the turn of whoever has interrupted."""
+        assert self._over is not None
+        self.follow(self._over, spoken=not self._over_said)
 
     def played(self, report: common_pb2.PlaybackReport) -> None:
         """The robot says where its speaker stands."""

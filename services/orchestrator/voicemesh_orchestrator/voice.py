@@ -136,6 +136,8 @@ class Voice:
         while True:
             self._news.clear()
             delay = self._playback.seconds_until(self._playback.sent, time.monotonic())
+            if self._held and not self._playback.said_all:
+                delay = None  # The report of the pause is on its way: the clock is wrong.
             if delay == 0:
                 return
             await self._wait(delay)

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from voicemesh.metrics import STAGE_BUCKETS
+from voicemesh.metrics import LATE_WORK_BUCKETS, STAGE_BUCKETS
 
 FIRST_AUDIO = Histogram(
     "voicemesh_tts_first_audio_seconds",
@@ -16,6 +16,11 @@ REALTIME_FACTOR = Histogram(
 )
 PIECES = Counter("voicemesh_tts_pieces_total", "Pieces by outcome", ["outcome"])
 AUDIO = Counter("voicemesh_tts_audio_seconds_total", "Speech that was synthesised")
+LATE_CHUNKS = Histogram(
+    "voicemesh_tts_chunks_after_cancel",
+    "Chunks that the engine made of a cancelled reply after the cancel",
+    buckets=LATE_WORK_BUCKETS,
+)
 RETRIES = Counter("voicemesh_tts_retries_total", "Units repeated after a process had died")
 UNSPOKEN = Counter("voicemesh_tts_unspoken_units_total", "Units without a voice", ["language"])
 WAITING = Gauge("voicemesh_tts_waiting_pieces", "Pieces that wait on all streams")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from voicemesh import logs, tracing
 from voicemesh.aio import Channel, ChannelFull
 from voicemesh.audio import Samples
+from voicemesh.effort import Effort
 from voicemesh.errors import Busy, InvalidArgument, ProtocolViolation, VoiceMeshError
 from voicemesh.v1 import common_pb2, tts_pb2
 from voicemesh_tts import metrics
@@ -60,6 +61,7 @@ class Reply:
         self._pieces: Channel[_Piece] = Channel(max_waiting)
         self._next_piece = 1
         self._position = 0
+        self._effort = Effort()
         self.failed = False
 
     def offer(self, piece: tts_pb2.SynthesisInput) -> None:
@@ -109,8 +111,12 @@ class Reply:
         """No more pieces come, though the last one was not marked."""
         self._pieces.close()
 
-    def abandon(self) -> int:
-        """Forget what waits; returns how many pieces that were."""
+    def cancel(self) -> int:
+        """Nobody wants more of it; returns how many pieces waited."""
+        self._effort.cancel()
+        return self._abandon()
+
+    def _abandon(self) -> int:
         waiting = len(self._pieces)
         metrics.WAITING.dec(waiting)
         self._pieces.clear()
@@ -119,7 +125,7 @@ class Reply:
 
     def _fail(self, error: VoiceMeshError) -> None:
         self.failed = True
-        metrics.PIECES.labels("failed").inc(1 + self.abandon())
+        metrics.PIECES.labels("failed").inc(1 + self._abandon())
         log.info("reply failed: %s", error)
         with suppress(Busy):  # a client that does not read cannot be told
             self._say(
@@ -130,22 +136,31 @@ class Reply:
 
     async def run(self) -> None:
         """Speak until the reply ends."""
-        with logs.bind(self._conversation_id, self.stamp):
-            async for piece in self._pieces:
-                metrics.WAITING.dec()
-                try:
-                    await self._speak(piece)
-                except VoiceMeshError as error:
-                    if not self.failed:
-                        self._fail(error)
-                    return
-                if self.failed:
-                    return
+        try:
+            with logs.bind(self._conversation_id, self.stamp):
+                await self._speak_all()
+        finally:
+            if self._effort.cancelled:
+                metrics.LATE_CHUNKS.observe(self._effort.late)
+
+    async def _speak_all(self) -> None:
+        async for piece in self._pieces:
+            metrics.WAITING.dec()
+            try:
+                await self._speak(piece)
+            except VoiceMeshError as error:
+                if not self.failed:
+                    self._fail(error)
+                return
+            if self.failed:
+                return
 
     async def _speak(self, piece: _Piece) -> None:
         number, first_char = piece.input.piece, piece.input.first_char
         began, first_audio, before = time.perf_counter(), 0.0, self._position
-        speech = self._speaker.say(piece.input.text, self._text, self._manner, piece.input.last)
+        speech = self._speaker.say(
+            piece.input.text, self._text, self._manner, piece.input.last, self._effort
+        )
 
         def send(part: Speech) -> None:
             span = common_pb2.TextSpan(

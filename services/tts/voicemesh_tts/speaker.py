@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemesh.audio import Samples, StreamResampler
+from voicemesh.effort import Effort
 from voicemesh.errors import DeadlineExceeded, EngineError
 from voicemesh.workers import ThreadWorker
 from voicemesh_tts import metrics
@@ -65,11 +66,12 @@ class Speaker:
         }
 
     async def say(
-        self, written: str, text: SpeechText, manner: Manner, last: bool
+        self, written: str, text: SpeechText, manner: Manner, last: bool, effort: Effort
     ) -> AsyncGenerator[Speech, None]:
         """The audio of a piece; ``last``: nothing follows it in the reply.
 
-        ``text`` carries what earlier pieces of the reply have left open.
+        ``text`` carries what earlier pieces of the reply have left open; ``effort``
+        counts what the engine makes of it.
         """
         if len(written) <= _SHORT_TEXT:
             spoken = self._spoken(written, text, manner.reading)
@@ -84,7 +86,7 @@ class Speaker:
                 metrics.UNSPOKEN.labels(unit.language).inc()
                 continue
             trace = _Trace(spoken, unit, len(written))
-            async with aclosing(self._unit(unit, voice, trace, manner)) as audio:
+            async with aclosing(self._unit(unit, voice, trace, manner, effort)) as audio:
                 async for speech in audio:
                     yield speech
             if not (last and index == len(parts) - 1):
@@ -101,11 +103,11 @@ class Speaker:
         return np.zeros(round(seconds * manner.sample_rate_hertz), dtype=np.int16)
 
     async def _unit(
-        self, unit: Unit, voice: Voice, trace: _Trace, manner: Manner
+        self, unit: Unit, voice: Voice, trace: _Trace, manner: Manner, effort: Effort
     ) -> AsyncGenerator[Speech, None]:
         resampler = StreamResampler(voice.native_rate_hertz, manner.sample_rate_hertz)
         begin, end = trace.span(0, 0)
-        async with aclosing(self._persistent(unit.text, voice, manner.rate)) as chunks:
+        async with aclosing(self._persistent(unit.text, voice, manner.rate, effort)) as chunks:
             async for chunk in chunks:
                 begin, end = trace.span(chunk.begin, chunk.end)
                 samples = resampler.push(chunk.samples)
@@ -116,13 +118,13 @@ class Speaker:
             yield Speech(tail, begin, end)
 
     async def _persistent(
-        self, text: str, voice: Voice, rate: float
+        self, text: str, voice: Voice, rate: float, effort: Effort
     ) -> AsyncGenerator[SpokenChunk, None]:
         """The chunks of a unit, begun anew once when the engine fails before the first."""
         for attempt in (1, 2):
             begun = False
             try:
-                async with aclosing(self._in_time(text, voice, rate)) as chunks:
+                async with aclosing(self._in_time(text, voice, rate, effort)) as chunks:
                     async for chunk in chunks:
                         begun = True
                         yield chunk
@@ -133,11 +135,11 @@ class Speaker:
                 metrics.RETRIES.inc()
 
     async def _in_time(
-        self, text: str, voice: Voice, rate: float
+        self, text: str, voice: Voice, rate: float, effort: Effort
     ) -> AsyncGenerator[SpokenChunk, None]:
         """The chunks of a unit; DeadlineExceeded when one does not come in time."""
         limit = self._settings.unit_deadline_s
-        async with aclosing(self._engine.synthesize(text, voice, rate)) as chunks:
+        async with aclosing(self._engine.synthesize(text, voice, rate, effort)) as chunks:
             while True:
                 try:
                     async with asyncio.timeout(limit):

@@ -167,7 +167,7 @@ class SynthesisStream:
         """End the current reply without waiting: its engine stops within a chunk."""
         if self._reply is None or self._task is None:
             return
-        waiting = self._reply.abandon()
+        waiting = self._reply.cancel()
         if not self._task.done():
             self._task.cancel()
             waiting += 1

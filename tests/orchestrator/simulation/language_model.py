@@ -28,6 +28,8 @@ class LanguageModel:
         self.resets: frozenset[str] = frozenset()
         """Questions that ask to forget what was before."""
         self.asked: list[pb.GenerateRequest] = []
+        self.asked_s: list[float] = []
+        """When each of them came."""
         self.running = 0
         self.last_s: dict[Order, float] = {}
         """When the last word of each answer was written."""
@@ -35,6 +37,7 @@ class LanguageModel:
     async def generate(self, requests: AsyncIterator[Any], context: Context) -> None:
         first = await anext(requests)
         self.asked.append(first)
+        self.asked_s.append(asyncio.get_running_loop().time())
         cancelled = asyncio.Event()
         reading = asyncio.create_task(self._read(requests, cancelled), name="model reads")
         self.running += 1
@@ -47,7 +50,6 @@ class LanguageModel:
                 finish_reason=reason, usage=usage, history_reset=question in self.resets
             )
             await context.write(Response(stamp=first.stamp, finished=finished))
-            await reading
         finally:
             self.running -= 1
             reading.cancel()
@@ -58,7 +60,6 @@ class LanguageModel:
         async for request in requests:
             if request.HasField("cancel"):
                 cancelled.set()
-        cancelled.set()
 
     async def _write(
         self, first: pb.GenerateRequest, context: Context, cancelled: asyncio.Event

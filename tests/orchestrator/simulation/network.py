@@ -8,6 +8,7 @@ follows from the seed alone.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,9 @@ import grpc
 import grpc.aio
 
 from voicemesh.errors import VoiceMeshError
+
+GRAIN_S = 0.005
+"""Messages arrive at whole multiples of this, so that many do at the very same moment."""
 
 Handler = Callable[[AsyncIterator[Any], "Context"], Awaitable[None]]
 
@@ -42,7 +46,8 @@ class _Direction:
             sent, message = message, type(message)()
             message.CopyFrom(sent)
         self._travelling.append(message)
-        self._due_s = max(self._due_s, loop.time() + self._network.delay_s())
+        arrives_s = math.ceil((loop.time() + self._network.delay_s()) / GRAIN_S) * GRAIN_S
+        self._due_s = max(self._due_s, arrives_s)
         loop.call_at(self._due_s, self._arrive)
 
     def _arrive(self) -> None:
@@ -95,6 +100,7 @@ class Call:
         self._ended = asyncio.get_running_loop().create_future()
         self._server = asyncio.get_running_loop().create_task(self._serve(opened), name=path)
         network.calls.add(self)
+        network.begun(path).set()
         self._server.add_done_callback(lambda _: network.calls.discard(self))
 
     async def _serve(self, opened: bool) -> None:
@@ -187,8 +193,11 @@ class Network:
         self.longest_delay_s = longest_delay_s
         self.handlers: dict[str, Handler] = {}
         self._up: dict[str, asyncio.Event] = {}
+        self._begun: dict[str, asyncio.Event] = {}
         self.calls: set[Call] = set()
         """Streams whose handler runs."""
+        self.lost: list[str] = []
+        """The methods whose streams died while they were in use."""
 
     def delay_s(self) -> float:
         """Mostly short, sometimes long: a queue on the way makes a message late, not a coin."""
@@ -197,12 +206,17 @@ class Network:
     def serve(self, path: str, handler: Handler) -> None:
         """``handler`` serves the method of that full name."""
         self.handlers[path] = handler
+        self._begun[path] = asyncio.Event()
         self._up[path] = asyncio.Event()
         self._up[path].set()
 
     def is_up(self, path: str) -> asyncio.Event:
         """Set unless the service behind a method is being restarted."""
         return self._up[path]
+
+    def begun(self, path: str) -> asyncio.Event:
+        """Set with every stream of a method that begins."""
+        return self._begun[path]
 
     @property
     def channel(self) -> grpc.aio.Channel:
@@ -213,6 +227,7 @@ class Network:
         """The replica behind a method dies, with all its streams; another one follows it."""
         self._up[path].clear()
         for call in [call for call in self.calls if call.path == path]:
+            self.lost.append(path)
             call.kill()
         await asyncio.sleep(outage_s)
         self._up[path].set()

@@ -9,17 +9,17 @@ from typing import Literal
 from hypothesis import strategies as st
 
 from .robot import Manner
-from .world import ASR, LLM, TTS, Circumstances, World, live
+from .world import ASR, LLM, TTS, Circumstances, Leaving, World, live
 
 Deed = Literal["ask", "hesitate", "nod", "cough", "stop", "button", "type", "wait"]
 Language = Literal["en", "zh"]
 
-_QUESTIONS = {
+QUESTIONS = {
     "en": ("what is the weather", "who are you", "where is the red ball", "no i mean tomorrow"),
     "zh": ("明天天气怎么样", "你是谁", "红色的球在哪里", "不是我说后天"),
 }
-_NODS = {"en": "uh huh", "zh": "嗯"}
-_STOPS = {"en": "stop", "zh": "别说了"}
+NODS = {"en": "uh huh", "zh": "嗯"}
+STOPS = {"en": "stop", "zh": "别说了"}
 _ANSWERS = {
     "en": "Well, the answer is easy. It is as you said, and nothing has changed since.",
     "zh": "好的，这个问题很简单。就像你说的那样，后来没有变。",
@@ -60,7 +60,7 @@ class Plan:
     reports: bool = True
     pauses: bool = True
     deaths: tuple[Death, ...] = ()
-    politely: bool = True
+    leaving: Leaving = "at rest"
 
     def run(self) -> World:
         """The conversation."""
@@ -71,7 +71,7 @@ class Plan:
             # Who does not report playback must do as the orchestrator assumes.
             manner=Manner(self.reports, self.pauses and self.reports),
         )
-        return live(circumstances, self._script, lambda _: _ANSWERS[self.language], self.politely)
+        return live(circumstances, self._script, lambda _: _ANSWERS[self.language], self.leaving)
 
     async def _script(self, world: World) -> None:
         for death in self.deaths:
@@ -84,7 +84,7 @@ class Plan:
             await self._do(world, act)
 
     async def _do(self, world: World, act: Act) -> None:
-        questions = _QUESTIONS[self.language]
+        questions = QUESTIONS[self.language]
         question = questions[act.number % len(questions)]
         match act.deed:
             case "ask":
@@ -92,9 +92,9 @@ class Plan:
             case "hesitate":
                 await world.say(question, pause_s=0.2 + 0.1 * act.number)
             case "nod":
-                await world.say(_NODS[self.language])
+                await world.say(NODS[self.language])
             case "stop":
-                await world.say(_STOPS[self.language])
+                await world.say(STOPS[self.language])
             case "cough":
                 await world.make_noise(0.03 * (1 + act.number))
             case "button":
@@ -138,5 +138,5 @@ def plans() -> st.SearchStrategy[Plan]:
         pauses=st.booleans(),
         deaths=st.lists(deaths, max_size=1).map(tuple),
         # Some leave in the middle, without a word.
-        politely=st.sampled_from((True, True, True, False)),
+        leaving=st.sampled_from(("at rest", "at rest", "at rest", "early", "gone")),
     )

@@ -36,6 +36,7 @@ BUFFER_S = 0.05
 _CHUNK_FRAMES = 5
 _QUIET_FRAMES = 50
 _FRAME = round(RATE * FRAME_S)
+_HANG_OVER_FRAMES = round(RobotSettings().hang_over_ms / 1000 / FRAME_S)
 _NOTHING = np.zeros(_QUIET_FRAMES * _FRAME, dtype=np.int16)
 
 
@@ -59,6 +60,7 @@ class ScriptedEar(Ear):
         self._air = air
         self._begun_s = asyncio.get_running_loop().time()
         self._frame = 0
+        self._sound_until = 0
         self._attending = False
         self.on_speech: Callable[[int], None] = lambda begin: None
 
@@ -89,7 +91,9 @@ class ScriptedEar(Ear):
             if voiced and not self._air.voiced(voiced[0] - 1):
                 self.on_speech(voiced[0] * _FRAME)
             count = (self._frame - begin) * _FRAME
-            if voiced or self._attending:
+            if voiced:
+                self._sound_until = voiced[-1] + _HANG_OVER_FRAMES
+            if self._attending or begin <= self._sound_until:
                 yield Sound(begin * _FRAME, _NOTHING[:count])
             elif count:
                 yield Silence(begin * _FRAME, count)
@@ -97,7 +101,8 @@ class ScriptedEar(Ear):
     async def _next_chunk(self) -> None:
         """Wait for a tenth of a second; in silence longer, but for nothing that is said."""
         self._air.changed.clear()
-        if not self._attending and self._air.quiet_after(self._frame):
+        resting = not self._attending and self._frame > self._sound_until
+        if resting and self._air.quiet_after(self._frame):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_QUIET_FRAMES * FRAME_S / 2):
                     await self._air.changed.wait()
@@ -221,10 +226,10 @@ class SimulatedRobot:
         """The user wants quiet."""
         await self.conversation.interrupt(self._robot.report())
 
-    async def hang_up(self, politely: bool) -> None:
+    async def hang_up(self, with_goodbye: bool) -> None:
         """End the conversation, with a good-bye or without one."""
         assert self._talking is not None
-        if not politely:
+        if not with_goodbye:
             self._stream.cancel()
         self._talking.cancel()
         await asyncio.wait({self._talking})

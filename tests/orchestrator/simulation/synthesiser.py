@@ -44,12 +44,21 @@ class Synthesiser:
 
     async def synthesise(self, requests: AsyncIterator[Any], context: Context) -> None:
         speaking: asyncio.Task[None] | None = None
-        void: Order = (0, 0, 0, 0)
+        newest: Order = (0, 0, 0, 0)
         said: dict[Order, int] = {}
         waiting: list[Any] = []
         try:
             async for request in requests:
-                match request.WhichOneof("streaming_request"):
+                kind = request.WhichOneof("streaming_request")
+                if kind in ("input", "cancel"):  # The newest stamp silences all others.
+                    if order(request.stamp) < newest:
+                        continue
+                    if order(request.stamp) > newest and speaking is not None:
+                        speaking.cancel()
+                        await asyncio.wait({speaking})
+                        waiting.clear()
+                    newest = order(request.stamp)
+                match kind:
                     case "streaming_config":
                         started = pb.SynthesisStarted(engine="script")
                         await context.write(Response(stamp=request.stamp, started=started))
@@ -58,13 +67,6 @@ class Synthesiser:
                         if speaking is None or speaking.done():
                             work = self._speak(waiting, said, context)
                             speaking = asyncio.create_task(work, name="synthesiser speaks")
-                    case "cancel":
-                        void = order(request.stamp)
-                        if speaking is not None:
-                            speaking.cancel()
-                            await asyncio.wait({speaking})
-                        waiting[:] = [w for w in waiting if order(w.stamp) > void]
-                        speaking = None
                     case "heartbeat":
                         beat = request.heartbeat
                         beat.echo = True

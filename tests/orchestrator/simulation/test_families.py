@@ -21,6 +21,10 @@ C_LISTEN = pb.FLOOR_TRANSITION_CONTINUE_LISTEN
 COMPLETED, INTERRUPTED = pb.TURN_OUTCOME_COMPLETED, pb.TURN_OUTCOME_INTERRUPTED
 
 
+TAKEN = [(S_SPEAK, "reply"), (S_LISTEN, "speech"), (S_SPEAK, "reply"), (S_LISTEN, "done")]
+"""How the floor moves when an answer is interrupted, and the interruption answered."""
+
+
 @dataclass(frozen=True)
 class Lines:
     """What is said in a language."""
@@ -98,6 +102,22 @@ def converse(lines: Lines, script: Script) -> World:
     return world
 
 
+def converse_over_the_answer(
+    lines: Lines, said: str, after_s: float = 1.0, then: str = ""
+) -> World:
+    """The first question, ``said`` into its answer, and ``then`` when all is over."""
+
+    async def script(world: World) -> None:
+        await world.say(lines.first)
+        await world.heard_of_reply(after_s)
+        await world.say(said)
+        if then:
+            await world.at_rest()
+            await world.say(then)
+
+    return converse(lines, script)
+
+
 def floor(world: World) -> list[tuple[pb.FloorTransition.ValueType, str]]:
     """How the floor moved, and why."""
     moves = [response.floor for response in world.wire.of("floor")]
@@ -146,18 +166,8 @@ def test_basic_questions_are_answered_to_the_end(lines: Lines) -> None:
 
 
 def test_topic_interweaving_a_second_question_takes_the_floor(lines: Lines) -> None:
-    async def script(world: World) -> None:
-        await world.say(lines.first)
-        await world.heard_of_reply(1.0)
-        await world.say(lines.second)
-
-    world = converse(lines, script)
-    assert floor(world) == [
-        (S_SPEAK, "reply"),
-        (S_LISTEN, "speech"),
-        (S_SPEAK, "reply"),
-        (S_LISTEN, "done"),
-    ]
+    world = converse_over_the_answer(lines, lines.second)
+    assert floor(world) == TAKEN
     assert turns(world) == [(lines.first, INTERRUPTED), (lines.second, COMPLETED)]
     part = heard(world, lines.first)
     assert is_begun(part, lines.first_answer)
@@ -165,12 +175,7 @@ def test_topic_interweaving_a_second_question_takes_the_floor(lines: Lines) -> N
 
 
 def test_generation_termination_stop_is_obeyed_and_not_answered(lines: Lines) -> None:
-    async def script(world: World) -> None:
-        await world.say(lines.first)
-        await world.heard_of_reply(1.0)
-        await world.say(lines.stop)
-
-    world = converse(lines, script)
+    world = converse_over_the_answer(lines, lines.stop)
     assert floor(world) == [(S_SPEAK, "reply"), (S_LISTEN, "stop")]
     assert turns(world) == [(lines.first, INTERRUPTED), ("", COMPLETED)]
     assert len(world.model.asked) == 1
@@ -180,18 +185,8 @@ def test_generation_termination_stop_is_obeyed_and_not_answered(lines: Lines) ->
 def test_regeneration_a_correction_is_answered_in_the_light_of_what_was_heard(
     lines: Lines,
 ) -> None:
-    async def script(world: World) -> None:
-        await world.say(lines.first)
-        await world.heard_of_reply(0.8)
-        await world.say(lines.correction)
-
-    world = converse(lines, script)
-    assert floor(world) == [
-        (S_SPEAK, "reply"),
-        (S_LISTEN, "speech"),
-        (S_SPEAK, "reply"),
-        (S_LISTEN, "done"),
-    ]
+    world = converse_over_the_answer(lines, lines.correction, after_s=0.8)
+    assert floor(world) == TAKEN
     part = heard(world, lines.first)
     assert is_begun(part, lines.first_answer)
     assert prompt(world) == [(lines.first, False), (part, True), (lines.correction, False)]
@@ -199,14 +194,7 @@ def test_regeneration_a_correction_is_answered_in_the_light_of_what_was_heard(
 
 
 def test_dialogue_reset_forgets_what_was_before(lines: Lines) -> None:
-    async def script(world: World) -> None:
-        await world.say(lines.first)
-        await world.heard_of_reply(1.0)
-        await world.say(lines.reset)
-        await world.at_rest()
-        await world.say(lines.second)
-
-    world = converse(lines, script)
+    world = converse_over_the_answer(lines, lines.reset, then=lines.second)
     assert turns(world) == [
         (lines.first, INTERRUPTED),
         (lines.reset, COMPLETED),
@@ -218,14 +206,7 @@ def test_dialogue_reset_forgets_what_was_before(lines: Lines) -> None:
 
 
 def test_back_on_topic_the_digression_and_what_was_before_are_remembered(lines: Lines) -> None:
-    async def script(world: World) -> None:
-        await world.say(lines.first)
-        await world.heard_of_reply(1.0)
-        await world.say(lines.second)
-        await world.at_rest()
-        await world.say(lines.back)
-
-    world = converse(lines, script)
+    world = converse_over_the_answer(lines, lines.second, then=lines.back)
     part = heard(world, lines.first)
     assert is_begun(part, lines.first_answer)
     assert prompt(world) == [
@@ -240,12 +221,7 @@ def test_back_on_topic_the_digression_and_what_was_before_are_remembered(lines: 
 
 
 def test_a_nod_keeps_the_floor_and_the_reply_goes_on_where_it_paused(lines: Lines) -> None:
-    async def script(world: World) -> None:
-        await world.say(lines.first)
-        await world.heard_of_reply(1.0)
-        await world.say(lines.nod)
-
-    world = converse(lines, script)
+    world = converse_over_the_answer(lines, lines.nod)
     assert floor(world) == [(S_SPEAK, "reply"), (C_SPEAK, "backchannel"), (S_LISTEN, "done")]
     assert turns(world) == [("", pb.TURN_OUTCOME_BACKCHANNEL), (lines.first, COMPLETED)]
     started = world.wire.of("reply_started")[0]

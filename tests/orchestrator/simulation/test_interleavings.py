@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Callable
+
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
+from .coverage import happened
 from .plans import Act, Plan, plans
 from .properties import check
 
@@ -17,8 +22,12 @@ INTERLEAVINGS = 500
     "batch",
     [0, *(pytest.param(batch, marks=pytest.mark.long) for batch in range(1, BATCHES))],
 )
-def test_no_interleaving_breaks_a_conversation(batch: int) -> None:
+def test_no_interleaving_breaks_a_conversation(
+    batch: int, record_property: Callable[[str, object], None]
+) -> None:
     """A plan that fails is printed as it is written: give it to ``check(plan.run())``."""
+    record_property("seed", batch)
+    everything: Counter[str] = Counter()
 
     @seed(batch)
     @settings(
@@ -29,13 +38,16 @@ def test_no_interleaving_breaks_a_conversation(batch: int) -> None:
     )
     @given(plans())
     def holds(plan: Plan) -> None:
-        check(plan.run())
+        world = plan.run()
+        everything.update(happened(plan, world))
+        check(world)
 
     holds()
+    record_property("happened", json.dumps(everything))
 
 
 def test_a_turn_that_is_heard_ends_when_the_client_leaves_during_a_reply() -> None:
-    plan = Plan((Act("ask"), Act("nod", 614, into_reply=True), Act("wait", 0)), politely=False)
+    plan = Plan((Act("ask"), Act("nod", 614, into_reply=True), Act("wait", 0)), leaving="gone")
     world = plan.run()
     ended = [response.stamp.turn for response in world.wire.of("turn_ended")]
     assert sorted(ended) == [1, 2]
@@ -51,7 +63,7 @@ def test_a_turn_that_is_heard_ends_when_the_client_leaves_during_a_reply() -> No
             policy="STOP",
             longest_delay_ms=76,
             reports=False,
-            politely=False,
+            leaving="gone",
         ),
         Plan(
             (
@@ -65,7 +77,7 @@ def test_a_turn_that_is_heard_ends_when_the_client_leaves_during_a_reply() -> No
             policy="IGNORE",
             longest_delay_ms=46,
             reports=False,
-            politely=False,
+            leaving="gone",
         ),
     ],
 )

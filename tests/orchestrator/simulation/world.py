@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
@@ -32,7 +32,13 @@ DIALOG = "/voicemesh.v1.DialogService/Converse"
 
 SETTLES_S = 60.0
 """By then everything has been said that was to be said; every deadline is shorter."""
+# What was said so long ago has been recognised and told, if the network is slow, too.
+_ON_THE_WAY_FRAMES = 40
+_OF_AN_ANSWER_S = 0.8
 _LINGERS_S = 10.0  # Good-byes, a heartbeat, the last messages that are on their way.
+
+Leaving = Literal["at rest", "early", "gone"]
+"""How a client goes: when everything is over, with a good-bye in the middle, or without one."""
 
 SETTINGS = OrchestratorSettings(microphone_coalescing_ms=0)
 
@@ -96,8 +102,11 @@ class World:
             self.network, self.air, circumstances.manner, circumstances.policy
         )
         self._helpers: set[asyncio.Task[None]] = set()
-        self.politely = True
-        """Whether the client waits for the end and says good-bye."""
+        self.leaving: Leaving = "at rest"
+        self.said: list[str] = []
+        """What the user has said."""
+        self.lost_words = False
+        """Whether recognition died with words that it had not told yet."""
         self.typed = False
         """Whether the user has typed anything."""
         self.most_tasks = 0
@@ -122,6 +131,7 @@ class World:
 
     async def say(self, text: str, *, pause_s: float = 0.0, late: bool = False) -> None:
         """Say something, beginning now; returns when it has been said."""
+        self.said.append(text)
         pause = round(pause_s / FRAME_S)
         await self._until(self.air.say(self._now(), text, pause=pause, late=late))
 
@@ -158,6 +168,13 @@ class World:
 
         async def die() -> None:
             await asyncio.sleep(after_s)
+            if path == LLM:  # Its streams are so short that it would hardly ever die in one.
+                self.network.begun(path).clear()
+                await self.network.begun(path).wait()
+                await asyncio.sleep(after_s % _OF_AN_ANSWER_S)
+            now = self.robot.ear.frame_now()
+            spoken = any(self.air.voiced(frame) for frame in range(now - _ON_THE_WAY_FRAMES, now))
+            self.lost_words = self.lost_words or (path == ASR and spoken)
             await self.network.kill(path, outage_s)
 
         self._helpers.add(asyncio.create_task(die(), name="fate"))
@@ -191,21 +208,21 @@ class _Complaints(logging.Handler):
 
 
 async def _live(
-    circumstances: Circumstances, script: Script, answer: Callable[[str], str], politely: bool
+    circumstances: Circumstances, script: Script, answer: Callable[[str], str], leaving: Leaving
 ) -> World:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     world = World(circumstances, answer)
-    world.politely = politely
+    world.leaving = leaving
     complaints = _Complaints(world.complaints)
     logging.getLogger().addHandler(complaints)
     loop.set_exception_handler(lambda _, context: world.complaints.append(repr(context)))
     try:
         await world.robot.start()
         await script(world)
-        if politely:
+        if leaving == "at rest":
             await world.at_rest()
-        await world.robot.hang_up(politely)
+        await world.robot.hang_up(with_goodbye=leaving != "gone")
         for helper in world._helpers:
             helper.cancel()
         await asyncio.sleep(_LINGERS_S)
@@ -222,11 +239,10 @@ def live(
     circumstances: Circumstances,
     script: Script,
     answer: Callable[[str], str],
-    politely: bool = True,
+    leaving: Leaving = "at rest",
 ) -> World:
     """Run a conversation from its first to its last moment; what became of it.
 
-    ``politely``: the client waits until everything is over, and says good-bye.
-    Otherwise it is gone when the script ends.
+    ``leaving``: how the client goes when the script ends.
     """
-    return run_in_virtual_time(_live(circumstances, script, answer, politely))
+    return run_in_virtual_time(_live(circumstances, script, answer, leaving))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
@@ -53,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
     except (SocketTaken, OSError) as error:
         print(f"chip owner: {error}", file=sys.stderr)
         return WRONG_SETTINGS
+    # The libraries may end the process in the middle of a call: the log tells of which.
+    faulthandler.enable(sys.stderr)
     if output.before:
         print(f"what ended the owner before may be: {explained(output.before)}", file=sys.stderr)
     stop = threading.Event()

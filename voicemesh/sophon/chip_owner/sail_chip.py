@@ -211,7 +211,7 @@ class SailChip:
     def load(self, handle: Any, files: Sequence[BmodelFile], own_io: bool) -> LoadedModel:
         """Load files that ``check_chip`` has passed."""
         if own_io:
-            return _OwnIoModel(self.sail, files[0].path, self._sail_device)
+            return _OwnIoModel(self.sail, files[0].path, self._sail_device, self.target)
         return _PlainModel(self.sail, handle, [file.path for file in files])
 
 
@@ -276,12 +276,14 @@ class _PlainModel(LoadedModel):
 class _OwnIoModel(LoadedModel):
     """sail.EngineLLM: one file, tensors by number, and the runtime's own memory."""
 
-    def __init__(self, sail: Any, path: str, device: int) -> None:
+    def __init__(self, sail: Any, path: str, device: int, target: str) -> None:
         if not hasattr(sail, "EngineLLM"):
             raise ChipError(explained("sail has no attribute 'EngineLLM'"))
         flags = getattr(sail, "BmrtFlag", None)
-        if flags is not None:
+        if flags is not None and target != "BM1684X":
             # Nets that run one after the other may share the memory between their layers.
+            # A BM1684X's hold its address: they would write there when the next model of
+            # this process has made the runtime move it.
             self._engine = sail.EngineLLM(path, int(flags.BM_RUNTIME_SHARE_MEM), [device])
         else:
             self._engine = sail.EngineLLM(path, [device])

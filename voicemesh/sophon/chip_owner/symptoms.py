@@ -104,8 +104,15 @@ SYMPTOMS = (
     ),
     Symptom(
         r"wrong gdma type",
-        "the BM1684X simulator has mixed models of one process up",
-        "give each service a simulated chip of its own (devices.simulated_chips)",
+        "the runtime has let models of one process write over each other",
+        "give each service a chip of its own (on the simulator: devices.simulated_chips)",
+    ),
+    Symptom(
+        r"memcopy failed",
+        "the driver could not copy between memory and chip",
+        "load the model again: some runtimes copy from behind the end of their arrays while they "
+        "load networks with a dynamic part, which fails once in very many loads; if it comes back, "
+        "look at bm-smi and dmesg",
     ),
     Symptom(
         r"bm_thread_sync|sync fail|api timeout|bm_send_api failed|tpu[- ]?hang",

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from voicemesh.errors import VoiceMeshError
-from voicemesh_robot.evaluation.turns.material import Script
-from voicemesh_robot.evaluation.turns.noises import cough, knock
+from voicemesh_robot.evaluation.turns.material import HELD_OUT, SEEN, Script
+from voicemesh_robot.evaluation.turns.noises import NOISES
 from voicemesh_robot.evaluation.turns.scene import Line, Scene, act
 from voicemesh_robot.evaluation.turns.speech import VOICES, Voice, speak
 
@@ -22,7 +22,17 @@ Kind = Literal["interruption", "backchannel", "noise"]
 
 # Questions with long answers, so that there is something to interrupt.
 _ASKER = Voice("flite", "rms")
-_LEAST_S, _MOST_S = 0.8, 2.2
+_LEAST_S, _MOST_S = 0.8, 4.0
+# Of the sounds that want nothing, every so many-th is a noise.
+_NOISES_EVERY = 4
+_HELD_OUT_VOICES = (
+    Voice("flite", "slt", 1.1),
+    Voice("flite", "awb", 0.9),
+    Voice("flite", "kal16", 1.1),
+    Voice("flite", "rms", 0.9),
+    Voice("flite", "slt"),
+    Voice("espeak-ng", "en-gb", 0.9),
+)
 _SEED = 7
 
 
@@ -36,6 +46,8 @@ class Trial:
     reaction: Line
     after_s: float
     """How much of the answer is heard before."""
+    group: str = ""
+    """Which lines of the script the reaction belongs to; empty: to none."""
 
 
 @dataclass(frozen=True)
@@ -62,41 +74,58 @@ class Result:
 
 
 async def make_trials(script: Script, count: int) -> list[Trial]:
-    """``count`` real interruptions, and as many backchannels and noises together."""
+    """``count`` real interruptions, and as many backchannels and noises together.
+
+    Half of what is said are lines that were held out, in voices of their own.
+    """
     rng = np.random.default_rng(_SEED)
+    noises = count // _NOISES_EVERY
     with TemporaryDirectory() as name:
         folder = Path(name)
         questions = [
             Line(text, await speak(text, _ASKER, folder)) for text in script.long_questions
         ]
-        interruptions = await _lines(script.interruptions, count, folder)
-        backchannels = await _lines(script.backchannels, count - count // 3, folder)
-    noises = [Line(make.__name__, make(rng)) for make in islice(cycle((knock, cough)), count // 3)]
-    said: list[tuple[Kind, Line]] = [
-        *(("interruption", line) for line in interruptions),
-        *(("backchannel", line) for line in backchannels),
-        *(("noise", line) for line in noises),
-    ]
+        said: list[tuple[Kind, str, Line]] = [
+            *await _lines(
+                "interruption", count, script.interruptions, script.interruptions_held_out, folder
+            ),
+            *await _lines(
+                "backchannel",
+                count - noises,
+                script.backchannels,
+                script.backchannels_held_out,
+                folder,
+            ),
+        ]
+    made = islice(cycle(NOISES), noises)
+    said += [("noise", "", Line(make.__name__, make(rng))) for make in made]
     return [
         Trial(
             kind,
-            f"{kind} {number:02d} {line.text}",
+            f"{kind} {number:03d} {line.text}",
             questions[number % len(questions)],
             line,
             float(rng.uniform(_LEAST_S, _MOST_S)),
+            group,
         )
-        for number, (kind, line) in enumerate(said)
+        for number, (kind, group, line) in enumerate(said)
     ]
 
 
-async def _lines(texts: Sequence[str], count: int, folder: Path) -> list[Line]:
-    """Texts in turn; each time round in other voices."""
-    lines: list[Line] = []
+async def _lines(
+    kind: Kind, count: int, seen: Sequence[str], held_out: Sequence[str], folder: Path
+) -> list[tuple[Kind, str, Line]]:
+    """Lines of both groups by turns; each time round in other voices."""
+    said: list[tuple[Kind, str, Line]] = []
     for number in range(count):
-        text = texts[number % len(texts)]
-        voice = VOICES[(number + number // len(texts)) % len(VOICES)]
-        lines.append(Line(text, await speak(text, voice, folder)))
-    return lines
+        place = number // 2
+        group, texts, voices = (SEEN, seen, VOICES)
+        if number % 2:
+            group, texts, voices = (HELD_OUT, held_out, _HELD_OUT_VOICES)
+        text = texts[place % len(texts)]
+        voice = voices[(place + place // len(texts)) % len(voices)]
+        said.append((kind, group, Line(text, await speak(text, voice, folder), voice.label)))
+    return said
 
 
 async def run(target: str, trials: Sequence[Trial], at_once: int) -> BargeIn:
@@ -126,9 +155,13 @@ class BargeIn:
     failures: Sequence[str] = ()
     """Trials whose conversation was lost, and why."""
 
-    def of(self, *kinds: Kind) -> list[Result]:
-        """The results that say something about these kinds."""
-        return [r for r in self.results if r.valid and r.trial.kind in kinds]
+    def of(self, *kinds: Kind, group: str | None = None) -> list[Result]:
+        """The results that say something about these kinds, of one group or of all."""
+        return [
+            r
+            for r in self.results
+            if r.valid and r.trial.kind in kinds and group in (None, r.trial.group)
+        ]
 
     @property
     def invalid(self) -> int:

@@ -9,7 +9,11 @@ reply goes on whatever is heard, which is harder than on a robot that falls sile
 from __future__ import annotations
 
 import asyncio
+import math
+import multiprocessing
+import os
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -22,7 +26,10 @@ from voicemesh.channels import open_channel
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
-from voicemesh_robot.echo.canceller import EchoCanceller, EchoTimes
+from voicemesh_robot.echo.cancelling import Cancelled
+from voicemesh_robot.echo.evidence import NO_ECHO
+from voicemesh_robot.echo.frames import FrameCleaner, MakeCanceller
+from voicemesh_robot.echo.reference import SLACK_S
 from voicemesh_robot.evaluation.turns.acoustics import Room, active_level
 from voicemesh_robot.evaluation.turns.speech import RATE_HERTZ, Voice, speak
 from voicemesh_robot.local_vad import LocalVad, make_local_vad
@@ -31,6 +38,8 @@ from voicemesh_robot.speech_gate import GateTimes, SpeechGate
 
 ECHO_DB = (-12.0, -6.0, 0.0)
 """The echo's level at the microphone by the user's."""
+NO_ECHO_AT_ALL = "none"
+"""Beside the levels: the same users where nothing plays and nothing is cancelled."""
 REPLIES = (
     "artificial intelligence is the field that builds machines which learn from examples. "
     "it began in the nineteen fifties",
@@ -77,13 +86,8 @@ class EchoFigures:
     self_interruptions_per_100: float
     echo_interruptions_taken: dict[str, float]
     """By the echo's level in dB; shares from 0 to 1."""
-
-    def entries(self) -> dict[str, object]:
-        """For a report in JSON."""
-        return {
-            "self_interruptions_per_100": self.self_interruptions_per_100,
-            "echo_interruptions_taken": self.echo_interruptions_taken,
-        }
+    noticed_ms: dict[str, list[float]]
+    """By the same, and ``NO_ECHO_AT_ALL``: from the user's first sample to its notice."""
 
 
 def make_trial(
@@ -96,7 +100,7 @@ def make_trial(
     played = np.pad((reply * quieter).astype(np.int16), (lead, tail))
     user_level = 10 ** (rng.uniform(*_USER_DBFS) / 20) * FULL_SCALE
     echo = room.echo(played, RATE_HERTZ)
-    echo *= user_level * 10 ** (echo_db / 20) / active_level(echo, RATE_HERTZ)
+    echo *= user_level * 10 ** (echo_db / 20) / max(1e-9, active_level(echo, RATE_HERTZ))
     heard = echo + rng.standard_normal(len(echo)) * user_level * 10 ** (_NOISE_DB / 20)
     speaking = range(0)
     if user is not None:
@@ -111,9 +115,14 @@ def make_trial(
 
 
 async def make_trials(
-    interruptions: Sequence[str], count: int, *, interrupted: bool, seed: int = 1
+    interruptions: Sequence[str],
+    count: int,
+    *,
+    interrupted: bool,
+    seed: int = 1,
+    levels: Sequence[float] = ECHO_DB,
 ) -> list[EchoTrial]:
-    """``count`` trials, each with its own room; the echo's levels of ``ECHO_DB`` in turn.
+    """``count`` trials, each with its own room; the echo's levels in dB in turn.
 
     The user never has the robot's voice, so that no test can tell them apart by it.
     """
@@ -133,7 +142,7 @@ async def make_trials(
             said = interruptions[number % len(interruptions)] if interrupted else ""
             voice = _USERS[_ROBOTS.index(robot)]
             user = await say(said, voice) if interrupted else None
-            echo_db = ECHO_DB[number % len(ECHO_DB)]
+            echo_db = levels[number % len(levels)]
             trials.append(make_trial(await say(text, robot), user, echo_db, rng, said))
     return trials
 
@@ -148,29 +157,36 @@ class EarRun:
     """Where it has noticed speech: the sample at which it does, not where that began."""
 
 
-def listen(trial: EchoTrial, vad: LocalVad, times: EchoTimes | None) -> EarRun:
-    """The trial through echo canceller, detector and gate; ``times`` None: no canceller."""
+def listen(trial: EchoTrial, vad: LocalVad, make: MakeCanceller | None) -> EarRun:
+    """The trial through echo canceller, detector and gate; ``make`` None: no canceller."""
     noticed: list[int] = []
     size = vad.frame_samples
     position = 0
     gate = SpeechGate(GateTimes.of_ms(RATE_HERTZ), 0, lambda begin: noticed.append(position))
-    canceller = None if times is None else EchoCanceller(RATE_HERTZ, size // 2, times)
+    cleaner = None if make is None else FrameCleaner(make, size)
+    # As on a robot, what was played is read a little ahead of its echo.
+    ahead = round(SLACK_S * RATE_HERTZ)
+    played_all = np.pad(trial.played[ahead:], (0, ahead))
     heard: list[Heard] = []
     for begin in range(0, len(trial.heard) - size + 1, size):
         position = begin + size
-        frame = trial.heard[begin:position]
-        if canceller is not None:
-            played = trial.played[begin:position]
-            halves = zip(np.split(frame, 2), np.split(played, 2), strict=True)
-            frame = np.concatenate([canceller.push(*pair).samples for pair in halves])
-        heard += gate.push(frame, vad.is_speech(frame))
+        cleaned = [Cancelled(trial.heard[begin:position], NO_ECHO)]
+        if cleaner is not None:
+            cleaned = cleaner.push(cleaned[0].samples, played_all[begin:position])
+        for one in cleaned:
+            heard += gate.push(one.samples, one.is_speech(vad), one.is_user)
     return EarRun(heard, noticed)
 
 
-def taken(trial: EchoTrial, noticed: Sequence[int]) -> bool:
-    """Whether one of the moments lies in or right after the user's speech."""
+def _hear(trial: EchoTrial, make: MakeCanceller | None) -> EarRun:
+    return listen(trial, make_local_vad("silero", _VAD_LEVEL), make)
+
+
+def taken_after_ms(trial: EchoTrial, noticed: Sequence[int]) -> float | None:
+    """From the user's first sample to the first moment in or right after the speech, if any."""
     last = trial.user.stop + int(_REACTION_S * RATE_HERTZ)
-    return any(trial.user.start < sample <= last for sample in noticed)
+    moments = [sample for sample in noticed if trial.user.start < sample <= last]
+    return (min(moments) - trial.user.start) * 1000 / RATE_HERTZ if moments else None
 
 
 async def understood(target: str, run: EarRun) -> list[int]:
@@ -206,7 +222,7 @@ async def understood(target: str, run: EarRun) -> list[int]:
 async def measure(
     interruptions: Sequence[str],
     count: int,
-    times: EchoTimes | None,
+    make: MakeCanceller | None,
     seed: int = 1,
     recogniser: str = "",
 ) -> EchoFigures:
@@ -215,22 +231,31 @@ async def measure(
     Speech counts where the robot itself notices it: there its playback pauses. With the
     address of a ``recogniser`` it counts where that one understands a word of it, which
     is what stops a reply. An interruption that is noticed before the user speaks counts
-    as not taken. The work between two trials goes on in a thread.
+    as not taken. Trials are heard in processes of their own, as many as there are cores.
     """
+    context = multiprocessing.get_context("spawn")  # The mesh's threads are no company for a fork.
+    with ProcessPoolExecutor(os.cpu_count(), context) as processes:
 
-    async def noticed(trial: EchoTrial) -> list[int]:
-        vad = make_local_vad("silero", _VAD_LEVEL)
-        run = await asyncio.to_thread(listen, trial, vad, times)
-        return await understood(recogniser, run) if recogniser else run.begins
+        async def noticed(
+            trials: Sequence[EchoTrial], make: MakeCanceller | None
+        ) -> list[list[int]]:
+            loop = asyncio.get_running_loop()
+            ears = (loop.run_in_executor(processes, _hear, trial, make) for trial in trials)
+            runs = await asyncio.gather(*ears)
+            if not recogniser:
+                return [run.begins for run in runs]
+            return [await understood(recogniser, run) for run in runs]
 
-    alone = await make_trials(interruptions, count, interrupted=False, seed=seed)
-    interrupted = await make_trials(
-        interruptions, count * len(ECHO_DB), interrupted=True, seed=seed
-    )
-    wrong = 0
-    for trial in alone:
-        wrong += bool(await noticed(trial))
-    right = {f"{level:g}": 0 for level in ECHO_DB}
-    for trial in interrupted:
-        right[f"{trial.echo_db:g}"] += taken(trial, await noticed(trial))
-    return EchoFigures(100 * wrong / count, {level: n / count for level, n in right.items()})
+        alone = await make_trials(interruptions, count, interrupted=False, seed=seed)
+        wrong = sum(map(bool, await noticed(alone, make)))
+        times: dict[str, list[float]] = {}
+        levels = {f"{level:g}": level for level in ECHO_DB} | {NO_ECHO_AT_ALL: -math.inf}
+        for name, level in levels.items():
+            trials = await make_trials(
+                interruptions, count, interrupted=True, seed=seed, levels=(level,)
+            )
+            heard = await noticed(trials, None if math.isinf(level) else make)
+            found = map(taken_after_ms, trials, heard)
+            times[name] = [ms for ms in found if ms is not None]
+    right = {f"{level:g}": len(times[f"{level:g}"]) / count for level in ECHO_DB}
+    return EchoFigures(100 * wrong / count, right, times)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,20 +11,23 @@ from tempfile import TemporaryDirectory
 
 from voicemesh.errors import EngineMissing
 from voicemesh.supervisor import Mesh
+from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.settings import EchoSettings
 from voicemesh_robot.evaluation.turns import barge_in, echo_trials, mandarin
 from voicemesh_robot.evaluation.turns.endpointing import Endpointing
-from voicemesh_robot.evaluation.turns.figures import Figures
+from voicemesh_robot.evaluation.turns.figures import ECHO, LIVE, MANDARIN, Figures
 from voicemesh_robot.evaluation.turns.material import (
+    HELD_OUT,
+    SEEN,
     Script,
     Utterance,
     load_script,
     make_material,
-    read_folder,
 )
-from voicemesh_robot.evaluation.turns.pictures import draw_scene, draw_trade_off
+from voicemesh_robot.evaluation.turns.pictures import check, draw_scene, draw_trade_off
+from voicemesh_robot.evaluation.turns.recordings import read_folder
 from voicemesh_robot.evaluation.turns.scene import Line, Scene, act
-from voicemesh_robot.evaluation.turns.speech import Voice, speak
+from voicemesh_robot.evaluation.turns.speech import RATE_HERTZ, Voice, speak
 from voicemesh_robot.evaluation.turns.trade_off import (
     FIXED_MS,
     Point,
@@ -51,16 +55,16 @@ class Scope:
     scales: bool = True
     """Whether the trade-off of the adaptive detector is measured too."""
     mandarin_seeds: int = 4
-    barge_ins: int = 48
+    barge_ins: int = 64
     """Interruptions, and as many backchannels and noises."""
-    at_once: int = 2
-    """Conversations at the same time."""
+    at_once: int = 3
+    """Conversations at the same time; two cores have time for them."""
     questions: int = 20
     echo_replies: int = 100
     """Replies without an interruption, and as many with one at each level."""
 
 
-QUICK = Scope(every=7, scales=False, mandarin_seeds=1, barge_ins=6, questions=5, echo_replies=6)
+QUICK = Scope(every=7, scales=False, mandarin_seeds=1, barge_ins=8, questions=5, echo_replies=6)
 
 
 async def evaluate(scope: Scope, pictures: Path | None, say: Say) -> Figures:
@@ -70,22 +74,47 @@ async def evaluate(scope: Scope, pictures: Path | None, say: Say) -> Figures:
     """
     script = load_script()
     figures = Figures()
-    if scope.material is not None:
-        utterances = read_folder(scope.material)
-    else:
-        utterances = await make_material(script.english[:: scope.every])
-    await _end_of_turn(figures, scope, utterances, say)
     if pictures is not None:
+        check()  # Whoever lacks something for the pictures learns it now.
+    spoken, written = await _utterances(scope, script)
+    if spoken:
+        await _end_of_turn(figures, scope, spoken, say)
+    if written:
+        _mandarin(figures, written, say)
+    if figures.adaptive is None and figures.mandarin:
+        figures.adaptive, figures.fixed = figures.mandarin
+        figures.mandarin = ()
+    if pictures is not None and figures.points:
         title = str(scope.material or "the script that ships, English")
         draw_trade_off(figures.points, title, pictures / "trade_off.png")
     if scope.material is not None:
-        why = "because --material measures the ends of turns alone"
-        figures.missing = {"everything but the ends of turns": why}
+        why = "--material measures the ends of turns alone"
+        figures.missing |= {LIVE: why, ECHO: why}
         return figures
-    _mandarin(figures, scope, script, say)
     await _live(figures, scope, script, pictures, say)
     await _echo(figures, scope, script, say)
     return figures
+
+
+async def _utterances(scope: Scope, script: Script) -> tuple[list[Utterance], list[Utterance]]:
+    """What is said to a recogniser, and what only its words stand for: Mandarin."""
+    if scope.material is not None:
+        found = await asyncio.to_thread(read_folder, scope.material)
+        return (
+            [utterance for utterance in found if not mandarin.is_chinese(utterance)],
+            [utterance for utterance in found if mandarin.is_chinese(utterance)],
+        )
+    seeds = scope.mandarin_seeds
+    return (
+        [
+            *await make_material(script.english[:: scope.every], SEEN),
+            *await make_material(script.english_held_out[:: scope.every], HELD_OUT),
+        ],
+        [
+            *mandarin.make_utterances(script.mandarin, seeds, SEEN),
+            *mandarin.make_utterances(script.mandarin_held_out, seeds, HELD_OUT),
+        ],
+    )
 
 
 async def _end_of_turn(
@@ -97,21 +126,24 @@ async def _end_of_turn(
         figures.adaptive = Endpointing("adaptive", found)
         found = await hear(mesh, utterances, silence_options(FIXED_MS))
         figures.fixed = Endpointing("silence", found)
-        figures.points = [Point("adaptive", "waits x 1", figures.adaptive)]
+        figures.points = [
+            Point("adaptive", "waits x 1", figures.adaptive),
+            Point("silence", f"{FIXED_MS} ms", figures.fixed),
+        ]
         if scope.scales:
             say("trade-off of the default detector ...")
             figures.points += await sweep_adaptive(mesh, utterances)
     say("trade-off of fixed waits ...")
     figures.points += await sweep_silence(utterances)
+    figures.points.sort(key=lambda point: (point.detector, point.endpointing.mean_wait_ms))
 
 
-def _mandarin(figures: Figures, scope: Scope, script: Script, say: Say) -> None:
-    scripts = mandarin.make_scripts(script.mandarin, scope.mandarin_seeds)
-    say(f"Mandarin: {len(scripts)} scripted transcripts ...")
+def _mandarin(figures: Figures, utterances: list[Utterance], say: Say) -> None:
+    say(f"Mandarin: {len(utterances)} transcripts with times ...")
     try:
-        figures.mandarin = [mandarin.measure(scripts, name) for name in ("adaptive", "silence")]
+        figures.mandarin = [mandarin.measure(utterances, name) for name in ("adaptive", "silence")]
     except EngineMissing as error:
-        figures.missing["Mandarin"] = error.message
+        figures.missing[MANDARIN] = error.message
 
 
 async def _live(
@@ -151,8 +183,11 @@ def _file_name(name: str) -> str:
 async def _echo(figures: Figures, scope: Scope, script: Script, say: Say) -> None:
     say(f"echo: {scope.echo_replies} replies, and as many interrupted at each level ...")
     found = await echo_trials.measure(
-        script.interruptions, scope.echo_replies, EchoSettings().times()
+        script.interruptions,
+        scope.echo_replies,
+        canceller_maker("builtin", RATE_HERTZ, EchoSettings().times()),
     )
     figures.echo_replies = scope.echo_replies
     figures.self_interruptions_per_100 = found.self_interruptions_per_100
     figures.echo_interruptions_taken = found.echo_interruptions_taken
+    figures.echo_noticed_ms = found.noticed_ms

@@ -25,6 +25,18 @@ BAR_ECHO_TAKEN = {"-12": 0.95, "-6": 0.85, "0": 0.60}
 BAR_AFTER_SILENCE_MS = {"p50": 60, "p95": 150}
 BAR_VOICE_TO_VOICE_P50_MS = 380
 
+ENDS, MANDARIN, LIVE, ECHO = "ends of turns", "Mandarin", "interruptions and responses", "echo"
+"""The parts of the measurement."""
+_PARTS = {
+    "barge_in_stop_ms": LIVE,
+    "true_interruptions_taken": LIVE,
+    "backchannels_ignored": LIVE,
+    "self_interruptions_per_100": ECHO,
+    "echo_interruptions_taken": ECHO,
+    "after_silence_ms": LIVE,
+    "voice_to_voice_ms": LIVE,
+}
+
 
 def percentiles(values: Sequence[float]) -> dict[str, float | None]:
     """The median and the 95th percentile; None where there is nothing."""
@@ -50,8 +62,10 @@ class Figures:
     """Simulated replies without an interruption, and as many with one at each level."""
     self_interruptions_per_100: float | None = None
     echo_interruptions_taken: Mapping[str, float] = field(default_factory=dict)
+    echo_noticed_ms: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """How long until the robot noticed interruptions, by the echo's level."""
     missing: dict[str, str] = field(default_factory=dict)
-    """What was not measured, and why."""
+    """The parts that were not measured, and why."""
 
     @property
     def voice_to_voice_ms(self) -> list[float]:
@@ -68,7 +82,7 @@ class Figures:
         ]
 
     def entries(self) -> dict[str, Any]:
-        """The figures as ``--json`` writes them."""
+        """The figures as ``--json`` writes them, and why some are null."""
         barge_in = self.barge_in or BargeIn(())
         adaptive, fixed = self.adaptive, self.fixed
         taken = self.echo_interruptions_taken
@@ -86,28 +100,12 @@ class Figures:
             "after_silence_ms": percentiles(self.after_silence_ms),
             "voice_to_voice_ms": percentiles(self.voice_to_voice_ms),
         }
-        if adaptive:
-            entries["missed_rate"] = _number(adaptive.missed_rate, 4)
-            entries["premature_eager_rate"] = _number(adaptive.premature_eager_rate, 4)
-        if self.mandarin:
-            entries["mandarin"] = {
-                e.name: {
-                    "mean_wait_ms": _number(e.mean_wait_ms),
-                    "median_complete_wait_ms": _number(e.median_complete_wait_ms),
-                    "false_cutoff_rate": _number(e.false_cutoff_rate, 4),
-                }
-                for e in self.mandarin
-            }
-        if self.points:
-            entries["trade_off"] = [point.as_json() for point in self.points]
-        if self.barge_in:
-            entries["backchannel_words_ignored"] = barge_in.ignored("backchannel")
-            entries["noises_ignored"] = barge_in.ignored("noise")
-            entries["resumed_exactly"] = barge_in.resumed_exactly
-            entries["pause_for_backchannel_ms"] = percentiles(barge_in.pauses_ms)
-        if self.missing:
-            entries["not_measured"] = self.missing
-        return entries
+        reasons = {
+            name: self.missing.get(_PARTS.get(name, ENDS), "nothing came of it")
+            for name, value in entries.items()
+            if value is None or (isinstance(value, dict) and None in value.values())
+        }
+        return {**entries, "not_measured": reasons} if reasons else entries
 
     def as_json(self) -> str:
         """The report as JSON."""

@@ -7,7 +7,9 @@ under the entry-point group ``voicemesh.turn_scripts``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,15 +17,19 @@ from voicemesh.errors import EngineMissing
 from voicemesh.registry import installed
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_robot.evaluation.turns.endpointing import Decision, Endpointing, Outcome
-from voicemesh_robot.evaluation.turns.material import PAUSES_MS, Utterance, parts_of
+from voicemesh_robot.evaluation.turns.material import PAUSES_MS, Utterance, Words, parts_of
 from voicemesh_robot.evaluation.turns.speech import RATE_HERTZ
 
 TURN_SCRIPTS = "voicemesh.turn_scripts"
 _LEAD = RATE_HERTZ // 2
 # Seconds that a character takes, from brisk to slow speakers.
 _PACES_S = (0.16, 0.24)
+_CHINESE = re.compile(r"[㐀-鿿]")
 
-Words = list[tuple[str, int, int]]
+
+def is_chinese(utterance: Utterance) -> bool:
+    """Whether its text is written in Chinese characters."""
+    return _CHINESE.search(utterance.text) is not None
 
 
 def make_words(line: str, pauses_ms: Sequence[int], character_s: float) -> Words:
@@ -31,7 +37,7 @@ def make_words(line: str, pauses_ms: Sequence[int], character_s: float) -> Words
 
     ``pauses_ms`` stand at the bars, one each.
     """
-    words: Words = []
+    words: list[tuple[str, int, int]] = []
     position = _LEAD
     length = int(character_s * RATE_HERTZ)
     for part, pause_ms in zip(parts_of(line), [*pauses_ms, 0], strict=True):
@@ -39,12 +45,13 @@ def make_words(line: str, pauses_ms: Sequence[int], character_s: float) -> Words
             words.append((character, position, position + length))
             position += length
         position += pause_ms * RATE_HERTZ // 1000
-    return words
+    return tuple(words)
 
 
-def make_scripts(lines: Sequence[str], seeds: int) -> list[tuple[str, Words]]:
-    """Every line as a whole and with pauses, at ``seeds`` speeds; each with its name."""
-    scripts: list[tuple[str, Words]] = []
+def make_utterances(lines: Sequence[str], seeds: int, group: str = "") -> list[Utterance]:
+    """Every line as a whole and with pauses, at ``seeds`` speeds; without sound."""
+    utterances: list[Utterance] = []
+    silent = np.zeros(0, dtype=np.int16)
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         for number, line in enumerate(lines):
@@ -52,35 +59,33 @@ def make_scripts(lines: Sequence[str], seeds: int) -> list[tuple[str, Words]]:
             pace_s = float(rng.uniform(*_PACES_S))
             chosen = [int(pause) for pause in rng.choice(PAUSES_MS, bars)]
             name = f"{number:02d} zh {seed}"
-            scripts += [
-                (name, make_words(line, [0] * bars, pace_s)),
-                (f"{name} {'+'.join(map(str, chosen))} ms", make_words(line, chosen, pace_s)),
-            ]
-    return scripts
+            text = "".join(parts_of(line))
+            for label, pauses_ms in (
+                (name, [0] * bars),
+                (f"{name} {'+'.join(map(str, chosen))} ms", chosen),
+            ):
+                words = make_words(line, pauses_ms, pace_s)
+                utterances.append(
+                    replace(Utterance.of_words(label, text, words, silent), group=group)
+                )
+    return utterances
 
 
-def measure(scripts: Sequence[tuple[str, Words]], detector: str) -> Endpointing:
-    """What the detector of that name makes of each; EngineMissing where none is installed."""
+def measure(utterances: Sequence[Utterance], detector: str) -> Endpointing:
+    """What the detector of that name makes of their words; EngineMissing where none is installed.
+
+    Their sound is not heard.
+    """
     players = installed(TURN_SCRIPTS)
     if not players:
         raise EngineMissing(
             f"nothing installed announces {TURN_SCRIPTS}; install voicemesh-asr to measure Mandarin"
         )
     play = next(iter(players.values()))
-    return Endpointing(
-        detector, [_outcome(name, words, play(words, detector)) for name, words in scripts]
-    )
+    return Endpointing(detector, [_outcome(u, play(u.words, detector)) for u in utterances])
 
 
-def _outcome(name: str, words: Words, events: Sequence[pb.TurnEvent]) -> Outcome:
-    pauses = tuple(
-        (end, begin)
-        for (_, _, end), (_, begin, _) in zip(words, words[1:], strict=False)
-        if begin > end
-    )
-    text = "".join(word for word, _, _ in words)
-    silent = np.zeros(0, dtype=np.int16)
-    utterance = Utterance(name, text, silent, words[0][1], words[-1][2], pauses)
+def _outcome(utterance: Utterance, events: Sequence[pb.TurnEvent]) -> Outcome:
     ends = [
         Decision(event.sample, event.reason, event.transcript.text)
         for event in events

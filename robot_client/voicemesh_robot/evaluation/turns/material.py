@@ -1,11 +1,10 @@
-"""The utterances that turn-taking is measured on: made here, or read from a folder."""
+"""The utterances that turn-taking is measured on: what they are, and how they are made."""
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import cycle
 from pathlib import Path
@@ -14,8 +13,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh.errors import InvalidArgument
-from voicemesh_robot.audio_file import AudioFile
 from voicemesh_robot.evaluation.turns.speech import RATE_HERTZ, VOICES, speak
 
 PAUSES_MS = (200, 300, 400, 500, 600, 700, 800, 900)
@@ -26,6 +23,14 @@ NOISES_DB = (None, 30.0, None, 20.0, None, None, 15.0)
 _LEAD_S, _TAIL_S = 0.5, 2.5
 # Pink noise is what rooms with fans sound like; its level is that of the speech less the ratio.
 _SEED = 20_405
+
+
+SEEN, HELD_OUT = "seen", "held out"
+"""Groups of lines: the detector's rules were made with the former at hand."""
+
+
+Words = tuple[tuple[str, int, int], ...]
+"""Each with its first sample and the sample after its last."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,20 @@ class Utterance:
     pauses: tuple[tuple[int, int], ...] = ()
     """Silences inside: first sample, and the sample after the last."""
     noise_db: float | None = None
+    group: str = ""
+    """Which lines of the script it belongs to; empty: to none."""
+    words: Words = ()
+    """Where they and their times are known."""
+
+    @classmethod
+    def of_words(cls, name: str, text: str, words: Words, samples: Samples) -> Utterance:
+        """From words with times; gaps between them are pauses."""
+        pauses = tuple(
+            (end, begin)
+            for (_, _, end), (_, begin, _) in zip(words, words[1:], strict=False)
+            if begin > end
+        )
+        return cls(name, text, samples, words[0][1], words[-1][2], pauses, words=words)
 
     @property
     def longest_pause_ms(self) -> int:
@@ -56,9 +75,15 @@ class Script:
     """What ``script.toml`` says."""
 
     english: tuple[str, ...]
+    english_held_out: tuple[str, ...]
+    """Not looked at when the rules of the turn detector were made."""
     mandarin: tuple[str, ...]
+    mandarin_held_out: tuple[str, ...]
     backchannels: tuple[str, ...]
+    backchannels_held_out: tuple[str, ...]
     interruptions: tuple[str, ...]
+    interruptions_held_out: tuple[str, ...]
+    """Neither looked at when the rules of interruption were made."""
     questions: tuple[str, ...]
     long_questions: tuple[str, ...]
 
@@ -74,7 +99,7 @@ def parts_of(line: str) -> list[str]:
     return [part.strip() for part in line.split("|")]
 
 
-async def make_material(lines: Sequence[str]) -> list[Utterance]:
+async def make_material(lines: Sequence[str], group: str = "") -> list[Utterance]:
     """Every line twice: as a whole, and with a pause at each bar."""
     utterances: list[Utterance] = []
     pauses = cycle(PAUSES_MS)
@@ -92,7 +117,7 @@ async def make_material(lines: Sequence[str]) -> list[Utterance]:
                 _utterance(name, text, [whole], [], noise),
                 _utterance(f"{name} {'+'.join(map(str, chosen))} ms", text, spoken, chosen, noise),
             ]
-    return utterances
+    return [replace(utterance, group=group) for utterance in utterances]
 
 
 def _utterance(
@@ -121,6 +146,13 @@ def _utterance(
     return Utterance(name, text, samples, lead, position, tuple(pauses), noise_db)
 
 
+def with_tail(utterance: Utterance) -> Utterance:
+    """With enough silence behind it for the longest wait."""
+    missing = utterance.end_sample + int(_TAIL_S * RATE_HERTZ) - len(utterance.samples)
+    samples = np.concatenate([utterance.samples, _silence(max(0, missing))])
+    return replace(utterance, samples=samples)
+
+
 def _silence(length: int) -> Samples:
     return np.zeros(length, dtype=np.int16)
 
@@ -134,39 +166,3 @@ def with_noise(samples: Samples, speech: Samples, ratio_db: float) -> Samples:
     level = np.sqrt((speech.astype(np.float64) ** 2).mean())
     noise *= level * 10 ** (-ratio_db / 20) / np.sqrt((noise**2).mean())
     return np.clip(samples + noise, -32768, 32767).astype(np.int16)
-
-
-def read_folder(folder: Path) -> list[Utterance]:
-    """The WAV files of a folder, each with a JSON file of the same name beside it.
-
-    The JSON holds ``{"text": ..., "words": [{"word", "begin_s", "end_s"}, ...]}``;
-    gaps between words count as pauses. InvalidArgument names the file that is wrong.
-    """
-    files_found = sorted(folder.glob("*.wav"))
-    if not files_found:
-        raise InvalidArgument(f"{folder} holds no WAV files; put some there, with a JSON each")
-    return [_read(path) for path in files_found]
-
-
-def _read(path: Path) -> Utterance:
-    beside = path.with_suffix(".json")
-    try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
-        words = [(float(w["begin_s"]), float(w["end_s"])) for w in content["words"]]
-        text = str(content["text"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidArgument(
-            f"{beside} cannot be read ({error!r}); it holds "
-            '{"text": "...", "words": [{"word": "...", "begin_s": 0.1, "end_s": 0.4}]}'
-        ) from None
-    if not words:
-        raise InvalidArgument(f"{beside} names no words; name each with begin_s and end_s")
-    with AudioFile(path) as file:
-        resampled = np.concatenate(list(file.blocks(RATE_HERTZ)))
-    times = [(int(b * RATE_HERTZ), int(e * RATE_HERTZ)) for b, e in words]
-    pauses = tuple(
-        (end, begin) for (_, end), (begin, _) in zip(times, times[1:], strict=False) if begin > end
-    )
-    tail = max(0, times[-1][1] + int(_TAIL_S * RATE_HERTZ) - len(resampled))
-    samples = np.concatenate([resampled, _silence(tail)])
-    return Utterance(path.stem, text, samples, times[0][0], times[-1][1], pauses)

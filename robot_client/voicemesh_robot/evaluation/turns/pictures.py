@@ -48,6 +48,11 @@ _NEWS: dict[type, str] = {
 }
 
 
+def check() -> None:
+    """EngineMissing where matplotlib is not installed."""
+    _figure(1, 1)
+
+
 def _figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure

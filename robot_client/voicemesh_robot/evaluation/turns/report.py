@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from voicemesh_robot.evaluation.report import machine, table
-from voicemesh_robot.evaluation.turns.barge_in import BargeIn
+from voicemesh_robot.evaluation.turns.barge_in import BargeIn, Result
 from voicemesh_robot.evaluation.turns.endpointing import MISSED_MS, Endpointing, Outcome
 from voicemesh_robot.evaluation.turns.figures import Figures, percentiles
+from voicemesh_robot.evaluation.turns.material import HELD_OUT
 from voicemesh_robot.evaluation.turns.trade_off import FIXED_MS, Point
 
 _MET = {True: "met", False: "missed", None: "not measured"}
@@ -38,11 +39,7 @@ def report(figures: Figures) -> list[str]:
     if figures.scenes:
         lines += ["", "## Response to complete questions", "", *_response(figures)]
     if figures.echo_replies:
-        lines += [
-            "",
-            f"Echo: {figures.echo_replies} simulated replies without an interruption, and",
-        ]
-        lines += ["as many with one at each level."]
+        lines += ["", "## Speaking over an echo", "", *_echo(figures)]
     return [*lines, "", machine()]
 
 
@@ -74,10 +71,17 @@ def _endpointing(adaptive: Endpointing, fixed: Endpointing) -> list[str]:
             ["eager ends inside an utterance", *(f"{e.premature_eager_rate:.2f}" for e in both)],
         ],
     )
+    if len({o.utterance.group for o in adaptive.outcomes}) > 1:
+        lines += ["", *_groups("lines of the script", adaptive, fixed, _group)]
     lines += ["", *_groups("longest pause", adaptive, fixed, _pause)]
     if any(o.utterance.noise_db is not None for o in adaptive.outcomes):
         lines += ["", *_groups("noise", adaptive, fixed, _noise)]
     return lines
+
+
+def _group(outcome: Outcome) -> tuple[float, str]:
+    group = outcome.utterance.group
+    return (group == HELD_OUT, group)
 
 
 def _pause(outcome: Outcome) -> tuple[float, str]:
@@ -150,10 +154,13 @@ def _trade_off(points: Iterable[Point]) -> list[str]:
 def _barge_in(barge_in: BargeIn) -> list[str]:
     rows: list[list[object]] = []
     for kind in ("interruption", "backchannel", "noise"):
-        results = barge_in.of(kind)
-        stops = percentiles([ms for r in results if (ms := r.scene.stop_ms) is not None])
-        stopped = sum(r.stopped for r in results)
-        rows.append([kind, len(results), stopped, f"{_ms(stops['p50'])} / {_ms(stops['p95'])}"])
+        groups = sorted({r.trial.group for r in barge_in.of(kind)}, reverse=True)
+        for group in groups:
+            results = barge_in.of(kind, group=group)
+            stops = percentiles([ms for r in results if (ms := r.scene.stop_ms) is not None])
+            stopped = sum(r.stopped for r in results)
+            name = f"{kind}, {group}" if group else kind
+            rows.append([name, len(results), stopped, f"{_ms(stops['p50'])} / {_ms(stops['p95'])}"])
     pauses = percentiles(barge_in.pauses_ms)
     lines = table(["said into the answer", "trials", "answer stopped", "silence p50 / p95"], rows)
     lines += [
@@ -168,13 +175,18 @@ def _barge_in(barge_in: BargeIn) -> list[str]:
         lines += ["", "Lost conversations, which do not count:", ""]
         lines += [f"- {failure}" for failure in barge_in.failures]
     wrong = [
-        f"{r.trial.name}, understood as “{r.scene.understood}”"
+        f"{_who(r)}, understood as “{r.scene.understood}”"
         for r in barge_in.of("interruption", "backchannel", "noise")
         if r.stopped != (r.trial.kind == "interruption")
     ]
     if wrong:
         lines += ["", "Taken for the wrong thing:", "", *(f"- {name}" for name in wrong)]
     return lines
+
+
+def _who(result: Result) -> str:
+    voice = result.trial.reaction.voice
+    return f"{result.trial.name} ({voice})" if voice else result.trial.name
 
 
 def _response(figures: Figures) -> list[str]:
@@ -191,4 +203,19 @@ def _response(figures: Figures) -> list[str]:
         *table(["", "p50", "p95", "slowest"], rows),
         "",
         f"{asked} questions were asked; {heard} were heard as one turn and answered.",
+    ]
+
+
+def _echo(figures: Figures) -> list[str]:
+    rows: list[list[object]] = []
+    for level, values in figures.echo_noticed_ms.items():
+        found = percentiles(values)
+        share = len(values) / figures.echo_replies
+        rows.append([level, _percent(share), _ms(found["p50"]), _ms(found["p95"])])
+    return [
+        *table(["echo by the user's level, dB", "noticed", "after p50", "p95"], rows),
+        "",
+        f"{figures.echo_replies} simulated replies without an interruption, and as many with one "
+        "at each level. Times count from the first sample of speech to the moment at which the "
+        "robot pauses.",
     ]

@@ -41,6 +41,8 @@ class Line:
 
     text: str
     samples: Samples
+    voice: str = ""
+    """Whose; empty: it does not matter."""
 
 
 @dataclass

@@ -33,6 +33,8 @@ class Phrase:
     text: str
     boost: float = 0.0
     """How much likelier than the other phrases, 0 to 20."""
+    may_go_on: bool = False
+    """Often said before something else: it does not tell that a turn is over."""
 
 
 @dataclass(frozen=True)

@@ -175,8 +175,10 @@ class TurnDetector:
         return max(0, onset - self.last_voiced) * 1000 / self._rate
 
     def _resume(self, onset: int) -> Decision:
-        self._pauses = self._pauses.with_pause(self._pause_ms(onset))
         announced = self._eager
+        if announced:
+            # Pauses after "what is the" tell nothing of those that look like an end.
+            self._pauses = self._pauses.with_pause(self._pause_ms(onset))
         self._finished = self._eager = False
         return self._decide(Action.RESUME, pb.TURN_REASON_SPEECH, announced=announced)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from voicemesh_asr.turn_detection.strategies.adaptive import Adaptive
 from voicemesh_asr.turn_detection.strategies.audio_model import AudioModel
 from voicemesh_asr.turn_detection.strategies.endpoint import Endpoint
-from voicemesh_asr.turn_detection.strategies.long_text import LongText
+from voicemesh_asr.turn_detection.strategies.likely_whole import LikelyWhole
 from voicemesh_asr.turn_detection.strategies.mark_aware import MarkAware
 from voicemesh_asr.turn_detection.strategies.silence import Silence
 from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, WaitStrategy
@@ -37,7 +37,7 @@ def adaptive(waits: Waits) -> FirstOpinion:
     )
     by_text: list[WaitStrategy] = [
         _mark_aware(waits),
-        LongText(waits.clause_end_ms, waits.no_mark_ms),
+        LikelyWhole(waits.clause_end_ms, waits.no_mark_ms),
         Silence(waits.no_mark_ms),
     ]
     unfinished = Unfinished(waits.unfinished_ms)

@@ -1,4 +1,4 @@
-"""The pauses that a speaker makes inside turns."""
+"""The pauses that a speaker makes inside turns where they might be over."""
 
 from __future__ import annotations
 

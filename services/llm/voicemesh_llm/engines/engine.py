@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from voicemesh.effort import Effort
+
 
 class Speaker(Enum):
     """Who speaks in a message. The values are the names of chat templates."""
@@ -110,6 +112,8 @@ class Prompt:
     facts: Mapping[str, str] = field(default_factory=dict)
     speculative: bool = False
     interactive: bool = True
+    effort: Effort = field(default_factory=Effort, compare=False)
+    """Where the engine counts tokens as it makes them."""
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ class Shaper:
         self._scanned = 0  # held samples known to be sound or silence
         self._sounding = 0  # held samples up to the end of the last sound
         self._begun = False
+        self._wanted = True
 
     def push(self, samples: Samples) -> bool:
         """Take raw samples; False when nobody wants more."""
@@ -107,7 +108,7 @@ class Shaper:
 
     def finish(self) -> None:
         """The voice has said everything."""
-        if self._begun:
+        if self._begun and self._wanted:
             self._send(min(self._sounding + self._margin, len(self._held)), last=True)
 
     def _scan(self) -> None:
@@ -135,4 +136,5 @@ class Shaper:
     def _send(self, count: int, last: bool) -> bool:
         chunk, first = self._held[:count], self._first
         self._drop(count)
-        return self._emit(amplify(chunk, self._gain), first, first + count, last)
+        self._wanted = self._emit(amplify(chunk, self._gain), first, first + count, last)
+        return self._wanted

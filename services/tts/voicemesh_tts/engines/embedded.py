@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from voicemesh.audio import pcm16
+from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, EngineMissing
 from voicemesh.workers import ProcessPool
 from voicemesh_tts.engines.embedded_spec import EmbeddedSettings
@@ -70,14 +71,14 @@ class Embedded:
         return self._voices
 
     async def synthesize(
-        self, text: str, voice: Voice, rate: float
+        self, text: str, voice: Voice, rate: float, effort: Effort
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         pool = self._pools.get(voice.name)
         if pool is None:
             raise EngineError(f"no voice {voice.name} is loaded")
         async with pool.borrow() as worker:
-            items = worker.stream("speak", voice.name, text, rate)
+            items = worker.stream("speak", voice.name, text, rate, effort=effort)
             async with aclosing(items):
                 async for data, begin, end in items:
                     yield SpokenChunk(pcm16(data), begin, end)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from voicemesh.audio import Samples
+from voicemesh.effort import Effort
 from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.text.traced import TracedText
 
@@ -68,11 +69,14 @@ class Synthesizer(Protocol):
     async def load(self) -> None:
         """Load and warm up; EngineMissing or EngineError says what is wrong."""
 
-    def synthesize(self, text: str, voice: Voice, rate: float) -> AsyncGenerator[SpokenChunk, None]:
+    def synthesize(
+        self, text: str, voice: Voice, rate: float, effort: Effort
+    ) -> AsyncGenerator[SpokenChunk, None]:
         """Say a unit: speakable text of one language, without a pause around it.
 
-        ``rate`` is the speed, 1 being usual. Closing the iterator stops the engine
-        within a chunk. EngineError when the engine fails.
+        ``rate`` is the speed, 1 being usual. ``effort`` counts chunks where they are
+        made. Closing the iterator stops the engine within a chunk. EngineError when
+        the engine fails.
         """
 
     async def close(self) -> None:

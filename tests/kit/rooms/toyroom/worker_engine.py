@@ -44,6 +44,12 @@ class Counter:
         while emit(self.emitted):
             self.emitted += 1
 
+    def count_on(self, more: int, *, emit: Emit) -> None:
+        while emit(0):
+            pass
+        for _ in range(more):
+            emit(0)
+
     def how_many(self) -> int:
         return self.emitted
 

@@ -43,6 +43,10 @@ _FIRST_MEAN = "40,3,-1"
 # Wide beams: the grammar is small, and with the default ones a phrase that begins
 # badly ("how are you", heard as "hello") is lost before its end is seen.
 _WIDE = {"beam": 1e-80, "wbeam": 1e-60, "pbeam": 1e-80}
+# A phrase that misses the margin by this factor is taken where free speech has its own
+# doubts about what it heard, which it has not where something else was said clearly.
+_SECOND_CHANCE = 1.2
+_DOUBTED = 0.5
 _ONE_PASS = {"fwdflat": False, "bestpath": False}
 # Fillers of the acoustic model and pronunciation variants: "[NOISE]", "are(2)".
 _NO_TEXT = re.compile(r"\(\d+\)|\[[^]]*]|<[^>]*>|\+\+[^+]*\+\+")
@@ -115,7 +119,8 @@ class Decoders:
         self._kept_words: tuple[HeardWord, ...] = ()
         self._segment_begin_s = 0.0
         self._heard_s = 0.0
-        self._fits = False
+        self._phrase = ""
+        self._misfit = math.inf
 
     def open(self, phrases: Sequence[tuple[str, float]]) -> None:
         """Begin with a new speaker, who may say ``phrases`` (text, boost)."""
@@ -167,29 +172,38 @@ class Decoders:
 
     def _fitting_phrase(self) -> str:
         """The hinted phrase, if it is what was said."""
-        if self._phrases is None or self._kept_text or not self._free_open:
+        if not self._free_open:
             return ""
-        phrase = self._phrases.whole_phrase()
-        if not phrase:
+        self._phrase = ""
+        if self._phrases is None or self._kept_text:
+            return ""
+        self._phrase = self._phrases.whole_phrase()
+        if not self._phrase:
             return ""
         self._misfit = worst_misfit(_scored(self._phrases.decoder), _scored(self._free))
-        return phrase if self._misfit <= self._config.phrase_margin else ""
+        return self._phrase if self._misfit <= self._config.phrase_margin else ""
 
     def finish(self) -> Hypothesis:
         """The best text for the utterance so far; the utterance may go on after it."""
         if not self._in_utterance:
             return Hypothesis("")
-        phrase = self._fitting_phrase()
-        if phrase and self._phrases:
-            # From 1 for a perfect fit to 0.5 at the margin.
-            confidence = 1 - 0.5 * max(0.0, self._misfit) / self._config.phrase_margin
-            return Hypothesis(phrase, confidence, self._words(self._phrases.decoder, confidence))
+        if self._fitting_phrase():
+            return self._as_phrase()
         if self._free_open:
             self._free.end_utt()
             self._free_open = False
         words = self._words(self._free)
         mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+        nearly = self._misfit <= _SECOND_CHANCE * self._config.phrase_margin
+        if self._phrase and nearly and mean < _DOUBTED:
+            return self._as_phrase()
         return Hypothesis(self._joined(self._free_text()), mean, (*self._kept_words, *words))
+
+    def _as_phrase(self) -> Hypothesis:
+        """The phrase; its confidence is from 1 for a perfect fit to 0.5 at the margin."""
+        assert self._phrases is not None
+        confidence = 1 - 0.5 * max(0.0, self._misfit) / self._config.phrase_margin
+        return Hypothesis(self._phrase, confidence, self._words(self._phrases.decoder, confidence))
 
     def _words(self, decoder: Decoder, confidence: float | None = None) -> tuple[HeardWord, ...]:
         """The words of a hypothesis with their times in the whole utterance."""

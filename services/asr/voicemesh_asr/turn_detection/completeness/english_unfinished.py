@@ -8,11 +8,20 @@ from voicemesh_asr.turn_detection.completeness.judge import Judgement
 
 _DANGLING = en.CONJUNCTIONS | en.ARTICLES | en.FILLERS | en.INTENSIFIERS | en.CONTINUING_VERBS
 _SUBJECTS_ONLY = frozenset({"i", "we", "he", "she", "they"})
+_ASKING = en.QUESTION_WORDS | en.AUXILIARIES
+_LEADING_AUXILIARIES = frozenset({"should", "would", "will", "could", "must", "might", "may"})
+_UNFINISHED = Judgement(pb.END_MARK_UNFINISHED, 0.85)
+# Their object stands in front: "what can I buy", "which one do you like".
+_OBJECT_IN_FRONT = frozenset({"what", "what's", "which", "who", "whom", "that", "all"})
+# "I would like to read."
+_ALSO_INTRANSITIVE = frozenset({"read", "write", "give"})
 _INCOMPLETE = en.phrases(
-    "tell me|give me|show me|bring me|can you|could you|would you|will you|do you|are you|turn on|"
-    "turn off|switch on|switch off|set a timer|remind me|what about|how about|how many|what kind|"
+    "turn on|turn off|switch on|switch off|set a timer|what about|how about|what kind|"
     "i think|i mean|you know|let me"
 )
+_PARTS_OF_HOURS = {("half", "past"), ("quarter", "past"), ("quarter", "to")}
+_LONGEST_NUMBER = 7
+"""So many digits may be a whole telephone number."""
 
 
 class EnglishUnfinished:
@@ -23,17 +32,19 @@ class EnglishUnfinished:
         words = en.words_of(text)
         if not words or not text.rstrip(" .!?,;:").isascii():
             return None
-        whole = " ".join(words)
-        if whole in en.COMPLETE_PHRASES:
+        if en.is_complete_phrase(words):
             return None
+        if len(words) > 1 and words[-1] in _SUBJECTS_ONLY and words[0] not in _ASKING:
+            return _UNFINISHED  # "and then I", but "who am I"
+        words = en.without_openers(words)
         if (
-            whole in _INCOMPLETE
+            " ".join(words) in _INCOMPLETE
             or self._dangles(words)
             or self._lacks_object(words)
+            or self._lacks_what_is_given(words)
             or self._half_number(words)
-            or self._half_question(words)
         ):
-            return Judgement(pb.END_MARK_UNFINISHED, 0.85)
+            return _UNFINISHED
         return None
 
     def _dangles(self, words: list[str]) -> bool:
@@ -49,41 +60,66 @@ class EnglishUnfinished:
                 return before not in en.PRONOUNS | {"think", "hope", "say", "how", "believe", "do"}
             return not (last == "like" and words[0] in en.QUESTION_WORDS)
         if last in en.AUXILIARIES:
-            # "what can you do", "yes I am", "what does the heart do", but not "where is".
-            asked = last == "do" and any(word in {"does", "do", "did"} for word in words[:-1])
-            return not asked and before not in en.PRONOUNS | {"not", "to"}
-        if last in _SUBJECTS_ONLY and len(words) > 1:
-            return words[0] not in en.QUESTION_WORDS | en.AUXILIARIES  # "who am I"
+            return self._auxiliary_dangles(words, last, before)
+        if last in en.LEADING_ADVERBS:
+            return bool(before) and before != "than"
+        if last == "that":
+            return before in en.THINKING_VERBS  # "I think that", but "I know that"
+        if last in en.RANKING_ADJECTIVES:
+            return before == "the"  # "who was the first"
         return last in en.CONTRACTED and last != "that's"
 
+    def _auxiliary_dangles(self, words: list[str], last: str, before: str) -> bool:
+        # "what can you do", "yes I am", "tell me where the station is", but not "where is".
+        if last == "do" and any(word in {"does", "do", "did"} for word in words[:-1]):
+            return False
+        if any(word in en.QUESTION_WORDS for word in words[1:-2]) and last not in {"do", "have"}:
+            return before in en.QUESTION_WORDS
+        if words[0] in _OBJECT_IN_FRONT and last == "have":
+            return False  # "what should I have"
+        if before in en.PERSONS:
+            return len(words) > 2 and last in _LEADING_AUXILIARIES  # "I think we should"
+        return before not in {"not", "to"}
+
     def _lacks_object(self, words: list[str]) -> bool:
-        """A preposition at the end, unless a question put its object in front."""
-        last = words[-1]
+        """A preposition or verb at the end, unless a question put its object in front."""
+        last, before = words[-1], words[-2] if len(words) > 1 else ""
+        if last in en.TRANSITIVE_VERBS:
+            return not (
+                before in en.ARTICLES  # "the show" is none.
+                or (before == "to" and last in _ALSO_INTRANSITIVE)
+                or (len(words) > 2 and any(word in _OBJECT_IN_FRONT for word in words[:-1]))
+            )
+        if last in en.THINKING_VERBS:
+            return before in en.PERSONS | {"was", "am"} and words[0] not in en.QUESTION_WORDS
+        if last == "know":
+            return before == "to" or words == ["do", "you", "know"]  # "wants to know"
         if last not in en.PREPOSITIONS:
             return False
-        if words[0] not in en.QUESTION_WORDS:
+        if words[0] not in en.QUESTION_WORDS or len(words) < 3:
             return not (last in {"to", "about"} and words[-2:-1] == ["want"])
-        before = words[-2] if len(words) > 1 else ""
+        if words[1] in en.BE and words[2].endswith("ing"):
+            return True  # "who is playing at"
         # "where are you from", "who are you talking to", "what is it made of".
         asked_for = before in en.PRONOUNS or before.endswith(("ing", "ed"))
         return not (asked_for or before in {"made", "come", "look", "think", "go", "weather"})
 
-    def _half_question(self, words: list[str]) -> bool:
-        """A question whose verb, or what it asks of somebody, has not come yet."""
-        first, last = words[0], words[-1]
-        if first in en.AUXILIARIES and words[1:2] and words[1] in en.PRONOUNS:
-            return last == "please" and len(words) == 3  # "could you please"
-        if first == "why" and len(words) == 3:
-            return words[1] in en.AUXILIARIES and last in en.PRONOUNS  # "why is it", "why do you"
-        if first in {"which", "what", "who"} and last in en.MOTIONS:
-            return len(words) == (2 if first == "who" else 3)  # "which bus goes", "who lives"
-        # "how many people", "how much money", "which bus", "whose idea"
-        return len(words) == 3 and words[:2] in (["how", "many"], ["how", "much"])
+    def _lacks_what_is_given(self, words: list[str]) -> bool:
+        """Such as "tell me", "could you bring us", "tell my wife"."""
+        last, before = words[-1], words[-2] if len(words) > 1 else ""
+        if words[0] in {"tell", "remind"} and len(words) == 3:
+            return before in en.ARTICLES
+        return last in en.OBJECTS and before in en.GIVING_VERBS
 
     def _half_number(self, words: list[str]) -> bool:
-        """A group of digits that goes on, or a decimal point without its digits."""
-        if words[-1] == "point" and len(words) > 1:
-            return words[-2] in en.NUMBERS
+        """A group of digits that goes on, a decimal point without digits, a span without unit."""
+        before = words[-2] if len(words) > 1 else ""
+        if words[-1] == "point" and before:
+            return before in en.NUMBERS
+        if (before, words[-1]) in _PARTS_OF_HOURS:
+            return True
+        if words[-1] in en.NUMBERS and before == "for" and "alarm" not in words:
+            return True  # "a timer for ten"
         if any(word in en.OPERATORS for word in words):
             return False
         tail = 0
@@ -91,4 +127,4 @@ class EnglishUnfinished:
             if word not in en.DIGITS and not (word.isdigit() and len(word) <= 3):
                 break
             tail += 1
-        return 2 <= tail < 7
+        return 2 <= tail < _LONGEST_NUMBER

@@ -31,6 +31,9 @@ class Strategy(Protocol):
 
 
 NO_MARK = Judgement(pb.END_MARK_NONE, 0.5)
+# It ends with nothing that ends anything, and yet it may be whole; or it rather is not.
+LIKELY_WHOLE = Judgement(pb.END_MARK_NONE, 0.6)
+HARDLY_WHOLE = Judgement(pb.END_MARK_NONE, 0.4)
 
 
 class CompletenessJudge:
@@ -56,9 +59,14 @@ def default_judge(phrases: Iterable[str] = ()) -> CompletenessJudge:
     unfinished comes before punctuation, for a recogniser that punctuates puts a
     full stop after "I would like to" as well.
     """
+    from voicemesh_asr.turn_detection.completeness.chinese_beginnings import ChineseBeginnings
     from voicemesh_asr.turn_detection.completeness.chinese_complete import ChineseComplete
+    from voicemesh_asr.turn_detection.completeness.chinese_pairs import ChineseHalfPairs
     from voicemesh_asr.turn_detection.completeness.chinese_unfinished import ChineseUnfinished
+    from voicemesh_asr.turn_detection.completeness.english_beginnings import EnglishBeginnings
+    from voicemesh_asr.turn_detection.completeness.english_clauses import EnglishHalfSentences
     from voicemesh_asr.turn_detection.completeness.english_complete import EnglishComplete
+    from voicemesh_asr.turn_detection.completeness.english_questions import EnglishHalfQuestions
     from voicemesh_asr.turn_detection.completeness.english_unfinished import EnglishUnfinished
     from voicemesh_asr.turn_detection.completeness.known_phrases import KnownPhrases
     from voicemesh_asr.turn_detection.completeness.phrase_beginnings import PhraseBeginnings
@@ -71,7 +79,12 @@ def default_judge(phrases: Iterable[str] = ()) -> CompletenessJudge:
             PhraseBeginnings(expected),
             ChineseUnfinished(),
             EnglishUnfinished(),
+            EnglishHalfQuestions(),
             Punctuation(),
+            ChineseHalfPairs(),
+            EnglishHalfSentences(),
+            ChineseBeginnings(),
+            EnglishBeginnings(),
             ChineseComplete(),
             EnglishComplete(),
         ]

@@ -114,6 +114,7 @@ class OpenAIModel:
                         data = await anext(datas, None)
                     if data is None:
                         break
+                    prompt.effort.spend()  # As servers do it: a token, a chunk.
                     for event in completion.take(data):
                         yield event
                     deadline = loop.time() + self._patience_s(completion)

@@ -116,6 +116,7 @@ class ReplyWriter:
         ids = list(asked.ids)
         said = 0
         token = self._with.network.token(head, self._recent(ids))
+        prompt.effort.spend()
         while True:
             if token in self._with.ends:
                 reason = Finish.STOP
@@ -133,6 +134,7 @@ class ReplyWriter:
             if stopped():
                 return
             token = self._step(slot, ids, head)
+            prompt.effort.spend()
         new = text.finish()
         slot.written = Written(asked.text + text.raw, tuple(ids))
         if new:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 import numpy as np
 
 from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.effort import Effort
 from voicemesh.simulation import SimulatedDevice
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.engines.simulated.spec import SimulatedSettings
@@ -51,7 +52,7 @@ class SimulatedVoice:
         return (self._voice,)
 
     async def synthesize(
-        self, text: str, voice: Voice, rate: float
+        self, text: str, voice: Voice, rate: float, effort: Effort
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         settings = self._settings
@@ -63,6 +64,7 @@ class SimulatedVoice:
             while position < total:
                 await job.reach(first_s + position / pace, _GRAIN_S if position else 0.0)
                 made = self._made(position, (job.elapsed_s - first_s) * pace, total)
+                effort.spend(-(-(made - position) // self._chunk))
                 yield self._chunk_of(text, position, made, total)
                 position = made
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from voicemesh.effort import Effort
 from voicemesh.errors import EngineMissing, Unavailable
 from voicemesh.sophon import Chip
 from voicemesh.sophon.placement import Placement
@@ -101,14 +102,14 @@ class SophonVits:
         return self._voices
 
     async def synthesize(
-        self, text: str, voice: Voice, rate: float
+        self, text: str, voice: Voice, rate: float, effort: Effort
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         speaker: AsyncGenerator[SpokenChunk, None]
         if voice.name == VOICE and self._mandarin is not None:
-            speaker = self._mandarin.speak(text, rate)
+            speaker = self._mandarin.speak(text, rate, effort)
         elif voice.name != VOICE and self._embedded is not None:
-            speaker = self._embedded.synthesize(text, voice, rate)
+            speaker = self._embedded.synthesize(text, voice, rate, effort)
         else:
             raise Unavailable(f"the voice {voice.name} is not loaded, or closed; ask again later")
         async with aclosing(speaker) as chunks:

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, Unavailable
 from voicemesh.workers import ThreadWorker
 from voicemesh_tts import metrics
@@ -62,7 +63,7 @@ class MandarinVoice:
         script = await self._run(self._host_worker, self._reader.read, _SELF_TEST)
         (window,) = plan(script.clauses, self._networks.capacity)
         rate_hertz = self._settings.sample_rate_hertz
-        waveform = await self._waveform(window)
+        waveform = await self._waveform(window, Effort())
         speech = self._finishing.speech(waveform.samples)
         length = len(speech) / rate_hertz / len(window.beats)
         if (
@@ -78,7 +79,9 @@ class MandarinVoice:
             )
         self._finishing.gain = gain_to(target_dbfs, self._finishing.samples(speech), rate_hertz)
 
-    async def speak(self, text: str, rate: float) -> AsyncGenerator[SpokenChunk, None]:
+    async def speak(
+        self, text: str, rate: float, effort: Effort
+    ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         script = await self._run(self._host_worker, self._reader.read, text)
         if script.dropped:
@@ -89,7 +92,7 @@ class MandarinVoice:
         begin = 0
         while waiting:
             window = waiting.popleft()
-            waveform = await self._waveform(window)
+            waveform = await self._waveform(window, effort)
             if waveform.frames > self._networks.frames:
                 waiting.extendleft(reversed(self._shorter(window)))
                 continue
@@ -109,11 +112,17 @@ class MandarinVoice:
                 yield chunk
             begin = end
 
-    async def _waveform(self, window: Window) -> Waveform:
+    async def _waveform(self, window: Window, effort: Effort) -> Waveform:
         """Two launches; who leaves between them spares the chip the long one."""
         encoded = encode(window, self._vocabulary)
         prosody = await self._run(self._chip_worker, self._networks.prosody, encoded)
-        return await self._run(self._chip_worker, self._networks.speak, encoded, prosody)
+
+        def speak() -> Waveform:
+            waveform = self._networks.speak(encoded, prosody)
+            effort.spend()
+            return waveform
+
+        return await self._run(self._chip_worker, speak)
 
     def _shorter(self, window: Window) -> list[Window]:
         """A window whose speech is longer than the buffer, in two."""

@@ -19,11 +19,9 @@ Measured on two busy cores, one layer of a tiny language model over 256 rows: 9.
 from __future__ import annotations
 
 import ctypes
-import mmap
 import struct
-from typing import Any, Optional
 
-from .linkage import import_slot
+from .linkage import address_of, redirect
 
 _QUICK_CYCLES = 2_000  # a look that soon after the last one found nothing to do
 _PATIENCE = 200  # quick looks before the first sleep
@@ -101,29 +99,6 @@ def make_polite(simulator: ctypes.CDLL) -> bool:
 
     To be called before the device is opened, which starts the threads.
     """
-    c = ctypes.CDLL(None, use_errno=True)
-    slot = import_slot(simulator, "pthread_mutex_unlock")
-    place = _two_pages(c)
-    if slot is None or place is None:
-        return False
-    table = place + mmap.PAGESIZE
-    code = _code(_address(c.pthread_mutex_unlock), _address(c.usleep), table)
-    ctypes.memmove(place, code, len(code))
-    ctypes.c_uint64.from_address(slot).value = place
-    return True
-
-
-def _address(function: Any) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-def _two_pages(c: ctypes.CDLL) -> Optional[int]:
-    """Memory for code and, on its second page, for data, as long as the process lives."""
-    c.mmap.restype = ctypes.c_void_p
-    number = ctypes.c_int
-    c.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, number, number, number, ctypes.c_long]
-    access = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    address = c.mmap(None, 2 * mmap.PAGESIZE, access, flags, -1, 0)
-    failed = ctypes.c_void_p(-1).value
-    return None if address == failed else address
+    c = ctypes.CDLL(None)
+    unlock, usleep = address_of(c.pthread_mutex_unlock), address_of(c.usleep)
+    return redirect(simulator, "pthread_mutex_unlock", lambda table: _code(unlock, usleep, table))

@@ -11,9 +11,11 @@ import sys
 import threading
 from typing import Any, Dict, Optional, Tuple
 
-from . import completion_poll, engine_threads, location
+from . import array_margins, completion_poll, compute_memory, engine_threads, location
 from .chatter import Chatter
 from .structures import LaunchTensor, Memory, NetworkInfo
+
+_DESTRUCTOR = "_ZN9bmruntime9BmruntimeD1Ev"  # Bmruntime::~Bmruntime()
 
 
 class SimulatorError(Exception):
@@ -36,7 +38,9 @@ class Libraries:
         self.runtime = ctypes.CDLL(str(folder / "libbmrt.so.1.0"), mode=ctypes.RTLD_GLOBAL)
         self._declare()
         completion_poll.shorten(self.device)
-        if chip == "bm1684x":  # The other one computes in a single thread.
+        array_margins.widen(self.runtime)
+        if chip == "bm1684x":  # The other one has one thread, and is told addresses at launch.
+            compute_memory.separate(self.runtime)
             engine_threads.make_polite(cmodel)
 
     def _declare(self) -> None:
@@ -57,7 +61,7 @@ class Libraries:
             },
             self.runtime: {
                 "bmrt_create": (handle, handle),
-                "bmrt_destroy": (None, handle),
+                _DESTRUCTOR: (None, handle),
                 "bmrt_set_flags": (None, handle, size),
                 "bmrt_load_bmodel": (flag, handle, text),
                 "bmrt_load_bmodel_data": (flag, handle, handle, ctypes.c_size_t),
@@ -74,6 +78,16 @@ class Libraries:
             for name, (result, *arguments) in functions.items():
                 function = getattr(library, name)
                 function.restype, function.argtypes = result, arguments
+
+    def destroy(self, runtime: int) -> None:
+        """Frees what a runtime has on the device, and leaves its own 4 KB where they are.
+
+        The runtimes of a process share weights, and remember for ever which weights a
+        network had, by its name and its runtime's address. A later runtime at the same
+        address would give back what another one still uses (``CoeffMemory`` in libsophon's
+        bmruntime_coeff.cpp), so the address is used once, other than by bmrt_destroy.
+        """
+        getattr(self.runtime, _DESTRUCTOR)(runtime)
 
 
 def _choose_chip() -> str:

@@ -173,7 +173,7 @@ class Networks:
         handle, self._handle = self._handle, None
         if handle:
             with self._device.lock:
-                self._runtime.bmrt_destroy(handle)
+                self._libraries.destroy(handle)
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):

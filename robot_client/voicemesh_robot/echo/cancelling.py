@@ -1,0 +1,87 @@
+"""What an echo canceller is to the rest of the robot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol
+
+from voicemesh.audio import Samples
+from voicemesh_robot.echo.evidence import Evidence
+from voicemesh_robot.local_vad import LocalVad
+
+CancellerName = Literal["builtin", "webrtc"]
+
+
+class Stage(Enum):
+    """What is known of the way from the speaker to the microphone."""
+
+    IDLE = "idle"
+    """Nothing plays: the microphone passes untouched."""
+    SEARCHING = "searching"
+    """A reply plays; whether and when the microphone hears it is not known yet."""
+    APART = "apart"
+    """The microphone does not hear the speaker, as far as is known."""
+    LOCKED = "locked"
+    """The delay is known and the filter learns."""
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """A block, or a frame, without echo."""
+
+    samples: Samples
+    """Digital silence where nothing but echo was found."""
+    evidence: Evidence
+    is_user: bool = True
+    """Whether speech in it is somebody's. False: it may be, but only if more follows."""
+    residual: Samples | None = None
+    """What is left of the echo as well, for a detector that hears all; None: ``samples``."""
+
+    def is_speech(self, vad: LocalVad) -> bool:
+        """Whether it may be somebody's speech. ``vad`` hears all, so that it knows the past."""
+        is_speech = vad.is_speech(self.samples if self.residual is None else self.residual)
+        return is_speech and bool(self.samples.any())
+
+
+@dataclass(frozen=True)
+class EchoTimes:
+    """What a canceller is made for; reasons stand at the settings."""
+
+    longest_delay_ms: float = 500
+    delay_ms: float | None = None
+    """The delay to try first, in what the canceller is given; None: none is known."""
+    tail_ms: int = 200
+    search_ms: int = 900
+    hold_ms: int = 200
+    threshold_db: float = 4.5
+
+
+class Canceller(Protocol):
+    """One microphone and one speaker at one rate, block by block. Synchronous."""
+
+    @property
+    def stage(self) -> Stage:
+        """What is known."""
+        ...
+
+    def push(self, heard: Samples, played: Samples) -> Sequence[Cancelled]:
+        """The microphone's next block, and what left the speaker meanwhile; both int16.
+
+        Gives the blocks of which is known by now what they are, in order. Blocks
+        may be held back, for two seconds at most, and come later.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Nobody waits for the blocks held back any more."""
+        ...
+
+    def shift(self, samples: float) -> None:
+        """From now on what was played is given so much sooner before its echo."""
+        ...
+
+    def reset(self) -> None:
+        """Another device, or the same in another place: forget the way."""
+        ...

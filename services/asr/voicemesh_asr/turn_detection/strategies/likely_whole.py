@@ -1,0 +1,46 @@
+"""A text that ends with nothing that ends anything, and yet may be whole.
+
+Rules cannot name the form of every sentence. Where a text has no mark but the form
+of a statement, or is as long as a whole sentence to a robot usually is, the
+speaker has more likely finished than where two words are known.
+"""
+
+from __future__ import annotations
+
+import re
+
+from voicemesh.v1 import asr_pb2 as pb
+from voicemesh_asr.turn_detection.completeness.judge import NO_MARK
+from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict
+
+# A word of Latin text weighs as much as two Chinese characters.
+_WORD = re.compile(r"[^\W\d_㐀-鿿]+(?:['’][a-z]+)?|\d+")
+_CHINESE = re.compile(r"[㐀-鿿]")
+_ENOUGH_WORDS = 5.0
+# How far from the wait after nothing towards that after a clause.
+_STATEMENT_SHARE, _LONG_SHARE = 2 / 3, 1 / 2
+
+
+class LikelyWhole:
+    """Knows statements and long texts. Comes after the marks; what is hardly whole is not its."""
+
+    def __init__(self, clause_ms: int, no_mark_ms: int) -> None:
+        """Waits after a clause and after nothing, in milliseconds; it waits between them."""
+        self._clause_ms = min(clause_ms, no_mark_ms)
+        self._no_mark_ms = no_mark_ms
+
+    def verdict(self, situation: Situation) -> Verdict | None:
+        """See WaitStrategy."""
+        sure = situation.judgement.confidence
+        if sure > NO_MARK.confidence:
+            share = _STATEMENT_SHARE
+        elif sure == NO_MARK.confidence and _words(situation.text) >= _ENOUGH_WORDS:
+            share = _LONG_SHARE
+        else:
+            return None
+        wait_ms = round(self._no_mark_ms + share * (self._clause_ms - self._no_mark_ms))
+        return Verdict(wait_ms, pb.TURN_REASON_SILENCE, sure)
+
+
+def _words(text: str) -> float:
+    return len(_WORD.findall(text)) + len(_CHINESE.findall(text)) / 2

@@ -1,0 +1,81 @@
+"""What a robot says of its own voice reaches the recogniser, also where chunks are gathered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from voicemesh.audio import Samples, linear16
+from voicemesh.channels import open_channel
+from voicemesh.v1 import asr_pb2, common_pb2
+from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
+from voicemesh_orchestrator.beat import Beat
+from voicemesh_orchestrator.recognition import Recognition
+
+RATE = 16_000
+FRAME = 320
+GATHERED_MS = 50
+CHUNKS = 2 * GATHERED_MS // 20
+"""So many frames become one message at most."""
+ECHO, USER = 0.95, 0.3
+Speech = Callable[..., Samples]
+Serving = Callable[..., AbstractAsyncContextManager[str]]
+
+
+async def started(target: str, said: Samples, likelihoods: list[float]) -> bool:
+    """Whether a turn begins where the frames have these likelihoods in turn."""
+    events: asyncio.Queue[asr_pb2.TurnEvent] = asyncio.Queue()
+    beat = Beat(60.0)  # Messages go when they are long enough, not at moments.
+    leave = [beat.join(lambda: None) for _ in range(9)]
+    async with open_channel(target) as channel:
+        recognition = Recognition(
+            SpeechRecognizerServiceStub(channel),
+            target,
+            asr_pb2.StreamingRecognitionConfig(audio_format=linear16(RATE)),
+            5.0,
+            GATHERED_MS,
+            beat,
+            events.put_nowait,
+            lambda error: pytest.fail(str(error)),
+        )
+        await recognition.start()
+        for number, first in enumerate(range(0, len(said) - FRAME + 1, FRAME)):
+            likelihood = likelihoods[number % len(likelihoods)]
+            await recognition.audio(
+                common_pb2.AudioChunk(
+                    audio=said[first : first + FRAME].tobytes(),
+                    first_sample=first,
+                    echo=common_pb2.EchoEvidence(likelihood=likelihood),
+                )
+            )
+        end = len(said) // FRAME * FRAME
+        recognition.silence(common_pb2.SilenceChunk(first_sample=end, sample_count=RATE))
+        recognition.end_of_utterance(common_pb2.EndOfUtterance(sample=end + RATE))
+        seen: list[asr_pb2.TurnEventType.ValueType] = []
+        async with asyncio.timeout(20):
+            while asr_pb2.TURN_EVENT_TYPE_END_OF_TURN not in seen:
+                seen.append((await events.get()).type)
+        await recognition.close()
+    for go in leave:
+        go()
+    return asr_pb2.TURN_EVENT_TYPE_START_OF_TURN in seen
+
+
+@pytest.mark.parametrize(
+    ("likelihoods", "begins"),
+    [
+        pytest.param([ECHO], False, id="the robot alone"),
+        pytest.param([USER], True, id="the user alone"),
+        pytest.param([USER, *[ECHO] * (CHUNKS - 1)], True, id="the user first"),
+        pytest.param([*[ECHO] * (CHUNKS - 1), USER], True, id="the user last"),
+    ],
+)
+async def test_gathered_sound_is_echo_only_if_all_of_it_is(
+    serving: Serving, flite_speech: Speech, likelihoods: list[float], begins: bool
+) -> None:
+    async with serving("asr", **{"asr.engine": "simulated"}) as target:
+        said = flite_speech("what time is it")
+        assert await started(target, said, likelihoods) is begins
