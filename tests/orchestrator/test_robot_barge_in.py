@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from voicemesh.channels import open_channel
 from voicemesh.server import Server
-from voicemesh.v1 import dialog_pb2, robot_pb2
+from voicemesh.v1 import asr_pb2, dialog_pb2, robot_pb2
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
 from voicemesh_robot.devices.memory import MemoryMicrophone, MemorySpeaker
 from voicemesh_robot.listener.service import RobotService
@@ -27,6 +27,7 @@ from .controller import Controller, controlling
 Sound = NDArray[np.int16]
 DUCK = dialog_pb2.INTERRUPTION_POLICY_DUCK
 IGNORE = dialog_pb2.INTERRUPTION_POLICY_IGNORE
+END = asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
 BUFFER = 320
 SILENCE = np.zeros(2 * RATE, dtype=np.int16)
 
@@ -121,18 +122,19 @@ Talking = Callable[..., AbstractAsyncContextManager[Talk]]
 @pytest.fixture
 def talking(mesh: Mesh, serving: Any, flite_speech: Any) -> Talking:
     """``async with talking("uh huh") as talk``: what is said after the first question."""
-    speech = flite_speech("one two three four five six")
-
     @asynccontextmanager
     async def begun(
-        *texts: str, robot_asks_asr: bool = False, **settings: Any
+        *texts: str,
+        robot_asks_asr: bool = False,
+        speech: str = "one two three four five six",
+        **settings: Any,
     ) -> AsyncIterator[Talk]:
         scripted = {
             "asr.engine": "simulated",
             "asr.simulated.texts": json.dumps(["tell me a story", *texts]),
             "llm.engine": "simulated",
         }
-        talk = Talk(speech)
+        talk = Talk(flite_speech(speech))
         # Only the mesh decides here: the robot neither pauses nor cancels by itself.
         values = RobotSettings(
             port=0,
@@ -203,6 +205,23 @@ async def test_who_interrupts_is_answered_in_the_same_call(
         # The microphone is closed, and nothing is held, when the turn is over.
         await talk.until(lambda status: not (status.listening or status.playing))
         await talk.controller.until_free()
+
+
+async def test_words_that_are_only_judged_at_their_end_are_answered_as_well(
+    talking: Talking,
+) -> None:
+    # So short that nothing is decided before, and no sentence, so that no eager end comes.
+    async with talking("tell me about the", speech="one two") as talk:
+        talk.ask()
+        await talk.say()
+        await talk.hear(RATE // 2)
+        await talk.say()
+        ended = await talk.end()
+        assert ended.question == "tell me about the"
+        assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
+        events = [told.type for told in talk.told("turn_event")]
+        assert asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN not in events[events.index(END) + 1 :]
+        assert [told.reason for told in talk.told("reply_interrupted")] == ["speech"]
 
 
 async def test_stop_silences_the_robot_within_a_buffer_and_ends_the_turn(talking: Talking) -> None:

@@ -239,14 +239,35 @@ def test_user_after_the_reply_passes_untouched(flite_speech: Speech) -> None:
     assert (cancelled(canceller, user, np.zeros_like(user)) == user).all()
 
 
-def test_headset_is_noticed_and_its_microphone_passes(flite_speech: Speech) -> None:
+def test_headset_is_noticed_by_what_it_does_not_hear(flite_speech: Speech) -> None:
+    played = padded(flite_speech(REPLY, "slt"))
+    user = flite_speech("wait a moment please", "rms")
+    heard = np.zeros_like(played)
+    begin = 5 * RATE // 4
+    heard[begin : begin + len(user)] = user
+    left = cancelled(new_canceller(), heard, played)
+    assert (left[begin:] == heard[begin : len(left)]).all()
+
+
+def test_who_wears_a_headset_is_heard_right_after_a_short_reply(flite_speech: Speech) -> None:
+    reply = flite_speech("yes i can hear you", "slt")
+    played = padded(reply, 0, after_s=2.5)
+    user = flite_speech("say that again", "rms")
+    begin = len(reply) + RATE // 4
+    heard = np.random.default_rng(7).standard_normal(len(played)) * 8
+    heard[begin : begin + len(user)] += user
+    heard = heard.astype(np.int16)
+    left = cancelled(new_canceller(), heard, played)
+    assert (left[begin:] == heard[begin : len(left)]).all()
+
+
+def test_headset_is_noticed_by_sound_that_is_no_echo(flite_speech: Speech) -> None:
     played = padded(flite_speech(REPLY, "slt"))
     user = flite_speech("wait a moment please. i want to know how a battery works", "rms")
     heard = np.zeros_like(played)
-    begin = RATE
+    begin = RATE // 2
     heard[begin : begin + len(user)] = user
-    canceller = new_canceller()
-    left = cancelled(canceller, heard, played)
+    left = cancelled(new_canceller(), heard, played)
     late = slice(begin + int(1.6 * RATE), begin + len(user))
     assert (left[late] == heard[: len(left)][late]).all()
 

@@ -48,6 +48,9 @@ _FLOOR_RISE_DB_PER_S = 3.0
 _EXPLAINS_DB, _BETTER_DB = 3.0, 3.0
 # How long a delay that explained nothing is not tried again, in seconds of play-out.
 _DISAPPOINTED_S = 0.256
+# A microphone is deaf to the speaker when so much of a reply was played at more than this
+# level, its echo would be there by now, and no more than so much sound was heard.
+_SOUNDING_DBFS, _SOUNDING_S, _DEAF_S = -45.0, 0.2, 0.05
 
 
 class EchoCanceller:
@@ -60,9 +63,9 @@ class EchoCanceller:
 
     Until the delay is known (a few words into the very first reply) what is heard is
     held back, and then goes through the filter that has learnt from it: what the user
-    has said meanwhile comes late, but comes. Sound that resembles nothing that was
-    played for longer than ``search_ms`` is the user's: somebody wears a headset, or
-    speaks louder than the echo.
+    has said meanwhile comes late, but comes. Where nothing is heard of a reply, somebody
+    wears a headset, and all sound is the user's from then on; so it is after sound that
+    resembles nothing that was played, for longer than ``search_ms``.
     """
 
     def __init__(self, rate_hertz: int, block: int, times: EchoTimes) -> None:
@@ -76,6 +79,8 @@ class EchoCanceller:
         self._search = times.search_ms * rate_hertz // 1000
         self._floor_rise = 10 ** (_FLOOR_RISE_DB_PER_S * block / rate_hertz / 10)
         partitions = math.ceil(times.tail_ms * rate_hertz / 1000 / block)
+        self._latest = int(times.longest_delay_ms * rate_hertz / 1000)
+        self._sounding_power = block * FULL_SCALE**2 * 10 ** (_SOUNDING_DBFS / 10)
         self._lasting = int((times.longest_delay_ms + times.tail_ms) * rate_hertz / 1000)
         self._partitions = partitions
         self._filter = AdaptiveFilter(block, partitions)
@@ -109,6 +114,7 @@ class EchoCanceller:
         self._unexplained = 0
         self._since_played = self._lasting
         self._active = 0
+        self._sounding = self._awaited = self._loud = 0
         self._unchecked = 0
         self._spoke = self._hold
         self._heard.clear()
@@ -159,13 +165,14 @@ class EchoCanceller:
             if self._since_played >= self._lasting:
                 return [*self._silenced(len(self._held)), Cancelled(heard, NO_ECHO)]
         self._heard.push(sound)
-        self._played.push(played.astype(np.float32))
+        self._play(played.astype(np.float32))
         self._active += self._block
         if is_loud:
+            self._loud += self._block
             # A delay that was found tells that there is an echo, if not of what else.
             self._unexplained += self._block // (2 if self._suspects else 1)
         late = self._look_for_delay() if played.any() else []
-        self._apart = self._apart or self._unexplained >= self._search
+        self._apart = self._apart or self._unexplained >= self._search or self._is_deaf()
         match self.stage:
             case Stage.LOCKED:
                 return [*late, self._cancel(sound, self._played_for(self._block))]
@@ -173,6 +180,18 @@ class EchoCanceller:
                 return self._hold_back(heard, is_loud)
             case _:
                 return [*self._released(len(self._held)), Cancelled(heard, NO_ECHO)]
+
+    def _play(self, played: Signal) -> None:
+        self._played.push(played)
+        if self._sounding < _SOUNDING_S * self._rate:
+            if float(np.dot(played, played)) > self._sounding_power:
+                self._sounding += self._block
+        else:
+            self._awaited += self._block
+
+    def _is_deaf(self) -> bool:
+        """Whether the reply would have been heard by now, if it could be."""
+        return self._awaited >= self._latest and self._loud <= _DEAF_S * self._rate
 
     def drop(self) -> None:
         """See Canceller."""
