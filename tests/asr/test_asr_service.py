@@ -1,10 +1,9 @@
 """The ASR service over gRPC on loopback: real engine, real audio."""
 
-import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
 from voicemesh import errors
-from voicemesh.audio import Samples, linear16
+from voicemesh.audio import linear16
 from voicemesh.registry import installed
 from voicemesh.server import Server
 from voicemesh.settings import load
@@ -25,113 +24,11 @@ from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh_asr.service import AsrService
 
+from .speaker import EAGER, END, PHRASES, RATE, RESUMED, START, Speaker, spoken, utterance
+
 Speech = Callable[..., NDArray[np.int16]]
 Serving = Callable[..., AbstractAsyncContextManager[str]]
 Recognizer = Callable[[str], AbstractAsyncContextManager[Any]]
-
-RATE = 16_000
-START, EAGER, RESUMED, END = (
-    pb.TURN_EVENT_TYPE_START_OF_TURN,
-    pb.TURN_EVENT_TYPE_EAGER_END_OF_TURN,
-    pb.TURN_EVENT_TYPE_TURN_RESUMED,
-    pb.TURN_EVENT_TYPE_END_OF_TURN,
-)
-PHRASES = ("what time is it", "tell me a joke", "what is your name", "how are you")
-ONE_WORKER = {"asr.pocketsphinx.workers": 1}
-
-
-def room(samples: Sequence[float] | Samples, seed: int = 1) -> Samples:
-    """Samples in a quiet room."""
-    level = np.random.default_rng(seed).normal(0, 3, len(samples))
-    return np.clip(level + samples, -32768, 32767).astype(np.int16)
-
-
-def utterance(clip: Samples, lead_s: float = 0.5, tail_s: float = 1.0) -> Samples:
-    return room(np.concatenate([np.zeros(int(lead_s * RATE)), clip, np.zeros(int(tail_s * RATE))]))
-
-
-def spoken(clip: Samples) -> Samples:
-    """The clip without the quiet at its ends."""
-    loud = np.nonzero(np.abs(clip.astype(int)) > 200)[0]
-    return clip[loud[0] : loud[-1] + 1]
-
-
-class Speaker:
-    """A client's side of one stream."""
-
-    def __init__(self, stub: Any, **config: Any) -> None:
-        config.setdefault("audio_format", linear16(RATE))
-        config.setdefault("phrase_hints", [pb.PhraseHint(phrase=p) for p in PHRASES])
-        self.config = pb.StreamingRecognitionConfig(**config)
-        self.call = stub.StreamingRecognize()
-        self.next = self.config.first_sample
-        self.stamp = common_pb2.Stamp(epoch=1, turn=1)
-
-    async def send(self, **request: Any) -> None:
-        await self.call.write(pb.StreamingRecognizeRequest(stamp=self.stamp, **request))
-
-    async def start(self) -> pb.RecognitionStarted:
-        await self.send(streaming_config=self.config)
-        response = await self.read()
-        assert response.WhichOneof("streaming_response") == "started"
-        return response.started
-
-    async def admitted(self) -> bool:
-        """Ask for a stream; False when the service is busy."""
-        await self.send(streaming_config=self.config)
-        try:
-            async with asyncio.timeout(30):
-                await self.call.read()
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-                return False
-            raise
-        return True
-
-    async def read(self) -> pb.StreamingRecognizeResponse:
-        async with asyncio.timeout(30):  # So that a failing test ends.
-            response = await self.call.read()
-        assert response is not grpc.aio.EOF, "the stream ended"
-        return response  # type: ignore[no-any-return]
-
-    async def audio(self, samples: Samples, chunk: int = 1600) -> None:
-        for begin in range(0, len(samples), chunk):
-            part = samples[begin : begin + chunk]
-            await self.send(
-                audio=common_pb2.AudioChunk(audio=part.tobytes(), first_sample=self.next)
-            )
-            self.next += len(part)
-
-    async def silence(self, count: int) -> None:
-        await self.send(silence=common_pb2.SilenceChunk(first_sample=self.next, sample_count=count))
-        self.next += count
-
-    async def end(self) -> None:
-        await self.send(end_of_utterance=common_pb2.EndOfUtterance(sample=self.next))
-
-    async def until_end(self) -> list[pb.TurnEvent]:
-        events: list[pb.TurnEvent] = []
-        while not events or events[-1].type != END:
-            events.append((await self.read()).turn_event)
-        return events
-
-    async def finish(self) -> list[pb.StreamingRecognizeResponse]:
-        """Half-close; what is still said."""
-        await self.call.done_writing()
-        responses = []
-        async with asyncio.timeout(30):
-            while (response := await self.call.read()) is not grpc.aio.EOF:
-                responses.append(response)
-        return responses
-
-    async def failure(self) -> errors.VoiceMeshError:
-        try:
-            async with asyncio.timeout(30):
-                while await self.call.read() is not grpc.aio.EOF:
-                    pass
-        except grpc.aio.AioRpcError as error:
-            return errors.from_rpc(error, common_pb2.STAGE_ASR)
-        raise AssertionError("the stream ended well")
 
 
 async def test_a_question_streams_in_and_its_turn_comes_back(
@@ -439,65 +336,6 @@ async def test_a_recording_is_recognised_as_its_utterances(stub: Any, flite_spee
     request.language_codes.append("zh")
     with pytest.raises(grpc.aio.AioRpcError, match="hears en, but not zh"):
         await stub.Recognize(request)
-
-
-async def test_phrases_of_the_settings_hold_for_every_stream(
-    recognizer: Recognizer, serving: Serving, flite_speech: Speech, tmp_path: Any
-) -> None:
-    (tmp_path / "phrases.txt").write_text("how are you  # small talk\n\nwho are you\n", "utf-8")
-    flags = {"asr.phrases": '["what time is it"]', "asr.phrase_file": tmp_path / "phrases.txt"}
-    async with serving("asr", **ONE_WORKER, **flags) as target, recognizer(target) as stub:
-        speaker = Speaker(stub, phrase_hints=[])
-        await speaker.start()
-        await speaker.audio(utterance(flite_speech("how are you", "rms")))
-        assert (await speaker.until_end())[-1].transcript.text == "how are you"
-        update = pb.TurnUpdate(phrase_hints=[pb.PhraseHint(phrase="tell me a joke")])
-        await speaker.send(turn_update=update)
-        await speaker.audio(utterance(flite_speech("tell me a joke", "rms")))
-        assert (await speaker.until_end())[-1].transcript.text == "tell me a joke"
-
-
-async def test_a_phrase_after_which_people_go_on_does_not_end_the_turn_sooner(
-    recognizer: Recognizer, serving: Serving, flite_speech: Speech
-) -> None:
-    waits: dict[bool, int] = {}
-    async with serving("asr", **ONE_WORKER) as target, recognizer(target) as stub:
-        for may_go_on in (False, True):
-            hint = pb.PhraseHint(phrase="the red balloon", may_go_on=may_go_on)
-            speaker = Speaker(stub, phrase_hints=[hint])
-            await speaker.start()
-            await speaker.audio(utterance(flite_speech("the red balloon", "rms"), tail_s=1.5))
-            end = (await speaker.until_end())[-1]
-            assert end.transcript.text == "the red balloon"
-            waits[may_go_on] = end.wait_ms
-            await speaker.finish()
-    assert waits[False] < waits[True]
-
-
-async def test_phrases_that_other_rooms_announce_are_expected(
-    recognizer: Recognizer, serving: Serving, flite_speech: Speech
-) -> None:
-    # After a number the recogniser alone waits longer: digits may follow.
-    speech = utterance(flite_speech("what is twelve plus seven", "rms"), tail_s=2)
-    async with serving("asr", **ONE_WORKER) as target, recognizer(target) as stub:
-        speaker = Speaker(stub, phrase_hints=[])
-        await speaker.start()
-        await speaker.audio(speech)
-        heard = (await speaker.until_end())[-1].transcript
-        assert heard.text == "what is twelve plus seven"
-    # Without them the recogniser's general model hears something else.
-    alone = {"asr.expect_installed_phrases": False}
-    async with serving("asr", **ONE_WORKER, **alone) as target, recognizer(target) as stub:
-        speaker = Speaker(stub, phrase_hints=[])
-        await speaker.start()
-        await speaker.audio(speech)
-        assert (await speaker.until_end())[-1].transcript.text != "what is twelve plus seven"
-
-
-def test_an_unreadable_phrase_file_is_a_settings_error() -> None:
-    settings = load(environ={}, flags={"asr.phrase_file": "/nowhere/phrases.txt"})
-    with pytest.raises(errors.SettingsError, match="phrase file"):
-        AsrService(settings)
 
 
 def test_an_unknown_detector_in_the_settings_is_told_at_the_start() -> None:

@@ -46,7 +46,6 @@ def power_db(samples: Samples) -> float:
 
 
 def test_reply_is_taken_out_and_who_speaks_over_it_is_not(flite_speech: Speech) -> None:
-    pytest.importorskip("livekit.rtc", reason="the extra aec is not installed")
     reply = flite_speech(REPLY, "slt")
     played = np.concatenate([reply, reply, np.zeros(RATE // 2, np.int16)])
     user = flite_speech("how does a battery work", "rms").astype(np.float64)
@@ -64,7 +63,6 @@ def test_reply_is_taken_out_and_who_speaks_over_it_is_not(flite_speech: Speech) 
 
 
 def test_frames_are_as_many_and_as_long_as_those_that_went_in(flite_speech: Speech) -> None:
-    pytest.importorskip("livekit.rtc", reason="the extra aec is not installed")
     reply = flite_speech("yes", "slt")
     reply = reply[: len(reply) // FRAME * FRAME]
     left, _ = cleaned(reply, np.zeros_like(reply))
