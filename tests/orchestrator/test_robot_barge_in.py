@@ -122,6 +122,7 @@ Talking = Callable[..., AbstractAsyncContextManager[Talk]]
 @pytest.fixture
 def talking(mesh: Mesh, serving: Any, flite_speech: Any) -> Talking:
     """``async with talking("uh huh") as talk``: what is said after the first question."""
+
     @asynccontextmanager
     async def begun(
         *texts: str,
