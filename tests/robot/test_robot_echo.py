@@ -254,9 +254,9 @@ def test_who_wears_a_headset_is_heard_right_after_a_short_reply(flite_speech: Sp
     played = padded(reply, 0, after_s=2.5)
     user = flite_speech("say that again", "rms")
     begin = len(reply) + RATE // 4
-    heard = np.random.default_rng(7).standard_normal(len(played)) * 8
-    heard[begin : begin + len(user)] += user
-    heard = heard.astype(np.int16)
+    noisy = np.random.default_rng(7).standard_normal(len(played)) * 8
+    noisy[begin : begin + len(user)] += user
+    heard = noisy.astype(np.int16)
     left = cancelled(new_canceller(), heard, played)
     assert (left[begin:] == heard[begin : len(left)]).all()
 
