@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -152,7 +153,7 @@ class TaskSet:
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T], name: str) -> T:
-    """Run ``work`` to its end: a cancel of the caller takes effect only then.
+    """Run ``work`` to its end: a cancel of the caller, or many, takes effect only then.
 
     For clean-up: gRPC tells a handler of a client's cancel first as the end of
     the requests, and cancels the handler a moment later, while it cleans up.
@@ -161,7 +162,9 @@ async def uninterrupted(work: Coroutine[Any, Any, T], name: str) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({task})
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
         raise
 
 
