@@ -75,7 +75,7 @@ class Speaker:
         async with asyncio.timeout(30):  # So that a failing test ends.
             response = await self.call.read()
         assert response is not grpc.aio.EOF, "the stream ended"
-        return response  # type: ignore[no-any-return]
+        return response  # type: ignore[no-any-return]  # The stub is of any kind.
 
     async def audio(self, samples: Samples, chunk: int = 1600) -> None:
         for begin in range(0, len(samples), chunk):

@@ -275,13 +275,13 @@ async def test_a_decoder_that_dies_ends_its_stream_only(
             await speaker.start()
             await speaker.audio(utterance(flite_speech("how are you"), tail_s=0))
             assert (await speaker.read()).turn_event.type == START
-            (worker,) = service.engine._pool._leased  # type: ignore[attr-defined]
+            (worker,) = service.engine._pool._leased  # type: ignore[attr-defined]  # its own pool
             os.kill(worker.pid, signal.SIGKILL)
             await speaker.silence(RATE)
             failure = await speaker.failure()
             assert isinstance(failure, errors.EngineError)
             assert failure.stage == common_pb2.STAGE_ASR
-            async with service.engine._pool.borrow():  # type: ignore[attr-defined]
+            async with service.engine._pool.borrow():  # type: ignore[attr-defined]  # as above
                 pass  # The replacement is there.
             speaker = Speaker(stub)
             await speaker.start()

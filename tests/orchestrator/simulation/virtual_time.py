@@ -56,7 +56,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def timers(self) -> list[asyncio.TimerHandle]:
         """The timers that are set."""
         # The loop tells nobody else about them, and one that is forgotten is a leak.
-        return [timer for timer in self._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+        return [timer for timer in self._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]  # of asyncio
 
 
 def run_in_virtual_time(work: Coroutine[Any, Any, T]) -> T:

@@ -125,7 +125,7 @@ class World:
         live = Converse(SETTINGS, stubs, pb.DialogCapabilities(), [lambda *_: self.wire])
         config = await live.first(requests)
         self._converses.append(live)
-        await live.run(config, requests, context)  # type: ignore[arg-type]
+        await live.run(config, requests, context)  # type: ignore[arg-type]  # gRPC is simulated.
 
     # What the user does.
 
