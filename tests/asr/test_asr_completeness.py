@@ -48,7 +48,7 @@ yes and then i|put it near
 把音量|从这里到|从上海|月亮离地球|这件衣服比那件|这本书的|世界上最高的|帮我订|告诉小王|请你慢慢
 他说他|我正在
 我的密码是二零|请把这句话翻译成|有没有
-如果|给我讲一个|但是|一三八|嗯|十二加|比如说
+给我推荐|如果|给我讲一个|但是|一三八|嗯|十二加|比如说
 """.strip().replace("\n", "|")
 
 CLAUSES = "when you are done,|你回来以后，|play|it costs 3."
@@ -59,6 +59,7 @@ STATEMENTS = (
 UNCLEAR = "|the big red house|北京上海|why"
 BEGINNINGS = (
     "谁|为什么猫|三张|飞机几点|谁写了|明天是我|把下个星期一的会议|what is the capital"
+    "|你为什么|怎么才能|昨天来的那个人|请在六点半"
     "|there is|we are going|how much is fifty|put the book|i cannot remember where"
 )
 

@@ -21,7 +21,7 @@ PHRASES = (
     *("what time is it", "what is your name", "how are you", "where is the kitchen"),
     *("tell me a joke", "what is artificial intelligence", "turn on the light", "good morning"),
 )
-HINTS = [(phrase, 0.0) for phrase in PHRASES]
+HINTS = [Phrase(phrase) for phrase in PHRASES]
 
 
 def padded(clip: NDArray[np.int16], seed: int = 0) -> bytes:
@@ -57,7 +57,7 @@ def test_sounds_of_a_third_of_a_second_are_heard_where_they_are_expected(
     decoders: Decoders, flite_speech: Speech
 ) -> None:
     short = ("stop", "okay", "wait", "sure", "i see", "that's right", "be quiet")
-    hints = [*HINTS, *((phrase, 5.0) for phrase in short)]
+    hints = [*HINTS, *(Phrase(phrase, 5.0, may_go_on=True) for phrase in short)]
     for phrase in short:
         decoders.open(hints)
         heard = hear(decoders, padded(flite_speech(phrase, "kal16")))
@@ -68,7 +68,7 @@ def test_sounds_of_a_third_of_a_second_are_heard_where_they_are_expected(
 def test_at_the_end_a_whole_phrase_is_heard_where_the_beginning_of_another_sounds_better(
     decoders: Decoders, flite_speech: Speech
 ) -> None:
-    decoders.open([("wow", 5.0), ("one moment", 5.0)])
+    decoders.open([Phrase("wow", 5.0, may_go_on=True), Phrase("one moment", 5.0)])
     heard = hear(decoders, padded(flite_speech("wow", "awb")))
     assert heard.text == "wow"
     assert heard.confidence >= 0.5
@@ -78,11 +78,22 @@ def test_at_the_end_a_whole_phrase_is_heard_where_the_beginning_of_another_sound
     assert len(longer.text.split()) > 2
 
 
+def test_at_a_pause_the_beginning_of_a_question_is_not_heard_as_the_whole_of_it(
+    decoders: Decoders, flite_speech: Speech
+) -> None:
+    decoders.open([Phrase("wow"), Phrase("one moment")])
+    assert hear(decoders, padded(flite_speech("wow", "awb"))).text != "wow"
+    decoders.open([*HINTS, Phrase("what is the earth")])
+    for beginning in ("what is the", "what is", "where is the"):
+        heard = hear(decoders, padded(flite_speech(beginning, "rms")))
+        assert heard.text not in ("what is the earth", *PHRASES)
+
+
 def test_a_phrase_is_not_taken_where_something_else_fits_much_better(
     flite_speech: Speech,
 ) -> None:
     strict = Decoders(PocketSphinxSettings(phrase_margin=15))
-    strict.open([("oh i see", 5.0)])
+    strict.open([Phrase("oh i see", 5.0)])
     heard = hear(strict, padded(flite_speech("oh i see", "awb")))
     assert heard.text != "oh i see"
     assert heard.confidence >= 0.5
@@ -92,7 +103,7 @@ def test_a_question_is_not_cut_down_to_a_short_hint_that_it_begins_with(
     decoders: Decoders, flite_speech: Speech
 ) -> None:
     for said in ("okay what is the moon", "no tell me about mars", "what about the weather"):
-        decoders.open([*HINTS, ("okay", 5.0), ("no", 0.0), ("what", 0.0)])
+        decoders.open([*HINTS, Phrase("okay", 5.0), Phrase("no"), Phrase("what")])
         heard = hear(decoders, padded(flite_speech(said, "kal16")))
         assert len(heard.text.split()) >= 3
 
@@ -161,14 +172,16 @@ def test_silence_says_nothing(decoders: Decoders) -> None:
 
 
 def test_phrases_that_cannot_be_pronounced_are_left_out() -> None:
-    grammar = phrase_grammar.build([("hello xyzzyq", 0), ("Good morning!", 0), ("", 0)], DICTIONARY)
+    grammar = phrase_grammar.build(
+        [Phrase("hello xyzzyq"), Phrase("Good morning!"), Phrase("")], DICTIONARY
+    )
     assert grammar is not None
     assert grammar.phrases == {"good morning"}
-    assert phrase_grammar.build([("现在几点", 0)], DICTIONARY) is None
+    assert phrase_grammar.build([Phrase("现在几点")], DICTIONARY) is None
 
 
 def test_a_boosted_phrase_is_likelier_than_its_neighbours() -> None:
-    grammar = phrase_grammar.build([("good morning", 0), ("good night", 9)], DICTIONARY)
+    grammar = phrase_grammar.build([Phrase("good morning"), Phrase("good night", 9)], DICTIONARY)
     assert grammar is not None
     likely = {arc[3]: arc[2] for arc in grammar.arcs if len(arc) == 4}
     assert likely["good"] == 1

@@ -102,6 +102,23 @@ def test_an_unfinished_text_is_told_to_be_so() -> None:
     assert verdict.confidence < 0.5
 
 
+@pytest.mark.parametrize(
+    ("judgement", "wait_ms"),
+    [
+        (Judgement(pb.END_MARK_UNFINISHED, 0.7), 1200),
+        (Judgement(pb.END_MARK_UNFINISHED, 0.6), 950),
+        (Judgement(pb.END_MARK_NONE, 0.2), 950),
+    ],
+)
+@pytest.mark.parametrize("name", ["adaptive", "marks"])
+def test_what_seems_unfinished_gets_less_time_than_what_clearly_is(
+    name: str, judgement: Judgement, wait_ms: int
+) -> None:
+    verdict = DETECTORS[name](WAITS).verdict(Situation("the tall man", judgement))
+    assert (verdict.wait_ms, verdict.finished) == (wait_ms, False)
+    assert verdict.reason == pb.TURN_REASON_SILENCE_AFTER_UNFINISHED
+
+
 def test_a_list_of_strategies_without_an_opinion_is_an_error() -> None:
     with pytest.raises(ValueError, match="end the list with Silence"):
         FirstOpinion([]).verdict(Situation())

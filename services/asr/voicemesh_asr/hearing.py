@@ -90,6 +90,7 @@ class Hearing:
         self._session = session
         self._vad = vad
         self._vad_worker = vad_worker
+        self._evidence = turn_models.evidence
         self._judge = self._judge_of(phrases)
         self._next_phrases: tuple[Phrase, ...] | None = None
         self._punctuation = turn_models.punctuation
@@ -331,7 +332,8 @@ class Hearing:
         self._send = _unheard
 
     def _judge_of(self, phrases: tuple[Phrase, ...]) -> CompletenessJudge:
-        return default_judge(phrase.text for phrase in phrases if not phrase.may_go_on)
+        whole = (phrase.text for phrase in phrases if not phrase.may_go_on)
+        return default_judge(whole, self._evidence)
 
     async def set_phrases(self, phrases: tuple[Phrase, ...]) -> None:
         """Replace the likely phrases: now, or within a turn when it is over."""

@@ -13,6 +13,7 @@ from voicemesh.errors import SettingsError
 from voicemesh.registry import installed
 from voicemesh.settings import Section, ServerSettings, Settings, with_engines
 from voicemesh_asr.engines.engine import ENGINES, Phrase
+from voicemesh_asr.turn_detection.language_model import LANGUAGE_MODELS
 from voicemesh_asr.turn_detection.punctuation_model import PUNCTUATION_MODELS
 from voicemesh_asr.turn_detection.turn_model import TURN_MODELS
 from voicemesh_asr.vad.vad import VADS
@@ -52,6 +53,12 @@ class AsrSettings(ServerSettings):
         "",
         description="A model that tells which mark belongs behind a text, for recognisers that "
         "write none. Empty: rules for Chinese and English, which need no weights.",
+    )
+    turn_language_model: str = Field(
+        "trigrams",
+        description="A language model that weighs the rules' judgement of a text, English so far: "
+        "how often a sentence ends there, whether it has its verbs. The default is in the wheel of "
+        "PocketSphinx and takes 33 MB. Empty: rules alone.",
     )
     sentence_end_wait_ms: int = Field(
         300,
@@ -166,6 +173,6 @@ def _lines_of(file: Path | None) -> list[str]:
 def section() -> type[Section]:
     """``[asr]`` with a sub-section for everything installed that can be chosen."""
     whole: type[Section] = AsrSettings
-    for group in (ENGINES, VADS, TURN_MODELS, PUNCTUATION_MODELS):
+    for group in (ENGINES, VADS, TURN_MODELS, PUNCTUATION_MODELS, LANGUAGE_MODELS):
         whole = with_engines(whole, group)
     return whole

@@ -25,9 +25,7 @@ def silence(waits: Waits) -> FirstOpinion:
 
 def marks(waits: Waits) -> FirstOpinion:
     """By what the text ends with, and by nothing else."""
-    return FirstOpinion(
-        [Unfinished(waits.unfinished_ms), _mark_aware(waits), Silence(waits.no_mark_ms)]
-    )
+    return FirstOpinion([_unfinished(waits), _mark_aware(waits), Silence(waits.no_mark_ms)])
 
 
 def adaptive(waits: Waits) -> FirstOpinion:
@@ -40,8 +38,13 @@ def adaptive(waits: Waits) -> FirstOpinion:
         LikelyWhole(waits.clause_end_ms, waits.no_mark_ms),
         Silence(waits.no_mark_ms),
     ]
-    unfinished = Unfinished(waits.unfinished_ms)
-    return FirstOpinion([Endpoint(), model, unfinished, *map(Adaptive, by_text)])
+    return FirstOpinion([Endpoint(), model, _unfinished(waits), *map(Adaptive, by_text)])
+
+
+def _unfinished(waits: Waits) -> Unfinished:
+    # Half-way: longer than pauses within sentences usually are.
+    unsure_ms = (waits.no_mark_ms + waits.unfinished_ms) // 2
+    return Unfinished(waits.unfinished_ms, unsure_ms)
 
 
 def _mark_aware(waits: Waits) -> MarkAware:

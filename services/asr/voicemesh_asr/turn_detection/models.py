@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 
+from voicemesh.errors import EngineMissing
 from voicemesh.registry import engine_spec
 from voicemesh.settings import engine_config
+from voicemesh.workers import ThreadWorker
 from voicemesh_asr.settings import AsrSettings
+from voicemesh_asr.turn_detection.completeness.english_evidence import EnglishEvidence
+from voicemesh_asr.turn_detection.completeness.judge import Evidence
+from voicemesh_asr.turn_detection.language_model import LANGUAGE_MODELS, LanguageModel
 from voicemesh_asr.turn_detection.punctuation_model import PUNCTUATION_MODELS, PunctuationModel
 from voicemesh_asr.turn_detection.shared_model import SharedModel
 from voicemesh_asr.turn_detection.turn_listener import TurnListener
 from voicemesh_asr.turn_detection.turn_model import TURN_MODELS, TurnModel
+
+log = logging.getLogger(__name__)
+
+# The languages that a language model has anything to say of, and who makes evidence of it.
+_EVIDENCE: Mapping[str, Callable[[LanguageModel], Evidence]] = {"en": EnglishEvidence}
 
 
 def _judge_silence(model: TurnModel) -> None:
@@ -24,12 +36,20 @@ def _judge_text(model: PunctuationModel) -> None:
 
 
 class TurnModels:
-    """An audio turn model and a punctuation model, each where it is chosen."""
+    """An audio, a punctuation and a language model, each where it is chosen."""
 
     def __init__(self, settings: AsrSettings) -> None:
         """SettingsError where a name is not installed; nothing is loaded yet."""
         self.audio: SharedModel[TurnModel] | None = None
         self.punctuation: SharedModel[PunctuationModel] | None = None
+        self.evidence: Evidence | None = None
+        """What the language model knows of texts; None: no model, or not loaded."""
+        self._make_language_model: Callable[[], LanguageModel] | None = None
+        if settings.turn_language_model:
+            spec = engine_spec(
+                LANGUAGE_MODELS, settings.turn_language_model, "asr.turn_language_model"
+            )
+            self._make_language_model = partial(spec.factory, engine_config(settings, spec))
         if settings.turn_model:
             spec = engine_spec(TURN_MODELS, settings.turn_model, "asr.turn_model")
             make = partial(spec.factory, engine_config(settings, spec))
@@ -46,6 +66,20 @@ class TurnModels:
         for model in (self.audio, self.punctuation):
             if model is not None:
                 await model.load()
+        if self._make_language_model is not None and self.evidence is None:
+            self.evidence = await self._load_evidence(self._make_language_model)
+
+    async def _load_evidence(self, make: Callable[[], LanguageModel]) -> Evidence | None:
+        worker = ThreadWorker("turn language model")
+        try:
+            model = await worker.run(make)
+        except EngineMissing as missing:
+            log.warning("ends of turns are judged by rules alone: %s", missing.message)
+            return None
+        finally:
+            worker.close()
+        make_evidence = _EVIDENCE.get(model.language)
+        return None if make_evidence is None else make_evidence(model)
 
     def listener(self, rate_hertz: int) -> TurnListener | None:
         """Ears for one speaker, whose samples come at ``rate_hertz``; None without a model."""

@@ -18,10 +18,6 @@ log = logging.getLogger(__name__)
 _CHILD = "voicemesh_asr.engines.pocketsphinx.decoders:make"
 
 
-def _pairs(phrases: Sequence[Phrase]) -> tuple[tuple[str, float], ...]:
-    return tuple((phrase.text, phrase.boost) for phrase in phrases)
-
-
 class PocketSphinxSession:
     """One speaker and the child process that hears them."""
 
@@ -52,7 +48,7 @@ class PocketSphinxSession:
 
     async def set_phrases(self, phrases: Sequence[Phrase]) -> None:
         """Replace the speaker's phrases; builds another grammar."""
-        await self._call("set_phrases", _pairs(phrases))
+        await self._call("set_phrases", tuple(phrases))
 
     async def close(self) -> None:
         """Give the child back to the pool, which replaces it if it has died."""
@@ -96,7 +92,7 @@ class PocketSphinx:
             ) from None
         session = PocketSphinxSession(self._pool, worker)
         try:
-            await worker.call("open", _pairs(options.phrases))
+            await worker.call("open", options.phrases)
         except BaseException:
             await session.close()
             raise

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from voicemesh_asr.engines.engine import Phrase
+
 log = logging.getLogger(__name__)
 
 Arc = tuple[int, int, float, str] | tuple[int, int, float]
@@ -60,6 +62,8 @@ class PhraseGrammar:
 
     phrases: frozenset[str]
     """The phrases, words joined by one space."""
+    going_on: frozenset[str]
+    """Those of them after which people go on: none tells that a turn is over."""
     pronunciations: tuple[str, ...]
     """Lines of a dictionary that has just the words needed."""
     start: int
@@ -95,20 +99,23 @@ def _arcs(root: _Node) -> tuple[int, tuple[Arc, ...]]:
     return 1, tuple(arcs)
 
 
-def build(phrases: Iterable[tuple[str, float]], dictionary: Path) -> PhraseGrammar | None:
-    """The grammar of (phrase, boost) pairs; None when no phrase is left.
+def build(phrases: Iterable[Phrase], dictionary: Path) -> PhraseGrammar | None:
+    """The grammar of ``phrases``; None when no phrase is left.
 
     A phrase with a word that the dictionary cannot pronounce is left out.
     """
     known = load_dictionary(dictionary)
     weighted: dict[tuple[str, ...], float] = {}
     skipped: list[str] = []
-    for phrase, boost in phrases:
-        words = tuple(spoken_words(phrase))
+    going_on: set[str] = set()
+    for phrase in phrases:
+        words = tuple(spoken_words(phrase.text))
         if not words or any(word not in known for word in words):
-            skipped.append(phrase)
-        else:
-            weighted[words] = max(weighted.get(words, 0.0), 1.0 + boost)
+            skipped.append(phrase.text)
+            continue
+        weighted[words] = max(weighted.get(words, 0.0), 1.0 + phrase.boost)
+        if phrase.may_go_on:
+            going_on.add(" ".join(words))
     if skipped:
         log.info("%d phrases are left out: no pronunciation for all of their words", len(skipped))
         log.debug("phrases left out: %s", skipped)
@@ -117,6 +124,7 @@ def build(phrases: Iterable[tuple[str, float]], dictionary: Path) -> PhraseGramm
     final, arcs = _arcs(_tree(weighted))
     return PhraseGrammar(
         phrases=frozenset(" ".join(words) for words in weighted),
+        going_on=frozenset(going_on),
         pronunciations=_pronunciations(weighted, known),
         start=0,
         final=final,

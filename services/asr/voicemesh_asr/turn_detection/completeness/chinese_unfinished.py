@@ -17,7 +17,7 @@ _KNOWN = re.compile(r"(知道|觉得|认为|以为|听说|希望|记得|发现)(
 # Who is asked to do something, and what he is to do with nothing yet: "帮我订".
 _ASKED_TO_DO = re.compile(
     r"^(请|麻烦)?你?(帮我|给我|替我|请你?|麻烦你).$"
-    r"|^(请|麻烦你|帮我|你|给我)*(打开|关闭|关掉|播放|查一下|找一下)$"
+    r"|^(请|麻烦你|帮我|你|给我)*(打开|关闭|关掉|播放|查一下|找一下|推荐|预订|提醒|翻译)$"
 )
 # What is told, and to whom: the message is to come.
 _TOLD = re.compile(r"^(请|帮我|你)?(告诉|通知|提醒|让)([^我].{0,2}|我)$")

@@ -2,7 +2,8 @@
 
 A strategy looks at the running text and says what it ends with, or None where it
 has no opinion. The first opinion counts. Strategies are plain objects; a better
-one (a model, the rules of another language) is put in front of the others.
+one (a model, the rules of another language) is put in front of the others. Evidence
+that no rule knows, such as a language model's, may weigh that opinion.
 """
 
 from __future__ import annotations
@@ -30,18 +31,26 @@ class Strategy(Protocol):
         """An opinion on ``text``, which is not empty; None: no opinion."""
 
 
+class Evidence(Protocol):
+    """Weighs what the strategies say with what else is known."""
+
+    def weighed(self, text: str, judgement: Judgement) -> Judgement:
+        """``judgement`` of ``text``, which is not empty, or a better one."""
+
+
 NO_MARK = Judgement(pb.END_MARK_NONE, 0.5)
 # It ends with nothing that ends anything, and yet it may be whole; or it rather is not.
 LIKELY_WHOLE = Judgement(pb.END_MARK_NONE, 0.6)
-HARDLY_WHOLE = Judgement(pb.END_MARK_NONE, 0.4)
+HARDLY_WHOLE = Judgement(pb.END_MARK_NONE, 0.45)
 
 
 class CompletenessJudge:
     """Several strategies as one."""
 
-    def __init__(self, strategies: Sequence[Strategy]) -> None:
+    def __init__(self, strategies: Sequence[Strategy], evidence: Evidence | None = None) -> None:
         """``strategies`` in the order in which they are asked."""
         self._strategies = tuple(strategies)
+        self._evidence = evidence
 
     def judge(self, text: str) -> Judgement:
         """What ``text`` ends with; no mark where it is empty or nobody knows."""
@@ -49,10 +58,13 @@ class CompletenessJudge:
         if not text:
             return NO_MARK
         opinions = (strategy.judge(text) for strategy in self._strategies)
-        return next((found for found in opinions if found is not None), NO_MARK)
+        judgement = next((found for found in opinions if found is not None), NO_MARK)
+        return judgement if self._evidence is None else self._evidence.weighed(text, judgement)
 
 
-def default_judge(phrases: Iterable[str] = ()) -> CompletenessJudge:
+def default_judge(
+    phrases: Iterable[str] = (), evidence: Evidence | None = None
+) -> CompletenessJudge:
     """The rules that ship with the room, for English and Chinese.
 
     One of ``phrases``, which are likely to be said, is complete. What is clearly
@@ -87,5 +99,6 @@ def default_judge(phrases: Iterable[str] = ()) -> CompletenessJudge:
             EnglishBeginnings(),
             ChineseComplete(),
             EnglishComplete(),
-        ]
+        ],
+        evidence,
     )
