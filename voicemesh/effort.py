@@ -29,10 +29,10 @@ class Effort:
         return self.cancelled_s < math.inf
 
     def cancel(self) -> None:
-        """Nobody wants more."""
-        self.cancelled_s = min(self.cancelled_s, time.monotonic())
+        """Nobody wants more: the engine is told first, and what it makes from then on is late."""
         if self.on_cancel is not None:
             self.on_cancel()
+        self.cancelled_s = min(self.cancelled_s, time.monotonic())
 
     def spend(self, count: int = 1) -> None:
         """So many tokens or chunks have just been made."""

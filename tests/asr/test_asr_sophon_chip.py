@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, SettingsError
 from voicemesh.sophon import Chip
 from voicemesh.sophon.owner_process import OwnerProcess
@@ -45,7 +46,7 @@ class OnChip:
 
     def transcribe(self, name: str, stamps: bool, languages: tuple[str, ...]) -> Transcription:
         request = Request(self.tiny.samples(name), name, languages, (0.0,), stamps)
-        return self.transcriber.transcribe(request, lambda: False)
+        return self.transcriber.transcribe(request, Effort())
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +104,22 @@ def test_silence_gives_no_text(bm1688: OnChip) -> None:
     assert heard.confidence == 0.0
 
 
+class Briefly(Effort):
+    """Nobody wants more than the first token."""
+
+    def spend(self, count: int = 1) -> None:
+        super().spend(count)
+        self.cancel()
+
+
 def test_a_decode_ends_between_two_steps_when_nobody_wants_it(bm1688: OnChip) -> None:
     """What was encoded for it serves the next decode of the same audio."""
     name = "03_stop.wav"
-    asked = iter([False, False, True])
+    effort = Briefly()
     request = Request(bm1688.tiny.samples(name), name, ("en",), (0.0,), True)
     with pytest.raises(CancelledDecode):
-        bm1688.transcriber.transcribe(request, lambda: next(asked))
+        bm1688.transcriber.transcribe(request, effort)
+    assert (effort.made, effort.late) == (1, 0)
     again = bm1688.transcribe(name, False, ("en",))
     assert again.text == "Stop."
     assert again.windows[0].encode_s == 0

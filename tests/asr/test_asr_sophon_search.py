@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from voicemesh.effort import Effort
 from voicemesh.errors import Unavailable
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
@@ -18,6 +19,7 @@ from voicemesh_asr.engines.sophon_whisper.decoding import (
     Decoded,
     SearchOptions,
     decode,
+    stop_if_unwanted,
 )
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.jobs import Job, JobQueue
@@ -25,7 +27,7 @@ from voicemesh_asr.engines.sophon_whisper.logit_filters import log_softmax
 from voicemesh_asr.engines.sophon_whisper.prompt import Prompt
 from voicemesh_asr.engines.sophon_whisper.sampling import Sampling
 from voicemesh_asr.engines.sophon_whisper.search import Found, Search, choose
-from voicemesh_asr.engines.sophon_whisper.transcriber import IsCancelled, Request, Transcription
+from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
 from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
@@ -216,9 +218,11 @@ def vocabulary() -> Vocabulary:
 def test_a_decode_ends_with_its_text(vocabulary: Vocabulary, temperature: float) -> None:
     options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
     prompt = Prompt((1, 2, 3), 0, stamps=False)
-    heard = decode(Counting(vocabulary, 4), vocabulary, prompt, options, temperature)
+    effort = Effort()
+    heard = decode(Counting(vocabulary, 4), vocabulary, prompt, options, temperature, effort)
     assert heard.text == "ABCD"
     assert (heard.finished, heard.steps, heard.no_speech) == (True, 5, 0.25)
+    assert (effort.made, effort.late) == (5, 0)
 
 
 class Remembering:
@@ -254,7 +258,7 @@ def test_a_text_is_one_that_some_row_has_said(vocabulary: Vocabulary) -> None:
     moves = 0
     for seed in range(30):
         network = Remembering(vocabulary, seed)
-        heard = decode(network, vocabulary, Prompt((1,), 0, stamps=False), options)
+        heard = decode(network, vocabulary, Prompt((1,), 0, stamps=False), options, 0.0, Effort())
         assert heard.finished
         assert heard.tokens in network.said
         moves += network.moves
@@ -264,17 +268,43 @@ def test_a_text_is_one_that_some_row_has_said(vocabulary: Vocabulary) -> None:
 def test_a_text_longer_than_the_pad_is_cut_and_says_so(vocabulary: Vocabulary) -> None:
     options = SearchOptions(rows=5, pad=8, positions=448, beams=1)
     prompt = Prompt((1, 2, 3), 0, stamps=False)
-    heard = decode(Counting(vocabulary, 20), vocabulary, prompt, options)
+    heard = decode(Counting(vocabulary, 20), vocabulary, prompt, options, 0.0, Effort())
     assert heard.text == "ABCDE"
     assert not heard.finished
 
 
-def test_a_decode_stops_where_it_is_cancelled(vocabulary: Vocabulary) -> None:
-    network = Counting(vocabulary, 20)
+class GivenUp(Counting):
+    """Nobody wants the text any more while the network works on one of its tokens."""
+
+    def __init__(self, vocabulary: Vocabulary, at: int) -> None:
+        super().__init__(vocabulary, 20)
+        self.effort, self.at = Effort(), at
+
+    def _logits(self) -> Floats:
+        if self.said + 1 == self.at:
+            self.effort.cancel()
+        return super()._logits()
+
+
+@pytest.mark.parametrize("token", [1, 2, 7])
+def test_a_decode_ends_with_the_token_under_way_when_it_is_cancelled(
+    vocabulary: Vocabulary, token: int
+) -> None:
+    network = GivenUp(vocabulary, token)
     options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
     with pytest.raises(CancelledDecode):
-        decode(network, vocabulary, Prompt((1,), 0, False), options, 0.0, lambda: network.said == 3)
-    assert network.said == 3
+        decode(network, vocabulary, Prompt((1,), 0, False), options, 0.0, network.effort)
+    assert (network.effort.made, network.effort.late) == (token, 1)
+
+
+def test_a_text_that_nobody_wants_is_not_begun(vocabulary: Vocabulary) -> None:
+    """Nor is one at the next temperature, or of the next window."""
+    network = GivenUp(vocabulary, 1)
+    network.effort.cancel()
+    options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
+    with pytest.raises(CancelledDecode):
+        decode(network, vocabulary, Prompt((1,), 0, False), options, 0.0, network.effort)
+    assert network.said == network.effort.made == 0
 
 
 # Whose turn it is
@@ -288,11 +318,10 @@ class Device:
         self.begun = threading.Semaphore(0)
         self.go_on = threading.Semaphore(0)
 
-    def run(self, request: Request, is_final: bool, is_cancelled: IsCancelled) -> Transcription:
+    def run(self, request: Request, is_final: bool, effort: Effort) -> Transcription:
         self.begun.release()
         assert self.go_on.acquire(timeout=30)
-        if is_cancelled():
-            raise CancelledDecode
+        stop_if_unwanted(effort)
         self.ran.append(request.name)
         if request.name == "broken":
             raise ValueError("broken")
@@ -388,6 +417,6 @@ async def test_closing_ends_what_runs_and_what_waits() -> None:
         await turns.queue.close()
         late = turns.job("late", True)
         for job in (running, waiting, late):
-            assert job.is_cancelled()
+            assert job.effort.cancelled
             with pytest.raises(Unavailable, match="stopped"):
                 await job.result

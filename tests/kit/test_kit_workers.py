@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -126,8 +127,18 @@ async def test_a_child_is_told_at_once_and_may_be_told_while_its_items_are_taken
             items += 1
             effort.cancel()
         assert items == effort.made
-        assert effort.late >= 1
         assert await worker.call("add", 1, 1) == 2
+
+
+async def test_a_child_makes_one_item_more_at_most_however_fast_it_is() -> None:
+    async with _worker() as worker:
+        for items in range(1, 101):
+            effort = Effort()
+            async with aclosing(worker.stream("count_for_ever", effort=effort)) as stream:
+                for _ in range(items):
+                    await anext(stream)
+                effort.cancel()
+            assert effort.late <= 1
 
 
 async def test_what_was_made_before_a_cancel_is_not_late() -> None:
@@ -227,6 +238,17 @@ async def test_closing_kills_a_child_that_hangs(monkeypatch: pytest.MonkeyPatch)
         await worker.close()
         assert not psutil.pid_exists(worker.pid)
         await stream.aclose()
+
+
+async def test_a_child_takes_no_module_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('not the library')", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    worker = ProcessWorker(COUNTER, {}, "counter")
+    await worker.start()
+    assert worker.alive
+    await worker.close()
 
 
 async def test_a_child_dies_with_its_parent(toyroom: Path) -> None:
@@ -353,3 +375,54 @@ async def test_a_thread_worker_runs_calls_in_order_off_the_event_loop() -> None:
     assert [number for number, _ in ran] == [0, 1, 2, 3, 4]
     assert len({thread for _, thread in ran}) == 1
     assert ran[0][1] != threading.get_ident()
+
+
+async def test_a_cancelled_call_that_is_counted_is_waited_for_and_one_that_waits_is_dropped() -> (
+    None
+):
+    worker, begun, go_on = ThreadWorker("device"), threading.Event(), threading.Event()
+    efforts = [Effort(), Effort()]
+    ran: list[Effort] = []
+
+    def work(effort: Effort) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        effort.spend()
+        ran.append(effort)
+
+    calls = [asyncio.create_task(worker.spend(effort, work, effort)) for effort in efforts]
+    assert await asyncio.to_thread(begun.wait, 30)
+    for call in (*calls, *calls):
+        call.cancel()
+        await asyncio.sleep(0)
+    assert [call.done() for call in calls] == [False, True]
+    go_on.set()
+    for call in calls:
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert ran == efforts[:1]
+    assert [(effort.made, effort.late) for effort in efforts] == [(1, 1), (0, 0)]
+    assert await worker.run(len, "free") == 4
+    worker.close()
+
+
+async def test_what_a_call_that_nobody_waits_for_fails_with_is_nobodys_business(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker, begun, go_on = ThreadWorker("device"), threading.Event(), threading.Event()
+
+    def fail() -> None:
+        begun.set()
+        assert go_on.wait(30)
+        raise EngineError("the chip has gone")
+
+    call = asyncio.create_task(worker.spend(Effort(), fail))
+    assert await asyncio.to_thread(begun.wait, 30)
+    call.cancel()
+    go_on.set()
+    await asyncio.wait({call})
+    assert call.cancelled()
+    worker.close()
+    del call
+    gc.collect()
+    assert "never retrieved" not in caplog.text

@@ -373,7 +373,12 @@ async def test_a_lost_owner_is_told_and_a_new_engine_answers(tmp_path: Path) -> 
                 owner.kill()
                 with pytest.raises(Unavailable):
                     await answered(model)
+            under_way = model.generate(prompt(question))
+            if last:
+                await anext(under_way)
             await model.close()
+            with pytest.raises(Unavailable):
+                await anext(under_way)
             with pytest.raises(Unavailable):
                 await answered(model)
 

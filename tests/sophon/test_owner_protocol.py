@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ import pytest
 from voicemesh.errors import EngineError, Unavailable
 from voicemesh.sophon import Copy, Fill, Launch, Read, Write
 from voicemesh.sophon.chip_owner import holdings, wire
+from voicemesh.sophon.owner_link import OwnerLink
 from voicemesh.sophon.owner_process import OWNER
+from voicemesh.sophon.placement import Placement
+from voicemesh.sophon.watch import ChipWatch
 
 from .owners import STAND_IN, ScriptedOwner
 
@@ -85,6 +89,47 @@ def test_a_client_that_does_not_fit_is_told_why(
 ) -> None:
     with shared_owner().raw() as sock:
         assert why in _hello(sock, **changes)["error"]
+
+
+async def test_a_watch_that_does_not_fit_is_told_why_and_hangs_up(
+    shared_owner: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = shared_owner()
+    watch = ChipWatch(owner.placement("tts"))
+    with monkeypatch.context() as other_version:
+        other_version.setattr(wire, "PROTOCOL", 99)
+        with pytest.raises(EngineError, match="speaks protocol 99, this owner 1; start the owner"):
+            await watch.connect()
+    with pytest.raises(Unavailable, match="the watch is closed"):
+        await watch._ask()
+    await watch.connect()
+    assert watch.name == "bm1688:0"
+    await watch.close()
+
+
+def test_who_speaks_no_protocol_is_no_owner(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(tmp_path / "chip"))
+        stranger.listen()
+        with ThreadPoolExecutor(1) as guest:
+            connecting = guest.submit(OwnerLink, Placement("tts", tmp_path / "chip"))
+            caller, _ = stranger.accept()
+            with caller:
+                caller.sendall(b"HTTP/1.1 400 Bad Request")
+                with pytest.raises(Unavailable, match="nobody owns chip 0 .*is announced"):
+                    connecting.result()
+
+
+@pytest.mark.parametrize("free", [None, 7, {"1": 2}])
+def test_a_request_that_frees_no_list_ends_its_connection_alone(
+    shared_owner: Scripted, free: Any
+) -> None:
+    owner = shared_owner()
+    with owner.raw() as sock:
+        _hello(sock)
+        wire.send(sock, {"op": "tensor", "shape": [4], "dtype": "int32", "free": free})
+        assert wire.receive(sock)[0]["kind"] == "protocol"
+    assert _serves(owner)
 
 
 @pytest.mark.parametrize(

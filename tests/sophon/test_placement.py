@@ -131,6 +131,16 @@ def test_services_may_share_a_chip_of_one_core_and_are_told(tmp_path: Path) -> N
     assert findings({"asr": Place(), "tts": Place(chip=1)}, inventory) == []
 
 
+@pytest.mark.parametrize("name", ["CV186AH", "cv186x"])
+def test_a_bm1688_of_one_core_goes_by_two_names(name: str, tmp_path: Path) -> None:
+    inventory = described(_inventory(tmp_path, SE9.replace("BM1688", name)))
+    (chip,) = inventory.chips
+    assert (chip.kind, chip.cores) == (name.upper(), 1)
+    (finding,) = findings({"asr": Place(), "tts": Place()}, inventory)
+    assert finding.severity == "note"
+    assert "up to 1.2 s" in finding.text
+
+
 def test_the_more_urgent_service_goes_first_in_whatever_order_they_are_named(
     tmp_path: Path,
 ) -> None:

@@ -270,6 +270,14 @@ def test_a_wrong_line_of_a_dictionary_is_told_with_its_number(tmp_path: Path, li
         Lexicon.load(file)
 
 
+@pytest.mark.parametrize("line", ["iPhone", "iPhone ai4 feng1", "iPhone 爱feng"])
+def test_a_latin_word_without_a_reading_in_characters_is_told(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text(line)
+    with pytest.raises(SettingsError, match=r"words\.txt:1: iPhone has no reading"):
+        Lexicon.load(file)
+
+
 def test_a_missing_dictionary_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         Lexicon.load(tmp_path / "none.txt")

@@ -16,10 +16,8 @@ from pydantic import Field, ValidationError
 
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Section
+from voicemesh.sophon.chip_owner.kinds import CORES
 from voicemesh.sophon.devices import DevicesSettings
-
-CORES = {"BM1684X": 1, "BM1688": 2, "CV186AH": 1}
-"""Cores of the chips that are supported. The CV186AH is a BM1688 with one."""
 
 DRIVER = Path("/proc/bmsophon")
 """Where the driver of PCIe cards lists them."""

@@ -79,7 +79,7 @@ class ChipMetrics(Collector):
         condition = {
             key: GaugeMetricFamily(*named, labels=["chip"]) for key, named in _CONDITION.items()
         }
-        for watch in self._watches:
+        for watch in tuple(self._watches):  # Services come and go meanwhile.
             news, service = watch.news, watch.placement.service
             if not news:
                 continue

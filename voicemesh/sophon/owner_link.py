@@ -106,7 +106,7 @@ class OwnerLink:
             )
             self.greeting, _ = wire.receive(self._socket)
             self._socket.settimeout(None)
-        except (OSError, wire.Gone) as error:
+        except (OSError, wire.Gone, wire.Malformed) as error:
             self._socket.close()
             raise no_owner(placement, str(error)) from None
         if "error" in self.greeting:

@@ -68,15 +68,21 @@ class OwnerProcess:
         """Start it and wait until it answers; Unavailable where it ends instead."""
         command = owner_command(self._devices, self._device, os.getpid())
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self._log)
+        try:
+            self._wait_for_answer(self._process)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _wait_for_answer(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + _READY_WITHIN_S
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
-                self.stop()
+            if process.poll() is not None or time.monotonic() > until:
                 raise Unavailable(
                     f"the owner of chip {self._device} does not start; what it says stands above"
                 )
             time.sleep(_LOOK_S)
-        return self
 
     def _answers(self) -> bool:
         try:

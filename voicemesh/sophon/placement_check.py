@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+from voicemesh.sophon.chip_owner.kinds import files_of
 from voicemesh.sophon.chip_owner.wire import PRIORITIES
 from voicemesh.sophon.devices import Place
 from voicemesh.sophon.inventory import ChipEntry, Inventory
 
 Severity = Literal["fail", "warn", "note"]
 
-LONGEST_LAUNCH_S = {
-    ("tts", "BM1684X"): 0.23,
-    ("tts", "BM1688"): 1.2,
-    ("tts", "CV186AH"): 1.2,
-}
+LONGEST_LAUNCH_S = {("tts", "BM1684X"): 0.23, ("tts", "BM1688"): 1.2}
 """Seconds of the longest single launch that the vendor published for a service's model
 (sophon-demo, sample VITS_CHINESE). A launch cannot be interrupted: this is what a more
 urgent service waits on a core that it shares. The others' launches are shorter."""
@@ -118,7 +115,7 @@ def _shared(
     if not _meet(first_place, second_place):
         return
     urgent, other = sorted((first, second), key=PRIORITIES.index)
-    bound = LONGEST_LAUNCH_S.get((other, entry.kind))
+    bound = LONGEST_LAUNCH_S.get((other, files_of(entry.kind)))
     wait = f" (published: up to {bound} s)" if bound else ""
     told = (
         f"{urgent} and {other} may meet on a core of {entry.name}: {urgent} goes first, and waits "

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from voicemesh.registry import config_field
 from voicemesh.settings import ServerSettings, Settings, engine_config
+from voicemesh.sophon.chip_owner.kinds import files_of
 from voicemesh.sophon.devices import Place
 from voicemesh.sophon.inventory import ChipEntry, Inventory
 from voicemesh.sophon.model_memory import ModelNeed, model_needs
 from voicemesh.sophon.placement import on_chip_engines, places_of
 from voicemesh.sophon.placement_check import Finding, findings
-
-_SAME_FILES = {"CV186AH": "BM1688", "CV186X": "BM1688"}
-"""Chips that take the files of another: a CV186AH is a BM1688 with one core."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,7 @@ def _of_tenant(tenant: Tenant) -> Iterator[Finding]:
 def _of_file(tenant: Tenant, entry: ChipEntry, model: ModelNeed) -> Iterator[Finding]:
     file = model.file
     assert file is not None
-    theirs, ours = file.chip.upper(), entry.kind.upper()
-    if ours and _SAME_FILES.get(theirs, theirs) != _SAME_FILES.get(ours, ours):
+    if entry.kind and files_of(file.chip) != files_of(entry.kind):
         yield Finding(
             "fail",
             model.setting,

@@ -101,7 +101,7 @@ def _tiny_launch(placement: Placement, tenants: Sequence[Tenant]) -> Iterator[Ch
         chip = Chip.open(placement)
         try:
             model = chip.load(Path(smallest.path))
-            net = min(_static(model), key=lambda one: sum(map(_elements, one.inputs)))
+            net = min(_plain(model), key=lambda one: sum(map(_elements, one.inputs)))
             took_s = _launch(chip, net)
         finally:
             chip.close()
@@ -112,8 +112,8 @@ def _tiny_launch(placement: Placement, tenants: Sequence[Tenant]) -> Iterator[Ch
     yield Check("launch", "ok", f"{net.name} of {name} took {took_s * 1000:.1f} ms")
 
 
-def _static(model: Model) -> list[Net]:
-    """Nets that any content will do for; those of the runtime's own memory are left alone."""
+def _plain(model: Model) -> list[Net]:
+    """Nets without memory of the runtime's own, which is left alone; all, where all have it."""
     plain = [net for net in model.nets.values() if not net.own_io]
     return plain or list(model.nets.values())
 

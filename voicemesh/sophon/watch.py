@@ -47,13 +47,15 @@ class ChipWatch:
                 )
                 hello = {"protocol": wire.PROTOCOL, "service": wire.WATCH}
                 self.greeting = await self._exchange(hello)
-                await self._ask()
+                if "error" not in self.greeting:
+                    await self._ask()
         except (OSError, EOFError, TimeoutError, wire.Malformed) as error:
             self.fault = str(error) or "it does not answer"
             await self.close()
             raise no_owner(self.placement, self.fault) from None
         if "error" in self.greeting:
             self.fault = self.greeting["error"]
+            await self.close()
             raise EngineError(f"the owner of chip {self.placement.device}: {self.fault}")
         self.fault = ""
 

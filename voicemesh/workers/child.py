@@ -36,7 +36,7 @@ def _portable(error: Exception) -> Exception:
 class _Child:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._cancelled_s: float | None = None
+        self._wanted = True
         self._made_s: deque[float] = deque(maxlen=_REMEMBERED)
         """When the newest items of the call were made."""
 
@@ -46,16 +46,16 @@ class _Child:
     def _emit(self, item: Any) -> bool:
         """Send an item of a stream; False when nobody wants more."""
         self._made_s.append(time.monotonic())
-        if self._cancelled_s is None and select.select([self._socket], [], [], 0)[0]:
-            # During a call the parent says nothing but cancel.
-            _, self._cancelled_s = wire.receive(self._socket)
-        if self._cancelled_s is None:
+        if self._wanted and select.select([self._socket], [], [], 0)[0]:
+            wire.receive(self._socket)  # During a call the parent says nothing but cancel.
+            self._wanted = False
+        if self._wanted:
             self._send("item", item)
-        return self._cancelled_s is None
+        return self._wanted
 
-    def _answer_cancel(self, cancelled_s: float) -> None:
-        """Tell how many items were made after the parent wanted no more."""
-        self._send("cancelled", sum(made_s > cancelled_s for made_s in self._made_s))
+    def _answer_cancel(self) -> None:
+        """Tell when the items were made: the parent knows since when it wanted no more."""
+        self._send("cancelled", tuple(self._made_s))
 
     def serve(self, target: str) -> None:
         """Build the engine and serve calls until told to exit."""
@@ -69,10 +69,10 @@ class _Child:
         self._send("ready")
         while (message := wire.receive(self._socket))[0] != "exit":
             if message[0] == "cancel":  # It crossed the result that it meant to cancel.
-                self._answer_cancel(message[1])
+                self._answer_cancel()
                 continue
             _, method, args, wants_stream = message
-            self._cancelled_s = None
+            self._wanted = True
             self._made_s.clear()
             answer: tuple[str, Any]
             kwargs = {"emit": self._emit} if wants_stream else {}
@@ -82,10 +82,10 @@ class _Child:
                 answer = ("error", _portable(error))
             else:
                 answer = ("result", result)
-            if self._cancelled_s is None:
+            if self._wanted:
                 self._send(*answer)
             else:
-                self._answer_cancel(self._cancelled_s)
+                self._answer_cancel()
 
 
 def main() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -61,6 +62,7 @@ class ProcessWorker:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # What lies in the folder where we were started is none of our modules.
                 "-m",
                 "voicemesh.workers.child",
                 str(theirs.fileno()),
@@ -113,32 +115,31 @@ class ProcessWorker:
     ) -> AsyncGenerator[Any, None]:
         """Call a method that emits items. Closing the iterator cancels the call.
 
-        ``effort`` counts the items, and those that the child still makes once it is
-        cancelled; cancelling it tells the child at once.
+        ``effort`` counts the items that come, and as late those that the child makes
+        once it is told that nobody wants more; cancelling it tells the child at once.
         """
         effort = effort or Effort()
         async with self._turn:
             pending: asyncio.Future[tuple[str, Any]] | None = None
             answer: tuple[str, Any] = ("item", None)
-            told = False
+            told_s = math.inf
 
             def tell() -> None:
-                nonlocal told
-                if not told and self.alive:
-                    told = True
-                    cancelled_s = min(effort.cancelled_s, time.monotonic())
-                    self._writer.write(wire.encode(("cancel", cancelled_s)))
+                nonlocal told_s
+                if told_s == math.inf and self.alive:
+                    self._writer.write(wire.encode(("cancel",)))
+                    told_s = time.monotonic()  # Of what is made from now on, the child knows.
 
             try:
-                await self._send("call", method, args, True)
                 effort.on_cancel = tell
+                await self._send("call", method, args, True)
                 while True:
                     pending = asyncio.ensure_future(self._next())
                     answer = await asyncio.shield(pending)
                     pending = None
                     if answer[0] != "item":
                         break
-                    effort.spend()
+                    effort.made += 1
                     yield answer[1]
                 if answer[0] == "error":
                     raise answer[1]
@@ -146,15 +147,17 @@ class ProcessWorker:
                 effort.on_cancel = None
                 if answer[0] == "item":
                     tell()
+                made_s: Sequence[float] = ()
                 if answer[0] == "cancelled":
-                    effort.late += answer[1]
-                elif told and self.alive:
+                    made_s = answer[1]
+                elif told_s < math.inf and self.alive:
                     # A second cancel must not leave half an answer to the next call.
-                    ending = self._items_after_cancel(pending)
-                    effort.late += await uninterrupted(ending, f"cancel {self.name}")
+                    made_s = await uninterrupted(self._ending(pending), f"cancel {self.name}")
+                unwanted_s = min(told_s, effort.cancelled_s)
+                effort.late += sum(moment_s > unwanted_s for moment_s in made_s)
 
-    async def _items_after_cancel(self, pending: asyncio.Future[tuple[str, Any]] | None) -> int:
-        """Wait until the child knows that nobody wants more; what it has made meanwhile."""
+    async def _ending(self, pending: asyncio.Future[tuple[str, Any]] | None) -> Sequence[float]:
+        """Wait until the child has stopped; when it made its newest items."""
         answer: tuple[str, Any] = ("item", None)
         try:
             async with asyncio.timeout(_CANCEL_GRACE_S):
@@ -162,12 +165,13 @@ class ProcessWorker:
                     answer = await (pending or self._next())
                     pending = None
         except EngineError:
-            return 0  # It died meanwhile, which ends the call as well.
+            return ()  # It died meanwhile, which ends the call as well.
         except TimeoutError:
             self._broken = True  # Its owner replaces it, which kills it.
             log.warning("%s does not stop; giving it up", self.name)
-            return 0
-        return int(answer[1])
+            return ()
+        made_s: Sequence[float] = answer[1]
+        return made_s
 
     async def _send(self, *message: Any) -> None:
         if not self.alive:

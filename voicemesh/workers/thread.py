@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+from voicemesh.aio import uninterrupted
+from voicemesh.effort import Effort
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_CANCEL_GRACE_S = 10.0
+"""Far above the longest launch of a chip, and of those that others have there before it."""
 
 
 class ThreadWorker:
@@ -23,6 +32,34 @@ class ThreadWorker:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: function(*args, **kwargs))
 
+    async def spend(
+        self, effort: Effort, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As ``run``, for work that ``effort`` counts in the thread.
+
+        A cancel of the caller cancels ``effort``. It takes effect when the call has
+        returned, so that all of it is counted; a call that has not begun is dropped,
+        one that hangs is left alone in the end.
+        """
+        call = self._executor.submit(function, *args, **kwargs)
+        result = asyncio.wrap_future(call)
+        try:
+            await asyncio.wait({result})  # Cancelled, it leaves the call alone.
+        except asyncio.CancelledError:
+            effort.cancel()
+            result.add_done_callback(_forget)
+            if not call.cancel():
+                ending = asyncio.wait({result}, timeout=_CANCEL_GRACE_S)
+                await uninterrupted(ending, "a call that nobody waits for")
+            raise
+        return result.result()
+
     def close(self) -> None:
         """Drop what has not begun; a call under way ends by itself."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _forget(result: asyncio.Future[Any]) -> None:
+    """Take note of how a call ended that nobody waits for."""
+    if not result.cancelled() and (error := result.exception()) is not None:
+        log.debug("a call that nobody waited for failed: %s", error)

@@ -5,6 +5,9 @@ is our own code started by us over an anonymous socket pair, so pickle is safe.
 
     parent → child    ("call", method, args, wants_stream) | ("cancel",) | ("exit",)
     child → parent    ("ready",) | ("item", value) | ("result", value) | ("error", Exception)
+                      | ("cancelled", moments at which the newest items were made)
+
+The moments are on the machine's monotonic clock, in seconds.
 """
 
 from __future__ import annotations

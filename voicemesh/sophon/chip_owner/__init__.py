@@ -17,6 +17,8 @@ Nothing in here imports anything else of voicemesh.
     vendor_output    what the vendor's libraries print
     tallies          launches, seconds, waiting
     bmodel_file      what a bmodel says about itself
+    flatbuffer       the form in which it says so
+    kinds            the chips: their cores, whose files they take
     symptoms         what the vendor's error texts mean
     versions         what of the vendor's software is too old, and for what
 """

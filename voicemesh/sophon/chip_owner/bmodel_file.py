@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+from .flatbuffer import Table
 
 _MAGIC = 0xFF55AAEE
 _HEADER = struct.Struct("<IIIQ")  # magic, bytes of header, table and data
@@ -143,76 +144,12 @@ def read_bmodel(path: str) -> BmodelFile:
     except OSError as error:
         raise BmodelError(f"{path} cannot be read ({error.strerror}); check the path") from error
     try:
-        return _file(path, size, _Table.root(table))
+        return _file(path, size, Table.root(table))
     except (struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
         raise BmodelError(f"{path} has a table that cannot be read; fetch it again") from error
 
 
-class _Table:
-    """A table of a flatbuffer; fields that are not in it read as nothing."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data, self._at = data, at
-        self._fields = at - _number("<i", data, at)
-        self._fields_end = self._fields + _number("<H", data, self._fields)
-
-    @staticmethod
-    def root(data: bytes) -> _Table:
-        return _Table(data, _number("<I", data, 0))
-
-    def _place(self, field: int) -> int:
-        entry = self._fields + 4 + 2 * field
-        offset = _number("<H", self._data, entry) if entry < self._fields_end else 0
-        return self._at + offset if offset else 0
-
-    def number(self, field: int, form: str = "<I") -> int:
-        place = self._place(field)
-        return _number(form, self._data, place) if place else 0
-
-    def extent(self, field: int) -> int:
-        """The size of a piece of data, of which the table keeps start and size."""
-        place = self._place(field)
-        return _number("<Q", self._data, place + 8) if place else 0
-
-    def table(self, field: int) -> _Table | None:
-        place = self._place(field)
-        return _Table(self._data, self._follow(place)) if place else None
-
-    def tables(self, field: int) -> Iterator[_Table]:
-        for place in self._places(field, 4):
-            yield _Table(self._data, self._follow(place))
-
-    def numbers(self, field: int) -> tuple[int, ...]:
-        return tuple(_number("<Q", self._data, place) for place in self._places(field, 8))
-
-    def octets(self, field: int) -> bytes:
-        places = self._places(field, 1)
-        return self._data[places.start : places.stop]
-
-    def text(self, field: int) -> str:
-        return self.octets(field).decode()
-
-    def _places(self, field: int, width: int) -> range:
-        place = self._place(field)
-        if not place:
-            return range(0)
-        vector = self._follow(place)
-        first = vector + 4
-        end = first + width * _number("<I", self._data, vector)
-        if end > len(self._data):
-            raise ValueError("a list reaches beyond the table")
-        return range(first, end, width)
-
-    def _follow(self, place: int) -> int:
-        return place + _number("<I", self._data, place)
-
-
-def _number(form: str, data: bytes, place: int) -> int:
-    value: int = struct.unpack_from(form, data, place)[0]
-    return value
-
-
-def _file(path: str, size: int, model: _Table) -> BmodelFile:
+def _file(path: str, size: int, model: Table) -> BmodelFile:
     nets = list(model.tables(_NETS))
     if not nets:
         raise ValueError("no nets")
@@ -238,12 +175,12 @@ def _file(path: str, size: int, model: _Table) -> BmodelFile:
     )
 
 
-def _has_kernel(model: _Table) -> bool:
+def _has_kernel(model: Table) -> bool:
     kernel = model.table(_KERNEL)
     return kernel is not None and kernel.extent(1) > 0
 
 
-def _net(net: _Table) -> NetEntry:
+def _net(net: Table) -> NetEntry:
     stages = list(net.tables(_NET_STAGES))
     return NetEntry(
         name=net.text(_NET_NAME),
@@ -257,7 +194,7 @@ def _net(net: _Table) -> NetEntry:
     )
 
 
-def _slots(stages: list[list[_Table]]) -> tuple[SlotEntry, ...]:
+def _slots(stages: list[list[Table]]) -> tuple[SlotEntry, ...]:
     """One for each column: a tensor in all stages."""
     return tuple(
         SlotEntry(
@@ -273,14 +210,14 @@ def _largest(rows: list[list[int]]) -> tuple[int, ...]:
     return tuple(max(row[place] for row in rows) for place in range(len(rows[0])))
 
 
-def _bytes(tensor: _Table) -> int:
+def _bytes(tensor: Table) -> int:
     """The size of a tensor at its largest shape."""
     kind = tensor.number(_TENSOR_TYPE)
     width = 2 if kind in _BITS_16 else 1 if kind in _BITS_8 else 4
     return width * _elements(_largest_shape(tensor))
 
 
-def _largest_shape(tensor: _Table) -> tuple[int, ...]:
+def _largest_shape(tensor: Table) -> tuple[int, ...]:
     # The compiler writes a scalar without any length.
     shapes = (shape.numbers(0) or (1,) for shape in tensor.tables(_TENSOR_SHAPES))
     return max(shapes, key=_elements)
@@ -293,16 +230,16 @@ def _elements(shape: tuple[int, ...]) -> int:
     return product
 
 
-def _work(stage: _Table) -> int:
+def _work(stage: Table) -> int:
     return sum(stage.numbers(_WORK_GROUPS)) or stage.number(_WORK, "<Q")
 
 
-def _io(net: _Table) -> int:
+def _io(net: Table) -> int:
     """Stages of a net share one area."""
     return max((stage.number(_IO, "<Q") for stage in net.tables(_NET_STAGES)), default=0)
 
 
-def _commands(stage: _Table) -> int:
+def _commands(stage: Table) -> int:
     """Command streams: of the stage, or of its parts, or of their cores; and the dynamic plan."""
     groups = list(stage.tables(_COMMANDS))
     for part in stage.tables(_PARTS):

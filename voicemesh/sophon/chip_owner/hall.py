@@ -58,6 +58,8 @@ class Hall:
         self._sessions: list[Session] = []
         self._threads: set[threading.Thread] = set()
         self._began = time.monotonic()
+        # A lock of its own: a chip that hangs may not answer.
+        self._condition_lock = threading.Lock()
         self._condition: dict[str, float] = {}
         self._condition_at = -CONDITION_EVERY_S
         self._closing = False
@@ -91,9 +93,11 @@ class Hall:
 
     def close(self, within_s: float) -> None:
         """Let nobody in, end the sessions after their step under way, free the socket."""
-        self._closing = True
+        with self._lock:
+            self._closing = True
+            sockets = [self._listener, *self._sockets]
         # shutdown wakes the thread that accepts; close alone does not.
-        for sock in [self._listener, *self._sockets]:
+        for sock in sockets:
             with suppress(OSError):  # Some have gone by themselves.
                 sock.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -165,6 +169,7 @@ class Hall:
         """The news for watchers."""
         with self._lock:
             clients = [session.told() for session in self._sessions]
+        with self._condition_lock:
             if time.monotonic() - self._condition_at >= CONDITION_EVERY_S:
                 self._condition = self._owned.chip.condition()
                 self._condition_at = time.monotonic()

@@ -9,13 +9,12 @@ from typing import Any, Sequence
 import numpy as np
 
 from .bmodel_file import BmodelError, BmodelFile, NetEntry, read_bmodel
-from .residents import Memory, Model, Place, Refused
+from .residents import Memory, Model, Place, Refused, checked_shape
 from .sail_chip import KINDS, ChipError, SailChip
 from .versions import too_new
 
 MAX_MODELS = 16
 MAX_TENSORS = 8192
-MAX_RANK = 8  # Of the runtime's shapes.
 _PLACES_KEPT = 1024
 _MIB = 1 << 20
 
@@ -107,11 +106,10 @@ class Holdings:
 
     def allocate(self, shape: Any, dtype: Any) -> tuple[int, Memory]:
         """New device memory."""
-        lengths = _lengths(shape)
+        lengths = checked_shape(shape)
         if dtype not in KINDS:
             raise Refused(f"{dtype!r} is no element type; they are {', '.join(KINDS)}")
-        if len(self._memories) >= MAX_TENSORS:
-            raise Refused(f"a client has at most {MAX_TENSORS} tensors; free some")
+        self._check_count()
         nbytes = math.prod(lengths) * np.dtype(KINDS[dtype][1]).itemsize
         self._reserve(nbytes, f"a tensor {list(lengths)} {dtype}")
         try:
@@ -119,11 +117,11 @@ class Holdings:
         except Exception:
             self.nbytes -= nbytes
             raise
-        number = self._number()
-        self._memories[number] = memory
-        return number, memory
+        return self._kept(memory)
 
-    def own_memory(self, model: Any, name: Any, side: Any, index: Any, stage: Any) -> Any:
+    def own_memory(
+        self, model: Any, name: Any, side: Any, index: Any, stage: Any
+    ) -> tuple[int, Memory]:
         """The memory that the runtime keeps for a network's input or output."""
         held, net = self.net(model, name)
         slots = {"input": net.input_slots, "output": net.output_slots}.get(side, ())
@@ -132,10 +130,16 @@ class Holdings:
         slot = slots[index]
         if not (isinstance(stage, int) and 0 <= stage < len(slot.stages)):
             raise Refused(f"{name} has {len(slot.stages)} stages; there is no number {stage}")
+        self._check_count()
+        tensor = held.loaded.own_tensor(name, side, index, stage)
+        shape = tuple(int(n) for n in tensor.shape())
+        return self._kept(Memory(tensor, shape, slot.dtype, model))
+
+    def _check_count(self) -> None:
         if len(self._memories) >= MAX_TENSORS:
             raise Refused(f"a client has at most {MAX_TENSORS} tensors; free some")
-        tensor = held.loaded.own_tensor(name, side, index, stage)
-        memory = Memory(tensor, tuple(int(n) for n in tensor.shape()), slot.dtype, model)
+
+    def _kept(self, memory: Memory) -> tuple[int, Memory]:
         number = self._number()
         self._memories[number] = memory
         return number, memory
@@ -162,7 +166,7 @@ class Holdings:
             known = None  # What that is no place is told below.
         if known is not None:
             return known
-        lengths = _lengths(shape)
+        lengths = checked_shape(shape)
         if not isinstance(offset, int) or offset < 0:
             raise Refused(f"{offset!r} is no offset")
         if offset + math.prod(lengths) > memory.count:
@@ -294,12 +298,3 @@ def _shaped(tensor: Any, place: Place) -> Any:
     if tensor.shape() != place.lengths:
         tensor.reshape(place.lengths)
     return tensor
-
-
-def _lengths(shape: Any) -> tuple[int, ...]:
-    good = isinstance(shape, list) and 0 < len(shape) <= MAX_RANK
-    if not good or not all(isinstance(n, int) and 0 < n < 1 << 31 for n in shape):
-        raise Refused(f"{shape!r} is no shape: 1 to {MAX_RANK} positive lengths")
-    if math.prod(shape) >= 1 << 32:  # The runtime keeps sizes in 32 bits.
-        raise Refused(f"{shape!r} has too many elements")
-    return tuple(shape)

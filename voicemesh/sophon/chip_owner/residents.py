@@ -10,6 +10,8 @@ import numpy as np
 from .bmodel_file import BmodelFile, NetEntry, SlotEntry
 from .sail_chip import KINDS, LoadedModel
 
+MAX_RANK = 8  # Of the runtime's shapes.
+
 
 class Refused(Exception):
     """What a client asks for is wrong, or more than it may have."""
@@ -74,3 +76,13 @@ def _room(net: NetEntry, slot: SlotEntry) -> int:
     with: the runtime ends the process where there is less.
     """
     return math.prod(slot.shape) if net.dynamic else 0
+
+
+def checked_shape(shape: Any) -> tuple[int, ...]:
+    """The shape that a client names; Refused where it is none."""
+    good = isinstance(shape, list) and 0 < len(shape) <= MAX_RANK
+    if not good or not all(isinstance(n, int) and 0 < n < 1 << 31 for n in shape):
+        raise Refused(f"{shape!r} is no shape: 1 to {MAX_RANK} positive lengths")
+    if math.prod(shape) >= 1 << 32:  # The runtime keeps sizes in 32 bits.
+        raise Refused(f"{shape!r} has too many elements")
+    return tuple(shape)

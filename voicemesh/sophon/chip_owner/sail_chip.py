@@ -1,6 +1,6 @@
 """The chip through the vendor's sophon.sail: the only module that touches it.
 
-Uses nothing that is not in voicemesh/sophon/sail_interface, and asks by ``hasattr`` for
+Uses nothing that is not in voicemesh/sophon/sail_interface.toml, and asks by ``hasattr`` for
 what older versions lack. Everything is checked before it comes here, because the oldest
 versions end the process on a wrong argument.
 """
@@ -15,6 +15,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from .bmodel_file import BmodelFile
+from .kinds import CORES, files_of
 from .symptoms import MEMORY_CURE, explained
 
 KINDS: dict[str, tuple[str, Any]] = {
@@ -39,8 +40,6 @@ _CARRIERS = {
 }
 _NATIVE_ONLY = frozenset({"int16", "uint32"})  # 3.10.7 on: its own type, and no other
 
-_CORES = {"BM1684X": 1, "BM1688": 2, "CV186AH": 1, "CV186X": 1}
-_SAME_FILES = {"CV186AH": "BM1688", "CV186X": "BM1688"}
 _WHEELS = ("sophon", "sophon_arm", "sophon_arm_pcie", "sophon_loongarch64", "sophon_riscv64")
 
 Shape = Sequence[int]
@@ -68,7 +67,7 @@ class SailChip:
         handle = self.handle()
         named = "" if handle.get_target() == "Error" else handle.get_target()
         self.target: str = (target or named).upper()
-        self.cores = _CORES.get(self.target, 1)
+        self.cores = CORES.get(self.target, 1)
         self.abilities = self._abilities()
         self.versions = self._versions()
         self._handle = handle
@@ -200,9 +199,7 @@ class SailChip:
                 f"{file.path} is spread over {file.devices} chips; "
                 "fetch or compile it for a single one"
             )
-        ours = _SAME_FILES.get(self.target, self.target)
-        theirs = _SAME_FILES.get(file.chip.upper(), file.chip.upper())
-        if ours and ours != theirs:
+        if self.target and files_of(self.target) != files_of(file.chip):
             raise ChipError(
                 f"{file.path} was compiled for {file.chip}, but this chip is a {self.target}; "
                 f"fetch or compile it for {self.target}"
@@ -221,13 +218,7 @@ class LoadedModel:
     takes_cores = False
     """Whether its launches can be told on which cores to run."""
 
-    def launch(
-        self,
-        net: str,
-        inputs: list[Any],
-        outputs: list[Any],
-        cores: list[int],
-    ) -> None:
+    def launch(self, net: str, inputs: list[Any], outputs: list[Any], cores: list[int]) -> None:
         """Run a net and wait for its end; other Python threads go on meanwhile.
 
         The tensors' shapes are those that it is launched with.
@@ -260,13 +251,7 @@ class _PlainModel(LoadedModel):
                 list(self._engine.get_output_names(net)),
             )
 
-    def launch(
-        self,
-        net: str,
-        inputs: list[Any],
-        outputs: list[Any],
-        cores: list[int],
-    ) -> None:
+    def launch(self, net: str, inputs: list[Any], outputs: list[Any], cores: list[int]) -> None:
         input_names, output_names = self._names[net]
         self._engine.process(
             net, dict(zip(input_names, inputs)), dict(zip(output_names, outputs)), cores
@@ -291,13 +276,7 @@ class _OwnIoModel(LoadedModel):
             net: int(self._engine.get_addr_mode(net)) for net in self._engine.get_graph_names()
         }
 
-    def launch(
-        self,
-        net: str,
-        inputs: list[Any],
-        outputs: list[Any],
-        cores: list[int],
-    ) -> None:
+    def launch(self, net: str, inputs: list[Any], outputs: list[Any], cores: list[int]) -> None:
         self._engine.process(net, dict(enumerate(inputs)), dict(enumerate(outputs)))
 
     def own_tensor(self, net: str, side: str, index: int, stage: int) -> Any:

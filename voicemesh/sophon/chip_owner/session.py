@@ -93,7 +93,10 @@ class Session:
             wire.send(self._socket, {"error": str(error), "kind": "protocol"})
 
     def _answer(self, header: dict[str, Any], payload: bytes) -> Answer:
-        for number in header.get("free", ()):
+        free = header.get("free", [])
+        if not isinstance(free, list):
+            raise wire.Malformed("what is to be freed is a list")
+        for number in free:
             if isinstance(number, int):
                 self._holdings.free(number)
         op = header.get("op")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
+from voicemesh.effort import Effort
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
 from voicemesh_asr.engines.sophon_whisper.logit_filters import LogitFilters
 from voicemesh_asr.engines.sophon_whisper.prompt import Prompt, new_tokens
@@ -20,6 +20,12 @@ from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
 
 class CancelledDecode(Exception):
     """Nobody wants the result any more."""
+
+
+def stop_if_unwanted(effort: Effort) -> None:
+    """CancelledDecode where nobody wants the result any more."""
+    if effort.cancelled:
+        raise CancelledDecode
 
 
 class Network(Protocol):
@@ -80,15 +86,21 @@ def decode(
     vocabulary: Vocabulary,
     prompt: Prompt,
     options: SearchOptions,
-    temperature: float = 0.0,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    temperature: float,
+    effort: Effort,
 ) -> Decoded:
-    """Decode what the network has heard; CancelledDecode between two steps."""
+    """Decode what the network has heard.
+
+    ``effort`` counts the tokens; CancelledDecode before the next one where nobody
+    wants it.
+    """
     filters = LogitFilters(vocabulary, prompt.stamps)
     search = _search(vocabulary, options, temperature)
     limit = new_tokens(prompt, options.pad, options.positions)
     began = time.perf_counter()
+    stop_if_unwanted(effort)
     logits, no_speech = network.begin(prompt)
+    effort.spend()
     first = time.perf_counter()
     steps = 0
     while True:
@@ -97,9 +109,9 @@ def decode(
         steps += 1
         if search.advance(logits) or steps == limit:
             break
-        if is_cancelled():
-            raise CancelledDecode
+        stop_if_unwanted(effort)
         logits = network.step(search.last, search.sources)
+        effort.spend()
     best = search.best(options.length_penalty)
     return Decoded(
         tokens=best.tokens,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from voicemesh.effort import Effort
 from voicemesh.errors import Busy, SettingsError
 from voicemesh.sophon import Chip
 from voicemesh.sophon.placement import Placement
@@ -32,7 +33,6 @@ from voicemesh_asr.engines.sophon_whisper.prompt import longest_previous
 from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
 from voicemesh_asr.engines.sophon_whisper.spec import SophonWhisperSettings
 from voicemesh_asr.engines.sophon_whisper.transcriber import (
-    IsCancelled,
     Request,
     Transcriber,
     Transcription,
@@ -158,12 +158,14 @@ class SophonWhisper:
                     field="asr.sophon_whisper.languages",
                 )
 
-    def _transcribe(
-        self, request: Request, is_final: bool, is_cancelled: IsCancelled
-    ) -> Transcription:
+    def _transcribe(self, request: Request, is_final: bool, effort: Effort) -> Transcription:
         """In the worker's thread."""
         transcriber = self._final if is_final else self._interim
-        transcription = transcriber.transcribe(request, is_cancelled)
+        try:
+            transcription = transcriber.transcribe(request, effort)
+        finally:
+            if effort.cancelled:
+                metrics.LATE_TOKENS.observe(effort.late)
         _measure(transcription, is_final)
         return transcription
 

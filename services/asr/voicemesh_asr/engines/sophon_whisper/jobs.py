@@ -8,15 +8,12 @@ from collections import deque
 from collections.abc import Callable
 
 from voicemesh.aio import cancel_and_wait
+from voicemesh.effort import Effort
 from voicemesh.errors import Unavailable
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.sophon_whisper import metrics
 from voicemesh_asr.engines.sophon_whisper.decoding import CancelledDecode
-from voicemesh_asr.engines.sophon_whisper.transcriber import (
-    IsCancelled,
-    Request,
-    Transcription,
-)
+from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
 
 
 class Job:
@@ -28,7 +25,8 @@ class Job:
         self.is_final = is_final
         self.result: asyncio.Future[Transcription] = asyncio.get_running_loop().create_future()
         self.submitted_s = time.monotonic()
-        self._cancelled = False
+        self.effort = Effort()
+        """Counted by the thread that decodes."""
 
     @property
     def kind(self) -> str:
@@ -36,28 +34,24 @@ class Job:
         return "final" if self.is_final else "interim"
 
     def cancel(self) -> None:
-        """Nobody wants it any more; a decode under way ends before its next step."""
-        self._cancelled = True
+        """Nobody wants it any more; a decode under way ends before its next token."""
+        self.effort.cancel()
         self.result.cancel()
 
     def fail(self, error: Exception) -> None:
-        """It cannot be done; a decode under way ends before its next step."""
-        self._cancelled = True
+        """It cannot be done; a decode under way ends before its next token."""
+        self.effort.cancel()
         if not self.result.done():
             self.result.set_exception(error)
-
-    def is_cancelled(self) -> bool:
-        """Whether to stop; asked by the thread that decodes."""
-        return self._cancelled
 
 
 class JobQueue:
     """One decode at a time. Bounded by its users: a speaker has one job at most."""
 
     def __init__(
-        self, worker: ThreadWorker, run: Callable[[Request, bool, IsCancelled], Transcription]
+        self, worker: ThreadWorker, run: Callable[[Request, bool, Effort], Transcription]
     ) -> None:
-        """``run(request, is_final, is_cancelled)`` decodes, in the worker's thread."""
+        """``run(request, is_final, effort)`` decodes, in the worker's thread."""
         self._worker = worker
         self._run = run
         self._finals: deque[Job] = deque()
@@ -97,7 +91,7 @@ class JobQueue:
                 self._wanted.clear()
                 continue
             job = waiting.popleft()
-            if not job.is_cancelled():
+            if not job.effort.cancelled:
                 self._running = job
                 try:
                     await self._decode(job)
@@ -107,9 +101,7 @@ class JobQueue:
     async def _decode(self, job: Job) -> None:
         metrics.QUEUE.labels(job.kind).observe(time.monotonic() - job.submitted_s)
         try:
-            result = await self._worker.run(
-                self._run, job.request(), job.is_final, job.is_cancelled
-            )
+            result = await self._worker.run(self._run, job.request(), job.is_final, job.effort)
         except CancelledDecode:
             metrics.JOBS.labels(job.kind, "cancelled").inc()
         except Exception as error:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 
 from voicemesh.audio import Samples
+from voicemesh.effort import Effort
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import (
-    CancelledDecode,
     Decoded,
     SearchOptions,
     decode,
+    stop_if_unwanted,
 )
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.mel import HOP, RATE_HERTZ, log_mel
@@ -34,8 +35,6 @@ _SHORTEST = RATE_HERTZ // 5
 _SHORTEST_SPLIT = 2 * RATE_HERTZ
 # From this temperature on a text is too uncertain to lead the next window.
 _RESET_TEMPERATURE = 0.5
-
-IsCancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -116,21 +115,21 @@ class Transcriber:
         """Samples of a window."""
         return self._frames * HOP
 
-    def transcribe(self, request: Request, is_cancelled: IsCancelled) -> Transcription:
-        """All of the audio; CancelledDecode between two launches."""
+    def transcribe(self, request: Request, effort: Effort) -> Transcription:
+        """All of the audio; CancelledDecode before the next launch where nobody wants it."""
         segments: list[Segment] = []
         windows: list[Window] = []
         previous = request.previous
         languages = request.languages
         at, size = 0, self.window
         while len(request.samples) - at >= (_SHORTEST if at else 1):
+            stop_if_unwanted(effort)
             samples = request.samples[at : at + size]
             encode_s = self._hear(samples, (request.name, at))
-            if is_cancelled():
-                raise CancelledDecode
+            stop_if_unwanted(effort)
             if len(languages) > 1:
                 languages = (self._language(languages),)
-            decoded = self._decode(request, languages[0], previous, is_cancelled)
+            decoded = self._decode(request, languages[0], previous, effort)
             windows.append(Window(decoded, encode_s))
             if self._fallback.is_silence(decoded):
                 at, size = at + len(samples), self.window
@@ -178,7 +177,7 @@ class Transcriber:
         request: Request,
         language: str,
         previous: tuple[int, ...],
-        is_cancelled: IsCancelled,
+        effort: Effort,
     ) -> Decoded:
         lead = previous[-self._previous_tokens :] if self._previous_tokens else ()
         prompt = make_prompt(
@@ -192,7 +191,7 @@ class Transcriber:
 
         def at(temperature: float) -> Decoded:
             return decode(
-                self._decoder, self.vocabulary, prompt, self._options, temperature, is_cancelled
+                self._decoder, self.vocabulary, prompt, self._options, temperature, effort
             )
 
         return self._fallback.first_good(request.temperatures, at)

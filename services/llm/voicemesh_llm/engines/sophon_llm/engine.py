@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import ParamSpec, TypeVar
+from collections.abc import AsyncIterator
 
 from voicemesh.errors import SettingsError, Unavailable
 from voicemesh.sophon import Chip
@@ -19,11 +15,8 @@ from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.turns import Turns
 from voicemesh_llm.token_estimate import estimate_tokens
 
-log = logging.getLogger(__name__)
 LONGEST_COUNTED = 8_000
 """Characters; their tokenisation takes about 5 ms."""
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class SophonModel:
@@ -83,30 +76,15 @@ class SophonModel:
 
     async def generate(self, prompt: Prompt) -> AsyncIterator[Event]:
         """Events of the reply; see LanguageModel. Leaving ends the work at the next launch."""
-        stopped = threading.Event()
+        effort = prompt.effort
         async with self._turns.turn(background=prompt.speculative or not prompt.interactive):
-            if self._writer is None:
-                raise Unavailable("the model is not loaded; try again in a moment")
-            events = self._writer.write(prompt, stopped.is_set)
-            try:
-                while (event := await self._pull(events, stopped)) is not None:
-                    yield event
-            finally:
-                stopped.set()
+            events = self._loaded().write(prompt, lambda: effort.cancelled)
+            while (event := await self._worker.spend(effort, next, events, None)) is not None:
+                yield event
+                self._loaded()
 
-    async def _pull(self, events: Iterator[Event], stopped: threading.Event) -> Event | None:
-        """The next event. When cancelled, waits until the thread has let go of the chip."""
-        return await self._in_thread(stopped, next, events, None)
-
-    async def _in_thread(
-        self, stopped: threading.Event, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        work = asyncio.ensure_future(self._worker.run(function, *args, **kwargs))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            stopped.set()
-            await asyncio.wait({work})
-            if not work.cancelled() and (error := work.exception()) is not None:
-                log.debug("a cancelled reply ended with %s", error)
-            raise
+    def _loaded(self) -> ReplyWriter:
+        """Unavailable where the model has been closed, which may be between two tokens."""
+        if self._writer is None:
+            raise Unavailable("the model is not loaded; try again in a moment")
+        return self._writer

@@ -115,6 +115,8 @@ class ReplyWriter:
         text = SpokenText(self._with.tokens, asked, prompt.stop)
         ids = list(asked.ids)
         said = 0
+        if stopped():
+            return
         token = self._with.network.token(head, self._recent(ids))
         prompt.effort.spend()
         while True:

@@ -35,7 +35,7 @@ class Lexicon:
             for number, line in _lines(file):
                 word, _, reading = line.partition(" ")
                 if script_of(word[0]) == "latin":
-                    lexicon.latin[key(word)] = reading.strip()
+                    lexicon.latin[key(word)] = _characters(reading, f"{file}:{number}: {word}")
                     continue
                 syllables = tuple(s for p in reading.split() if (s := syllable(p)) is not None)
                 if len(syllables) != len(word) or len(reading.split()) != len(word):
@@ -47,6 +47,18 @@ class Lexicon:
                     )
                 lexicon.readings[word] = syllables
         return lexicon
+
+
+def _characters(reading: str, where: str) -> str:
+    """The characters that a Latin word is read by; SettingsError where there are others."""
+    characters = reading.replace(" ", "")
+    if not characters or any(script_of(c) != "han" for c in characters):
+        raise SettingsError(
+            f"{where} has no reading in Chinese characters but {reading!r}; write one, such as "
+            "iPhone 爱疯",
+            field="tts.sophon_vits.dictionary_file",
+        )
+    return characters
 
 
 def key(word: str) -> str:

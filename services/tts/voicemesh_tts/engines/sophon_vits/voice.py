@@ -60,7 +60,7 @@ class MandarinVoice:
 
         EngineError when what comes is no speech.
         """
-        script = await self._run(self._host_worker, self._reader.read, _SELF_TEST)
+        script = await self._on_host(self._reader.read, _SELF_TEST)
         (window,) = plan(script.clauses, self._networks.capacity)
         rate_hertz = self._settings.sample_rate_hertz
         waveform = await self._waveform(window, Effort())
@@ -83,7 +83,7 @@ class MandarinVoice:
         self, text: str, rate: float, effort: Effort
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
-        script = await self._run(self._host_worker, self._reader.read, text)
+        script = await self._on_host(self._reader.read, text)
         if script.dropped:
             metrics.UNSPOKEN_CHARACTERS.inc(len(script.dropped))
             log.debug("characters that cannot be spoken: %s", script.dropped)
@@ -96,9 +96,7 @@ class MandarinVoice:
             if waveform.frames > self._networks.frames:
                 waiting.extendleft(reversed(self._shorter(window)))
                 continue
-            speech = await self._run(
-                self._host_worker, self._finishing.finished, waveform.samples, rate
-            )
+            speech = await self._on_host(self._finishing.finished, waveform.samples, rate)
             pause = self._finishing.pause(window, rate)
             end = waiting[0].beats[0].begin if waiting else len(text)
             for chunk in chunks(
@@ -115,14 +113,14 @@ class MandarinVoice:
     async def _waveform(self, window: Window, effort: Effort) -> Waveform:
         """Two launches; who leaves between them spares the chip the long one."""
         encoded = encode(window, self._vocabulary)
-        prosody = await self._run(self._chip_worker, self._networks.prosody, encoded)
+        prosody = await self._on_chip(effort, self._networks.prosody, encoded)
 
         def speak() -> Waveform:
             waveform = self._networks.speak(encoded, prosody)
             effort.spend()
             return waveform
 
-        return await self._run(self._chip_worker, speak)
+        return await self._on_chip(effort, speak)
 
     def _shorter(self, window: Window) -> list[Window]:
         """A window whose speech is longer than the buffer, in two."""
@@ -135,13 +133,20 @@ class MandarinVoice:
             )
         return parts
 
-    async def _run(
-        self, worker: ThreadWorker, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    async def _on_host(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._check_open()
+        return await self._host_worker.run(function, *args, **kwargs)
+
+    async def _on_chip(
+        self, effort: Effort, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """A call in a worker's thread; Unavailable once the voice is closed."""
+        """A launch. Who leaves meanwhile waits for its end, for it cannot be broken off."""
+        self._check_open()
+        return await self._chip_worker.spend(effort, function, *args, **kwargs)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("the voice is being loaded again; try again shortly")
-        return await worker.run(function, *args, **kwargs)
 
     async def close(self) -> None:
         """Take no more calls, let those under way in the host's thread end, and free it."""
