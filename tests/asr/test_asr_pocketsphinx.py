@@ -13,7 +13,12 @@ from voicemesh_asr.engines.engine import Hypothesis, Phrase, RecognizerSession, 
 from voicemesh_asr.engines.pocketsphinx import phrase_grammar
 from voicemesh_asr.engines.pocketsphinx.decoders import DICTIONARY, Decoders
 from voicemesh_asr.engines.pocketsphinx.engine import PocketSphinx
-from voicemesh_asr.engines.pocketsphinx.likeness import ScoredWord, worst_misfit
+from voicemesh_asr.engines.pocketsphinx.likeness import (
+    ScoredWord,
+    is_speech,
+    lenience,
+    worst_misfit,
+)
 from voicemesh_asr.engines.pocketsphinx.spec import PocketSphinxSettings
 
 Speech = Callable[..., NDArray[np.int16]]
@@ -87,6 +92,21 @@ def test_at_a_pause_the_beginning_of_a_question_is_not_heard_as_the_whole_of_it(
     for beginning in ("what is the", "what is", "where is the"):
         heard = hear(decoders, padded(flite_speech(beginning, "rms")))
         assert heard.text not in ("what is the earth", *PHRASES)
+
+
+def test_a_phrase_may_fit_worse_where_free_speech_doubts_or_has_heard_half_of_it() -> None:
+    assert lenience("that's true", "that's trailer", 0.8) > 1
+    assert lenience("no kidding", "look you eat", 0.4) > 1
+    assert lenience("that's true", "where is the kitchen", 0.8) == 1
+    assert lenience("stop", "stop it", 0.8) == 1  # Of one word there is no half.
+
+
+def test_a_short_phrase_is_not_drawn_out_over_a_long_sound() -> None:
+    silence = ScoredWord("<sil>", 0, 99, 0)
+    phones = {"got": 3, "it": 2}
+    spoken = [silence, ScoredWord("got", 100, 125, 0), ScoredWord("it", 126, 145, 0)]
+    assert is_speech(spoken, phones)
+    assert not is_speech([*spoken, ScoredWord("it", 146, 220, 0)], phones)
 
 
 def test_a_phrase_is_not_taken_where_something_else_fits_much_better(

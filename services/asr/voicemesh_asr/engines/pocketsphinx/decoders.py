@@ -29,7 +29,12 @@ from pocketsphinx import Decoder, get_model_path
 
 from voicemesh_asr.engines.engine import HeardWord, Hypothesis, Phrase
 from voicemesh_asr.engines.pocketsphinx import phrase_grammar
-from voicemesh_asr.engines.pocketsphinx.likeness import ScoredWord, worst_misfit
+from voicemesh_asr.engines.pocketsphinx.likeness import (
+    ScoredWord,
+    is_speech,
+    lenience,
+    worst_misfit,
+)
 from voicemesh_asr.engines.pocketsphinx.phrase_grammar import PhraseGrammar
 from voicemesh_asr.engines.pocketsphinx.search import Search
 from voicemesh_asr.engines.pocketsphinx.spec import PocketSphinxSettings
@@ -73,8 +78,14 @@ class _Phrases(Search):
 
     def misfit(self, free: list[ScoredWord]) -> float:
         """How much worse than ``free`` the phrase sounds; infinite: there is none to take."""
-        taken = self._grammar.phrases if self.open else self._grammar.going_on
-        return worst_misfit(self.scored(), free) if self.text() in taken else float("inf")
+        return worst_misfit(self.scored(), free) if self._may_be_taken() else float("inf")
+
+    def _may_be_taken(self) -> bool:
+        text = self.text()
+        if self.open:
+            return text in self._grammar.phrases
+        spoken = is_speech(self.scored(), self._grammar.phones)
+        return spoken and text in self._grammar.going_on
 
 
 class Decoders:
@@ -147,10 +158,10 @@ class Decoders:
 
     def _phrase(self) -> str:
         """The hinted phrase, if it is what has been said so far."""
-        if self._free.open:
-            self._compare(self._free.scored())
-        fits = self._phrases and self._misfit <= self._config.phrase_margin
-        return self._phrases.text() if self._phrases and fits else ""
+        if self._phrases is None or not self._free.open:
+            return ""
+        self._compare(self._free.scored())
+        return self._phrases.text() if self._misfit <= self._config.phrase_margin else ""
 
     def _compare(self, free: list[ScoredWord]) -> None:
         # What free speech hears behind a kept text is the end of something longer.
@@ -161,19 +172,23 @@ class Decoders:
         """The best text for the utterance so far; the utterance may go on after it."""
         if not self._in_utterance:
             return Hypothesis("")
-        if not self._phrase() and self._free.open:
+        if self._free.open:
+            if phrase := self._phrase():
+                return self._as_phrase(phrase)
             running = self._free.scored()  # Rescored, they cannot be compared.
             for search in self._searches():
                 search.end()
             self._compare(running)
-        if phrase := self._phrase():
-            return self._as_phrase(phrase)
         words = self._free.words(self._segment_begin_s)
         mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+        if self._phrases:
+            allowed = lenience(self._phrases.text(), self._free.text(), mean)
+            if self._misfit <= allowed * self._config.phrase_margin:
+                return self._as_phrase(self._phrases.text())
         return Hypothesis(self._joined(self._free.text()), mean, (*self._kept_words, *words))
 
     def _as_phrase(self, phrase: str) -> Hypothesis:
-        """``phrase``; its confidence is from 1 for a perfect fit to 0.5 at the margin."""
+        """``phrase``; its confidence falls from 1 for a perfect fit to 0.5 at the usual margin."""
         assert self._phrases is not None
         confidence = 1 - 0.5 * max(0.0, self._misfit) / self._config.phrase_margin
         words = self._phrases.words(self._segment_begin_s, confidence)

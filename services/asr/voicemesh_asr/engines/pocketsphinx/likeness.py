@@ -17,11 +17,15 @@ off a hinted one, 40 and more.
 Scores of two decoders are only comparable when both subtract the best of *all*
 senones in each frame. Free speech keeps nearly all of them active; the phrase
 decoder has to be told (compallsen).
+
+A phrase that is only found when the utterance is over has to be spoken as fast as
+people speak, and may fit worse where free speech has reason to doubt itself: with
+both, 542 of 552 short sounds were taken for what they were, with neither 538.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +33,10 @@ from numpy.typing import NDArray
 
 WINDOW_FRAMES = 25
 """A quarter of a second: about a short word."""
+_LONGEST_PHONE_FRAMES = 15
+"""Speech has ten to fifteen phones a second, and seven where a word stands alone: "got it"
+in 1.2 s was something longer."""
+_DOUBT, _DOUBTED, _HALF_HEARD = 0.5, 1.2, 1.3
 
 
 @dataclass(frozen=True)
@@ -65,3 +73,22 @@ def worst_misfit(phrase: list[ScoredWord], free: list[ScoredWord]) -> float:
     )
     window = min(WINDOW_FRAMES, frames)
     return float(np.max(excess[window:] - excess[:-window])) / window
+
+
+def is_speech(phrase: Iterable[ScoredWord], phones: Mapping[str, int]) -> bool:
+    """Whether the phrase was spoken at the rate of speech; ``phones``: how many a word has."""
+    spoken = [word for word in phrase if word.word in phones]
+    frames = sum(word.end_frame - word.begin_frame + 1 for word in spoken)
+    return frames <= _LONGEST_PHONE_FRAMES * sum(phones[word.word] for word in spoken)
+
+
+def lenience(phrase: str, free: str, confidence: float) -> float:
+    """By what factor the phrase may miss the margin, beside the text of free speech.
+
+    More where free speech has heard half of the phrase's words ("that's trailer", for
+    "that's true"), or doubts what it heard.
+    """
+    words, heard = phrase.split(), free.split()
+    if len(words) > 1 and 2 * sum(word in heard for word in words) >= len(words):
+        return _HALF_HEARD
+    return _DOUBTED if confidence < _DOUBT else 1.0

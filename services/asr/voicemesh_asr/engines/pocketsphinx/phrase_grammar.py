@@ -66,6 +66,8 @@ class PhraseGrammar:
     """Those of them after which people go on: none tells that a turn is over."""
     pronunciations: tuple[str, ...]
     """Lines of a dictionary that has just the words needed."""
+    phones: Mapping[str, int]
+    """How many phones each of those pronunciations has."""
     start: int
     final: int
     arcs: tuple[Arc, ...]
@@ -122,10 +124,12 @@ def build(phrases: Iterable[Phrase], dictionary: Path) -> PhraseGrammar | None:
     if not weighted:
         return None
     final, arcs = _arcs(_tree(weighted))
+    pronunciations = _pronunciations(weighted, known)
     return PhraseGrammar(
         phrases=frozenset(" ".join(words) for words in weighted),
         going_on=frozenset(going_on),
-        pronunciations=_pronunciations(weighted, known),
+        pronunciations=pronunciations,
+        phones={name: len(phones) for name, *phones in map(str.split, pronunciations)},
         start=0,
         final=final,
         arcs=arcs,
