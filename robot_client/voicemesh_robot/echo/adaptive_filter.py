@@ -72,6 +72,21 @@ class AdaptiveFilter:
         self._powers[:] = 0
         self._before[:] = 0
 
+    def recall(self, played: Signal) -> None:
+        """What was played right before what comes, shape (n,): the newest blocks of it."""
+        self.forget_played()
+        needed = min(len(played) // self._block, self._partitions + 1) * self._block
+        for part in np.split(played[len(played) - needed :], max(1, needed // self._block)):
+            self._play(part)
+
+    def copy(self) -> AdaptiveFilter:
+        """The same way and doubt, with nothing played."""
+        twin = AdaptiveFilter(self._block, self._partitions)
+        twin._way[:] = self._way
+        twin._unsure[:] = self._unsure
+        twin._noise[:] = self._noise
+        return twin
+
     def reset(self, power_gain: float) -> None:
         """Learn anew. ``power_gain``: the echo's power by what was played, about."""
         self.forget_played()
@@ -83,12 +98,7 @@ class AdaptiveFilter:
     def push(self, heard: Signal, played: Signal) -> Prediction:
         """The next block of both, shape (block,)."""
         block = self._block
-        spectrum = np.fft.rfft(np.concatenate([self._before, played])).astype(np.complex64)
-        self._before = played
-        self._played[1:] = self._played[:-1]
-        self._played[0] = spectrum
-        self._powers[1:] = self._powers[:-1]
-        self._powers[0] = spectrum.real**2 + spectrum.imag**2
+        self._play(played)
         predicted = (self._played * self._way).sum(axis=0)
         echo = np.fft.irfft(predicted)[block:].astype(np.float32)
         residual = heard - echo
@@ -98,6 +108,14 @@ class AdaptiveFilter:
         self._learn(error, power)
         echo_power = 0.5 * (predicted.real**2 + predicted.imag**2)
         return Prediction(residual, echo, power, echo_power)
+
+    def _play(self, played: Signal) -> None:
+        spectrum = np.fft.rfft(np.concatenate([self._before, played])).astype(np.complex64)
+        self._before = played
+        self._played[1:] = self._played[:-1]
+        self._played[0] = spectrum
+        self._powers[1:] = self._powers[:-1]
+        self._powers[0] = spectrum.real**2 + spectrum.imag**2
 
     def _learn(self, error: Spectrum, power: Power) -> None:
         block = self._block

@@ -15,6 +15,7 @@ from voicemesh_robot.echo.delay import DelayFinder
 from voicemesh_robot.echo.drift import DriftTracker
 from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
 from voicemesh_robot.echo.levels import Levels
+from voicemesh_robot.echo.path_watch import PathWatch
 from voicemesh_robot.echo.recent import KERNEL, Recent
 from voicemesh_robot.echo.rehearsal import rehearse
 from voicemesh_robot.echo.residual_test import ResidualTest
@@ -88,17 +89,20 @@ class EchoCanceller:
         self._test = ResidualTest(rate_hertz, block)
         self._levels = Levels(rate_hertz, block)
         self._drift = DriftTracker(rate_hertz, block)
+        self._watch = PathWatch(rate_hertz, block, self._latest, partitions)
         rehearsed = int(_REHEARSED_S * rate_hertz)
         self._heard = Recent(max(rehearsed, self._finder.heard_count) + block)
         longest = rehearsed + self._lasting + 2 * KERNEL
         self._played = Recent(max(longest, self._finder.played_count) + block)
         self._most_held = int(_MOST_HELD_S * rate_hertz / block)
         self._held: deque[Samples] = deque()
+        self._doubted: deque[Cancelled] = deque()
         self.reset()
 
     def reset(self) -> None:
         """See Canceller."""
         self._delay: float | None = None
+        self._lead = 0.0
         self._age_s = 0.0
         self._unexplained = 0
         self._apart = self._suspects = False
@@ -106,7 +110,8 @@ class EchoCanceller:
         self._finder.reset()
         self._test.reset()
         self._drift.reset()
-        self._held.clear()
+        self._watch.forget()
+        self.drop()
         self._quiet()
 
     def _quiet(self) -> None:
@@ -163,7 +168,7 @@ class EchoCanceller:
         else:
             self._since_played += len(played)
             if self._since_played >= self._lasting:
-                return [*self._silenced(len(self._held)), Cancelled(heard, NO_ECHO)]
+                return [*self._given_up(), Cancelled(heard, NO_ECHO)]
         self._heard.push(sound)
         self._play(played.astype(np.float32))
         self._active += self._block
@@ -175,7 +180,7 @@ class EchoCanceller:
         self._apart = self._apart or self._unexplained >= self._search or self._is_deaf()
         match self.stage:
             case Stage.LOCKED:
-                return [*late, self._cancel(sound, self._played_for(self._block))]
+                return [*late, *self._judge(sound)]
             case Stage.SEARCHING:
                 return self._hold_back(heard, is_loud)
             case _:
@@ -196,6 +201,7 @@ class EchoCanceller:
     def drop(self) -> None:
         """See Canceller."""
         self._held.clear()
+        self._doubted.clear()
 
     def shift(self, samples: float) -> None:
         """See Canceller."""
@@ -210,6 +216,12 @@ class EchoCanceller:
         if not is_loud and len(self._held) == 1:
             return self._silenced(1)  # Nobody speaks.
         return self._silenced(len(self._held) - self._most_held)
+
+    def _given_up(self) -> list[Cancelled]:
+        """All that is held back, once nothing more comes of it."""
+        doubted = [*self._doubted]
+        self._doubted.clear()
+        return [*doubted, *self._silenced(len(self._held))]
 
     def _silenced(self, count: int) -> list[Cancelled]:
         """The oldest blocks that are held, taken for echo."""
@@ -260,18 +272,21 @@ class EchoCanceller:
     def _is_new(self, delay: float) -> bool:
         return self._delay is None or abs(delay - self._delay) > _MOVED_S * self._rate
 
-    def _lock(self, delay: float) -> list[Cancelled] | None:
+    def _lock(self, delay: float, longest_s: float = _REHEARSED_S) -> list[Cancelled] | None:
         """Learn with this delay; what was held back, or None if it explains nothing."""
         block = self._block
         # The newest block is still to be heard by whoever called.
-        count = int(min(self._active - delay, _REHEARSED_S * self._rate)) // block - 1
+        count = int(min(self._active - delay, longest_s * self._rate)) // block - 1
         heard = self._heard.last(count * block, block)
-        played = self._played.between(count * block, self._begin(delay) + block)
+        begin = max(0.0, delay - _LEAD_S * self._rate)
+        played = self._played.between(count * block, begin + block)
         found = rehearse(heard, played, block, self._partitions, self._test)
         lately_db = 0.0 if self._delay is None else self._levels.lately_db
         if found.explained_db < max(_EXPLAINS_DB, lately_db + _BETTER_DB):
             return None
+        self._lead = delay - begin
         self._delay, self._filter = delay, found.learner
+        self._watch.keep(self._filter)
         self._drift.forget_past()
         self._test.reset()
         self._levels.reset()
@@ -289,28 +304,73 @@ class EchoCanceller:
         self._age_s = 0.0
         return late
 
-    def _begin(self, delay: float) -> float:
-        """Where a filter for this delay begins, in samples after the play-out."""
-        return max(0.0, delay - _LEAD_S * self._rate)
+    def _played_for(self, count: int, before: int = 0) -> Signal:
+        """What was played for ``count`` samples of the microphone, ``before`` before the newest."""
+        return self._played.between(count, self._begin + before)
 
-    def _played_for(self, count: int) -> Signal:
-        """What was played for the newest ``count`` samples of the microphone."""
+    @property
+    def _begin(self) -> float:
+        """Where the filter begins, in samples after the play-out."""
         assert self._delay is not None
-        return self._played.between(count, self._begin(self._delay))
+        return max(0.0, self._delay - self._lead)
+
+    def _judge(self, heard: Signal) -> list[Cancelled]:
+        """The newest block, unless it is doubtful whose it is; then it comes with a later one."""
+        one = self._cancel(heard, self._played_for(self._block))
+        self._doubted.append(one)
+        window = self._watch.push(bool(one.samples.any()), self._filter)
+        if window:
+            played = self._played.last(self._watch.played_count(window))
+            shift = self._watch.look(self._heard.last(window), played, self._begin)
+            if shift is not None:
+                self._move(shift)
+            elif self._watch.may_be_new:
+                # Perhaps another way of the same length: then a new filter explains more.
+                assert self._delay is not None
+                self._lock(self._delay, self._watch.suspicious * self._block / self._rate)
+        if self._watch.doubtful:
+            return []
+        known = [*self._doubted]
+        self._doubted.clear()
+        return known
+
+    def _move(self, shift: float) -> None:
+        """The echo comes so much later than until now; what is in doubt is judged anew."""
+        assert self._delay is not None
+        self._delay += shift
+        self._filter = self._watch.way
+        self._watch.keep(self._filter)
+        count = len(self._doubted)
+        history = (self._partitions + 1) * self._block
+        self._filter.recall(self._played_for(history, count * self._block))
+        self._drift.forget_past()
+        self._test.forget_past()
+        self._finder.reset()
+        self._levels.reset()
+        self._spoke, self._age_s = self._hold, 0.0
+        self._doubted.clear()
+        heard = self._heard.last(count * self._block)
+        played = self._played_for(count * self._block)
+        for at in range(0, len(heard), self._block):
+            part = slice(at, at + self._block)
+            self._doubted.append(self._cancel(heard[part], played[part].copy()))
 
     def _cancel(self, heard: Signal, played: Signal) -> Cancelled:
         block = self._filter.push(heard, played)
         above_db = self._test.push(block, self.user_speaks)
         self._age_s += self._block / self._rate
         threshold_db = self._threshold_db + _YOUNG_DB * math.exp(-self._age_s / _YOUNG_S)
-        if above_db > threshold_db:
+        # What stands out then is the prediction, and nobody's voice.
+        is_missing = self._watch.note_energies(_energy(heard), _energy(block.residual))
+        if above_db > threshold_db and not is_missing:
             self._spoke = 0
         else:
             self._spoke += self._block
         self._levels.push(heard, block.residual, played, self.user_speaks)
         self._drift.push(block, self.user_speaks)
         residual = np.clip(np.rint(block.residual), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-        may_be_user = self.user_speaks or above_db > threshold_db - _MAYBE_DB
+        stands_out = above_db > threshold_db - _MAYBE_DB and not is_missing
+        may_be_user = self.user_speaks or stands_out
         out = residual if may_be_user else np.zeros_like(residual)
         evidence = self._evidence(above_db - threshold_db)
         return Cancelled(out, evidence, self.user_speaks, residual)
@@ -324,3 +384,7 @@ class EchoCanceller:
         return Evidence(
             likelihood, delay_ms, self._levels.return_loss_db, self._levels.cancelled_db
         )
+
+
+def _energy(signal: Signal) -> float:
+    return float(np.dot(signal, signal))

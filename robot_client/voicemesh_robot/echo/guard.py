@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from voicemesh.audio import Samples
@@ -11,6 +12,11 @@ from voicemesh_robot.echo.cancelling import Cancelled, Stage
 from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
 from voicemesh_robot.echo.frames import FrameCleaner, MakeCanceller
 from voicemesh_robot.echo.reference import SLACK_S, PlayedReference, SampleClock
+
+log = logging.getLogger(__name__)
+
+# Less is jitter, and drift.
+_MOVED_MS = 3.0
 
 
 def _without_slack(evidence: Evidence) -> Evidence:
@@ -23,7 +29,8 @@ def _without_slack(evidence: Evidence) -> Evidence:
 class EchoGuard:
     """Of one robot. What has been learnt outlives a conversation.
 
-    ``clean`` runs on the detector's thread, the rest on the event loop while it does not.
+    ``clean`` runs on the detector's thread, the rest on the event loop while it does not;
+    only ``reset`` may come meanwhile.
     """
 
     def __init__(self, rate_hertz: int, make: MakeCanceller, clock: Clock) -> None:
@@ -36,6 +43,7 @@ class EchoGuard:
         self._recorded = SampleClock(rate_hertz)
         self._cleaner: FrameCleaner | None = None
         self._forget = False
+        self._told_ms: float | None = None
         self.evidence = NO_ECHO
         """As of the newest frame."""
 
@@ -59,14 +67,16 @@ class EchoGuard:
         They come in order and are as long as the first one; some are held back, for
         two seconds at most. ``first_sample``: on the microphone's own count.
         """
-        if not self._recorded.known:
+        recorded = self._recorded  # A device that is back may bring another one at any moment.
+        if not recorded.known:
             return [Cancelled(frame, NO_ECHO)]
         if self._cleaner is None or self._cleaner.frame != len(frame):
             self._cleaner = FrameCleaner(self._make, len(frame))
         if self._forget:
             self._forget = False
+            self._told_ms = None
             self._cleaner.reset()
-        played = self.reference.read(len(frame), self._recorded.moment_of(first_sample))
+        played = self.reference.read(len(frame), recorded.moment_of(first_sample))
         self._cleaner.shift(self.reference.take_shift())
         cleaned = [
             replace(one, evidence=_without_slack(one.evidence))
@@ -82,6 +92,12 @@ class EchoGuard:
             return
         if evidence.delay_ms is not None:
             metrics.ECHO_DELAY.set(evidence.delay_ms / 1000)
+            self._log_delay(evidence.delay_ms)
         if evidence.return_loss_db is not None and evidence.cancelled_db is not None:
             metrics.ECHO_RETURN_LOSS.set(evidence.return_loss_db)
             metrics.ECHO_CANCELLED.set(evidence.cancelled_db)
+
+    def _log_delay(self, delay_ms: float) -> None:
+        told_ms, self._told_ms = self._told_ms, delay_ms
+        if told_ms is not None and abs(delay_ms - told_ms) > _MOVED_MS:
+            log.info("the echo's delay has moved from %.0f to %.0f ms", told_ms, delay_ms)

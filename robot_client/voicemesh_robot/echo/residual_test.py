@@ -57,6 +57,11 @@ class ResidualTest:
         self._left_db[:] = _FIRST_LEFT_DB
         self.above_db = 0.0
 
+    def forget_past(self) -> None:
+        """The same way at another delay: what stood out until now did so for that."""
+        self._echo[:] = 0
+        self.above_db = 0.0
+
     def note_noise(self, residual_power: Power) -> Power:
         """What is quietest in each band is noise; the residual's powers by bands."""
         residual = residual_power @ self._bands + np.float32(1.0)

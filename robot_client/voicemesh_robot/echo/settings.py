@@ -29,8 +29,8 @@ class EchoSettings(Section):
         ge=-100,
         le=1_000,
         description="The delay in ms from play-out to the microphone, as `voicemesh doctor "
-        "--audio` prints it; it is tried first, so that the very first reply can be interrupted "
-        "sooner. Not set: it is searched for. A wrong one does no harm.",
+        "--audio` prints it; it is tried first, which spares the very first reply the search. "
+        "Not set: it is searched for. A wrong one does no harm.",
     )
     longest_delay_ms: int = Field(
         500,
