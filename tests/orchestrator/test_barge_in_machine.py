@@ -126,6 +126,33 @@ def test_who_wants_quiet_wants_no_later_answer_either() -> None:
     assert machine.answering is None
 
 
+@pytest.mark.parametrize("verdict", [Verdict.BACKCHANNEL, Verdict.ECHO])
+@pytest.mark.parametrize("typing", [False, True])
+def test_a_nod_to_a_reply_that_is_stopped_meanwhile_is_not_answered(
+    typing: bool, verdict: Verdict
+) -> None:
+    machine, _ = speaking()
+    machine.user_started()
+    if typing:
+        machine.typed("what time is it", with_speech=False)
+    else:
+        machine.interrupt()
+    answering = machine.answering
+    assert machine.user_said(verdict, fell_silent=True) == []
+    (ended,) = machine.user_finished("uh huh", verdict)
+    assert ended == EndTurn(machine.stamp, pb.TURN_OUTCOME_BACKCHANNEL)
+    assert machine.answering == answering
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INTERRUPTION, Verdict.UNCLEAR])
+def test_words_said_over_a_reply_that_is_stopped_meanwhile_are_answered(verdict: Verdict) -> None:
+    machine, _ = speaking()
+    machine.user_started()
+    machine.interrupt()
+    (start,) = machine.user_finished("tomorrow", verdict)
+    assert isinstance(start, StartReply)
+
+
 def test_who_was_interrupted_by_the_robot_cannot_interrupt_it_but_by_a_hard_stop() -> None:
     machine = TurnMachine(1, policy=PAUSE)
     machine.user_started()
@@ -221,3 +248,16 @@ def test_what_a_controller_wants_said_replaces_a_reply_but_talks_over_nobody() -
     machine.reply_done(machine.stamp, pb.TURN_OUTCOME_COMPLETED)
     machine.user_started()
     assert machine.say("It is cold.", commanded=True) == []
+
+
+def test_a_client_that_leaves_during_a_reply_leaves_the_floor_free() -> None:
+    machine, story = speaking()
+    machine.user_started()
+    heard = machine.hearing
+    assert heard is not None
+    stop, ended, floor, forgotten = machine.abandon()
+    assert stop == StopReply(story.stamp, "gone")
+    assert ended == EndTurn(story.stamp, pb.TURN_OUTCOME_ABANDONED)
+    assert floor == MoveFloor(pb.FLOOR_STATE_LISTEN, pb.FLOOR_TRANSITION_START_LISTEN, "gone")
+    assert forgotten == EndTurn(heard, pb.TURN_OUTCOME_ABANDONED)
+    assert machine.phase == "idle"

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import numpy as np
 import pytest
 
 from voicemesh.audio import linear16
@@ -274,3 +275,33 @@ async def test_what_is_known_of_the_speakers_pauses_outlives_a_recogniser(
         # The turn is lost, and what was said in it.
         pauses = asr_pb2.TurnDetectorState(mean_pause_ms=420, pause_count=5)
         assert config.resume_from == pauses
+
+
+async def test_who_speaks_while_recognition_stays_lost_is_told_so_each_time(
+    mesh: Mesh, connect: Connect
+) -> None:
+    async def hear(ears: Ears, requests: Any, send: Callable[..., Awaitable[None]]) -> None:
+        await anext(requests)
+        if ears.streams > 1:
+            await asyncio.Event().wait()  # Another one that never gets ready.
+        await send(started=asr_pb2.RecognitionStarted())
+
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    speech = np.full(RATE // 2, 3_000, dtype=np.int16)
+    async with (
+        offering_ears(Ears(hear)) as asr,
+        mesh(**{"orchestrator.asr_target": asr, "orchestrator.deadlines.connect_s": 0.2}) as target,
+        connect(target, first) as client,
+    ):
+        await client.until("error")  # Recognition is lost ...
+        await client.until("error")  # ... and is not back in its time.
+        for _ in range(2):
+            await client.say(speech)
+            told = (await client.until("error")).error
+            assert told.code == common_pb2.ERROR_CODE_UNAVAILABLE
+            assert told.stage == common_pb2.STAGE_ASR
+            assert "is not back yet" in told.message
+            await client.say(np.zeros(RATE, dtype=np.int16))
+        await client.send(heartbeat=common_pb2.Heartbeat(sequence=1))
+        await client.until("heartbeat")
+        assert len(client.of("error")) == 4, "the rest of what is said is no news, nor is silence"

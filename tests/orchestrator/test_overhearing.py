@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicemesh.v1 import asr_pb2, dialog_pb2
-from voicemesh_orchestrator.effects import Effect, HoldReply, ResumeReply, StopReply
+from voicemesh_orchestrator.effects import Effect, EndTurn, HoldReply, ResumeReply, StopReply
 from voicemesh_orchestrator.floor_settings import FloorSettings
 from voicemesh_orchestrator.interruption import SHORT_MS
 from voicemesh_orchestrator.overhearing import Overhearing
@@ -115,3 +115,12 @@ async def test_the_length_of_an_earlier_sound_does_not_count() -> None:
     reply.hear(START, "", 0)
     reply.hear(UPDATE, "the two of us", 300)
     assert reply.became() == ["HoldReply", "ResumeReply", "HoldReply"]
+
+
+async def test_what_is_said_over_a_reply_is_not_judged_by_the_next_one() -> None:
+    reply = Reply()
+    reply.hear(START, "", 0)
+    reply.machine.typed("what time is it", with_speech=False)
+    reply.hear(END, "a long story", 400)  # Its own words, which the microphone has heard.
+    ends = [effect.outcome for effect in reply.effects if isinstance(effect, EndTurn)]
+    assert ends == [dialog_pb2.TURN_OUTCOME_BACKCHANNEL]

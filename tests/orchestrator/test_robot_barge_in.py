@@ -292,3 +292,23 @@ async def test_the_microphone_closes_before_the_answer_where_that_is_set(talking
         ended = await talk.end()
         assert ended.question == "tell me a story"
         assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
+
+
+@pytest.mark.parametrize("robot_asks_asr", [False, True])
+async def test_the_robot_takes_the_floor_from_who_speaks_for_too_long(
+    talking: Talking, robot_asks_asr: bool
+) -> None:
+    settings = {
+        "orchestrator.floor.longest_user_turn_s": 1.0,
+        "llm.simulated.replies": json.dumps(["Let me answer that first."]),
+    }
+    async with talking("and then", robot_asks_asr=robot_asks_asr, **settings) as talk:
+        talk.ask()
+        await talk.say(silence=False)  # The answer begins although nobody has fallen silent.
+        await talk.until(lambda status: status.playing)
+        await talk.say()
+        ended = await talk.end()
+        assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
+        assert talk.told("reply_started")[0].question == "tell me a story"
+        assert not talk.told("reply_interrupted")
+        assert not talk.told("reply_paused")

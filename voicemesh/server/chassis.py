@@ -177,11 +177,6 @@ def _open_metrics(service: Service) -> None:
 
 
 async def _serve(spec: ServiceSpec, settings: Settings) -> None:
-    service = spec.factory(settings)
-    tracing.configure(spec.name, settings.mesh.tracing_endpoint)
-    _open_metrics(service)
-    service.admission.changed = Crowd().count
-    server = Server(service)
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
     assert main is not None
@@ -192,8 +187,15 @@ async def _serve(spec: ServiceSpec, settings: Settings) -> None:
             main.cancel()
         server.request_stop()
 
+    # First of all: a signal that comes while the service imports its libraries waits
+    # until the loop runs, when there is a server to stop.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    service = spec.factory(settings)
+    tracing.configure(spec.name, settings.mesh.tracing_endpoint)
+    _open_metrics(service)
+    service.admission.changed = Crowd().count
+    server = Server(service)
     start = loop.create_task(server.start(), name="start")
     stop = loop.create_task(server.wait(), name="stop asked for")
     try:

@@ -9,11 +9,15 @@ from typing import ClassVar
 
 import grpc.aio
 
+from voicemesh.errors import Unavailable
 from voicemesh.server.admission import Admission
 from voicemesh.settings import ServerSettings, Settings
 from voicemesh.sophon.placement import Placement
 from voicemesh.sophon.watch import ChipWatch
 from voicemesh.v1 import common_pb2, operations_pb2
+
+LOADING_RETRY_MS = 200
+"""How soon to ask again. Refusals are cheap, and a caller waits for what comes next."""
 
 
 class Service(ABC):
@@ -43,6 +47,18 @@ class Service(ABC):
         ``placement`` has one.
         """
         raise NotImplementedError
+
+    def still_loading(self) -> Unavailable:
+        """The refusal of callers who come while no engine is loaded.
+
+        It says when to ask again, which the orchestrator does. To be raised once the
+        first request has been read: gRPC hides refusals that come before.
+        """
+        return Unavailable(
+            f"{self.name}: the engine is still loading; try again shortly",
+            stage=self.stage,
+            retry_after_ms=LOADING_RETRY_MS,
+        )
 
     @abstractmethod
     def register(self, server: grpc.aio.Server) -> Sequence[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import grpc.aio
 
 from voicemesh.audio import StreamResampler, pcm16
-from voicemesh.errors import Busy, InvalidArgument, Unavailable
+from voicemesh.errors import Busy, InvalidArgument
 from voicemesh.registry import config_field, engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
@@ -107,10 +107,12 @@ class AsrService(Service):
         self._vad_worker.close()
         self._turn_models.close()
 
+    def _check_loaded(self) -> None:
+        if not self._loaded:
+            raise self.still_loading()
+
     @contextmanager
     def _slot(self) -> Iterator[None]:
-        if not self._loaded:
-            raise Unavailable("the recogniser is still loading; try again in a second")
         with ExitStack() as held:
             try:
                 held.enter_context(self.admission.slot())
@@ -155,6 +157,7 @@ class AsrService(Service):
     ) -> None:
         """Serve one speaker's stream."""
         config, stamp = await first_config(requests)
+        self._check_loaded()
         plan = plan_stream(config, self.settings, self.engine.capabilities, self.engine.model)
         with self._slot():
             session, vad = await self._open(plan)
@@ -182,6 +185,7 @@ class AsrService(Service):
 
     async def recognize(self, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
         """A whole recording at once."""
+        self._check_loaded()
         plan = plan_recording(request, self.settings, self.engine.capabilities, self.engine.model)
         samples = pcm16(_checked_recording(request.audio, plan.rate_hertz))
         heard: list[pb.Transcript] = []

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 
 import grpc.aio
 
-from voicemesh.errors import Unavailable
 from voicemesh.registry import engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
@@ -91,11 +90,11 @@ class LanguageModelService(Service, LanguageModelServiceServicer):
         """One reply."""
         requests = aiter(request_iterator)
         async with rpc_errors(context, self.stage):
-            if not self._loaded:
-                raise Unavailable("the engine is still loading; try again in a moment")
             request = await first_request(requests, self._settings.request_timeout_s)
             if request is None:  # Opened early, and the question never came.
                 return
+            if not self._loaded:
+                raise self.still_loading()
             prompt = read_request(request.generation, self._model.capabilities, self._model.model)
             with self.admission.slot():
                 async with Outbox(context, service=self.name) as outbox:

@@ -19,8 +19,8 @@ class LanguageModelSettings(ServerSettings):
     )
     engine: str = Field(
         "scripted",
-        description="The engine that answers: scripted, openai or sophon-llm. The default needs "
-        "nothing else.",
+        description="The engine that answers: scripted, openai, sophon-llm or simulated. The "
+        "default needs nothing else.",
     )
     max_concurrent_streams: int = Field(
         16,

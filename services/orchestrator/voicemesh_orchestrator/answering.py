@@ -208,23 +208,34 @@ class Answering:
             try:
                 await reply.run(asked)
             except VoiceMeshError as error:
-                if not reply.committed:
-                    self._dropped(stamp, error)
-                    return
-                if again is not None and not reply.text:
-                    log.info("what was begun early failed and is begun again: %s", error)
-                    again()
-                    return
-                log.warning("the turn failed: %s", error)
-                error.stage = error.stage or common_pb2.STAGE_ORCHESTRATOR
-                self._asker.reply_failed(stamp, error)
+                self._failed(stamp, reply, error, again)
             except Exception:
                 log.exception("a reply failed unexpectedly")
                 text = "orchestrator: internal error; its log has the details"
-                ours = InternalError(text, stage=common_pb2.STAGE_ORCHESTRATOR)
-                self._asker.reply_failed(stamp, ours)
+                self._failed(stamp, reply, InternalError(text), again)
             else:
                 self._asker.reply_done(stamp, dialog_pb2.TURN_OUTCOME_COMPLETED)
+
+    def _failed(
+        self,
+        stamp: common_pb2.Stamp,
+        reply: Reply,
+        error: VoiceMeshError,
+        again: Callable[[], None] | None,
+    ) -> None:
+        """Nobody has noticed a failure before the end of the turn, or before the first word."""
+        error.stage = error.stage or common_pb2.STAGE_ORCHESTRATOR
+        if not reply.committed:
+            log.info("what was begun before the end of the turn failed: %s", error)
+            if isinstance(error, Unsupported):
+                self.speculates = False
+            self._asker.speculation_failed(stamp)
+        elif again is not None and not reply.text:
+            log.info("what was begun early failed and is begun again: %s", error)
+            again()
+        else:
+            log.warning("the turn failed: %s", error)
+            self._asker.reply_failed(stamp, error)
 
     def hold(self, stamp: common_pb2.Stamp, turn: TurnRecord, duck: bool) -> None:
         """Have the client pause the reply, or play it more quietly."""
@@ -242,12 +253,6 @@ class Answering:
         if turn.voice is not None:
             turn.voice.release()
         self._asker.tell(stamp, Event(reply_resumed=dialog_pb2.ReplyResumed(reason=reason)))
-
-    def _dropped(self, stamp: common_pb2.Stamp, error: VoiceMeshError) -> None:
-        log.info("what was begun before the end of the turn failed: %s", error)
-        if isinstance(error, Unsupported):
-            self.speculates = False
-        self._asker.speculation_failed(stamp)
 
     def stop(self, stamp: common_pb2.Stamp, reason: str) -> None:
         """Stop the reply of ``stamp``."""

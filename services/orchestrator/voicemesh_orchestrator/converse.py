@@ -13,18 +13,12 @@ import grpc.aio
 
 from voicemesh import logs
 from voicemesh.aio import SilenceLimit, TaskSet, uninterrupted
-from voicemesh.audio import check_format
-from voicemesh.errors import (
-    DeadlineExceeded,
-    InvalidArgument,
-    NotFound,
-    ProtocolViolation,
-    Unsupported,
-)
+from voicemesh.errors import DeadlineExceeded, ProtocolViolation, Unsupported
 from voicemesh.server import Outbox
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, operations_pb2, robot_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.conversation import Conversation
+from voicemesh_orchestrator.converse_checks import check_config, check_said
 from voicemesh_orchestrator.history import History, Memory
 from voicemesh_orchestrator.microphone import Microphone
 from voicemesh_orchestrator.observers import Observers, Watch
@@ -34,7 +28,6 @@ from voicemesh_orchestrator.robot_commands import RobotCommands
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.stubs import Stubs
 from voicemesh_orchestrator.synthesis import Synthesis
-from voicemesh_orchestrator.turn_machine import MAX_TYPED_CHARS
 
 log = logging.getLogger(__name__)
 
@@ -181,21 +174,9 @@ class Converse:
             raise ProtocolViolation("the first message must carry config", field="converse_request")
         config = first.config
         self._reports_playback = config.reports_playback
-        if config.resume_token:
-            raise NotFound(
-                "this conversation is not known here; start a new one without a resume_token",
-                field="config.resume_token",
-            )
+        check_config(config)
         if config.HasField("input_format"):
-            self._microphone = Microphone(check_format(config.input_format, "config.input_format"))
-        if config.HasField("output_format"):
-            check_format(config.output_format, "config.output_format")
-        if not 0 <= config.reply_lead_ms <= 600_000:
-            raise InvalidArgument(
-                f"{config.reply_lead_ms} ms is out of range; ask for 0 (the setting) to 600000",
-                field="config.reply_lead_ms",
-            )
-        check_policy(config.interruption_policy, "config.interruption_policy")
+            self._microphone = Microphone(config.input_format.sample_rate_hertz)
         return config
 
     async def _open(
@@ -294,19 +275,12 @@ class Converse:
                 self._sound("local_speech")
                 conversation.hearing.local_speech()
             case "say":
-                self._check_said(request.say)
+                check_said(request.say)
                 conversation.say(request.say.text, request.say.interruption_policy)
             case "config":
                 raise ProtocolViolation("config may be sent only once", field="config")
             case _:
                 raise ProtocolViolation("the message is empty", field="converse_request")
-
-    def _check_said(self, say: dialog_pb2.SayText) -> None:
-        check_policy(say.interruption_policy, "say.interruption_policy")
-        if not 0 < len(say.text.strip()) <= len(say.text) <= MAX_TYPED_CHARS:
-            raise InvalidArgument(
-                f"say 1 to {MAX_TYPED_CHARS} characters, not {len(say.text)}", field="say.text"
-            )
 
     def _sound(self, field: str) -> Microphone:
         """The microphone, for a message that needs one."""

@@ -64,9 +64,12 @@ class FloorSettings(Section):
     longest_user_turn_s: float = Field(
         0.0,
         ge=0,
-        le=600,
+        le=120,
         description="Seconds after which the robot takes the floor from a user who does not stop "
-        "speaking, and answers what was said so far. 0: never.",
+        "speaking, and answers what was said so far. 0: never. Of no use above asr.max_turn_ms, "
+        "where recognition cuts the turn; robots that stream to recognition themselves have it "
+        "cut here, after 1 s at the earliest, and what the user then goes on with is heard as "
+        "said over the answer.",
     )
 
 

@@ -109,7 +109,8 @@ class Hearing:
         match event.type:
             case asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
                 self._start_of_turn(event)
-            case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+            # One that was given up has no end: its text is late.
+            case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN if self._machine.hearing is not None:
                 self._end_of_turn(event)
                 return
         # An eager end brings the text that the end will have, unless speech goes on.
@@ -136,17 +137,21 @@ class Hearing:
         """The robot takes the floor from a user who speaks for too long, where that is set."""
         self._takes_floor = False
         limit_s = self._settings.floor.longest_user_turn_s
-        if limit_s:
+        if limit_s and self._recognition is not None:
             self._timers.after(limit_s, self._take_floor)
 
     def _take_floor(self) -> None:
         if self._machine.answering is not None:
             # It has the floor already; the user, who speaks over it, may have it next.
             self._timers.after(_LOOKS_AGAIN_S, self._take_floor)
-        elif self._recognition is not None:
-            log.info("the user's turn has become too long: the robot takes the floor")
-            self._takes_floor = True
-            self.end_utterance(common_pb2.EndOfUtterance(sample=self._heard_samples))
+            return
+        self._takes_floor = True
+        self.end_utterance(common_pb2.EndOfUtterance(sample=self._heard_samples))
+
+    def _was_cut(self, event: asr_pb2.TurnEvent) -> bool:
+        """Whether the recogniser that a robot streams to itself has ended too long a turn."""
+        limited = self._recognition is None and self._settings.floor.longest_user_turn_s > 0
+        return limited and event.reason == asr_pb2.TURN_REASON_MAX_LENGTH
 
     def _speculate(self, event: asr_pb2.TurnEvent) -> None:
         """The turn may be over: its answer may be begun, within bounds."""
@@ -160,7 +165,9 @@ class Hearing:
     def _end_of_turn(self, event: asr_pb2.TurnEvent) -> None:
         self._timers.cancel()
         performer, now = self._performer, time.monotonic()
-        takes_floor, self._takes_floor = self._takes_floor, False
+        takes_floor, self._takes_floor = self._takes_floor or self._was_cut(event), False
+        if takes_floor:
+            log.info("the user's turn has become too long: the robot takes the floor")
         effects = performer.overhearing.finished(event, takes_floor)
         performer.send(Event(stamp=performer.stamp, turn_event=event))
         turn = performer.turns.of(performer.stamp)

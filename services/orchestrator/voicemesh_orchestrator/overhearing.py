@@ -70,8 +70,8 @@ class Overhearing:
 
     def look_around(self) -> None:
         """Note what is said over, as long as there is a reply; remembered when it ends."""
-        answering = self._machine.answering
-        if answering is not None:
+        answering, over = self._machine.answering, self._machine.over
+        if answering is not None and over in (None, answering):
             said = self._said_lately(answering)
             self._situation = Situation(said, self._machine.audible)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from voicemesh.aio import TaskSet
-from voicemesh.errors import VoiceMeshError, from_detail
+from voicemesh.errors import Unavailable, VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh_orchestrator import floor_phrases
 from voicemesh_orchestrator.beat import Beat
 from voicemesh_orchestrator.floor_settings import FloorSettings
+from voicemesh_orchestrator.outage import Outage
 from voicemesh_orchestrator.upstream import Upstream
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
@@ -68,7 +70,7 @@ class Recognition:
     """Feeds the microphone to ASR and reports the user's turns.
 
     While the stream is lost the newest eight seconds of sound are kept and sent
-    first when it is open again.
+    first when it is open again. Who speaks when it has been lost for long is told so.
     """
 
     def __init__(
@@ -84,7 +86,8 @@ class Recognition:
     ) -> None:
         """``beat`` is of ``coalescing_ms`` and shared by all conversations.
 
-        ``on_failed``: the utterance is lost; a lost stream is reopened by itself.
+        ``on_failed``: the utterance is lost; a lost stream is reopened by itself. It is
+        called again when that has taken ``connect_s`` (see Outage).
         """
         self._stub = stub
         self._target = target
@@ -104,6 +107,7 @@ class Recognition:
         self._next_sample = config.first_sample
         self._kept: deque[Said] = deque()
         self._kept_samples = 0
+        self._outage: Outage | None = None
         self._tasks = TaskSet()
         self._upstream = self._new_upstream()
         self._state = config.resume_from
@@ -214,6 +218,8 @@ class Recognition:
         if self._upstream.open:
             self._send(sound)
             return
+        if self._outage is not None:
+            self._outage.hear(sound)
         self._kept.append(sound)
         self._kept_samples += samples
         while self._kept and self._oldest_is_too_much():
@@ -238,13 +244,27 @@ class Recognition:
 
     def _lost(self, error: VoiceMeshError) -> None:
         self.in_turn = False
+        self._outage = Outage(self._rate, self._connect_s, self._still_lost)
         self._on_failed(error)
         self._tasks.start(self._reopen(self._upstream), "reopen recognition")
+
+    def _still_lost(self) -> None:
+        text = (
+            f"asr: recognition was lost more than {self._connect_s:g} s ago and is not back yet; "
+            "say it again in a moment, and look at the log of asr if it stays so"
+        )
+        self._on_failed(Unavailable(text, stage=common_pb2.STAGE_ASR))
+
+    def _end_outage(self) -> None:
+        if self._outage is not None:
+            self._outage.end()
+            self._outage = None
 
     async def _reopen(self, lost: Upstream[Request, Response]) -> None:
         await lost.close()
         backoff = _FIRST_BACKOFF_S
         while True:
+            begun_s = time.monotonic()
             upstream = self._new_upstream()
             config = asr_pb2.StreamingRecognitionConfig()
             config.CopyFrom(self._config)
@@ -257,9 +277,11 @@ class Recognition:
                 )
             except VoiceMeshError as error:
                 log.warning("recognition is still lost: %s", error)
-                await asyncio.sleep(backoff)
+                # Who was waited for has had its pause.
+                await asyncio.sleep(max(0.0, begun_s + backoff - time.monotonic()))
                 backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
             else:
+                self._end_outage()
                 self._upstream = upstream
                 self._opened(response.started)
                 self._replay(config.first_sample)
@@ -286,6 +308,7 @@ class Recognition:
         """End the stream."""
         if self._leave_beat is not None:
             self._leave_beat()
+        self._end_outage()
         await self._tasks.close()
         await self._upstream.close()
 

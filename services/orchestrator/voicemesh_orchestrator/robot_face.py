@@ -32,6 +32,7 @@ _STOP_S = 2.0
 # A speaker falls silent this long after the clock says so at the latest: devices
 # buffer, and reports travel.
 _SETTLE_S = 5.0
+_SHORTEST_TURN_MS = 1_000  # Recognition refuses to cut sooner.
 
 
 class RobotFace:
@@ -93,8 +94,8 @@ class RobotFace:
                         self.close_microphone()
             case "reply_audio":
                 self._voice(event.stamp).add(event.reply_audio.chunk)
-            case "reply_ended" if self._playing is not None:
-                self._playing.complete()
+            case "reply_ended" if playing := self._plays(event.stamp):
+                playing.complete()
             case "reply_paused" if playing := self._plays(event.stamp):
                 playing.speaker.pause()
             case "reply_ducked" if playing := self._plays(event.stamp):
@@ -132,6 +133,10 @@ class RobotFace:
         if self._settings.robot_asr_target:
             request.asr.target = self._settings.robot_asr_target
             request.asr.ticket = self._settings.robot_asr_ticket.get_secret_value()
+            limit_s = self._settings.floor.longest_user_turn_s
+            if limit_s:  # Nobody but the recogniser can end a turn that is not heard here.
+                limit_ms = max(_SHORTEST_TURN_MS, round(limit_s * 1000))
+                request.recognition.turn_detector.max_turn_ms = limit_ms
         assert self._conversation is not None
         self.close_microphone()
         listening = self._listening = RobotListening(

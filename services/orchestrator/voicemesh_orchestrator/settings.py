@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from voicemesh.settings import Section, ServerSettings
+from voicemesh.targets import OptionalTarget, Target
 from voicemesh_orchestrator.floor_settings import FloorSettings, ProactiveSettings
 
 
@@ -15,7 +16,8 @@ class Deadlines(Section):
         5.0,
         gt=0,
         le=60,
-        description="Seconds to open a stream to a service. Covers the restart of a dead one.",
+        description="Seconds to open a stream to a service. Covers the restart of a dead one "
+        "with the loading of its engine; a large one takes longer.",
     )
     final_transcript_s: float = Field(
         5.0,
@@ -145,9 +147,9 @@ class OrchestratorSettings(ServerSettings):
     metrics_port: int = Field(
         9450, ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: none."
     )
-    asr_target: str = Field("127.0.0.1:50051", description="Where speech recognition is.")
-    llm_target: str = Field("127.0.0.1:50052", description="Where the language model is.")
-    tts_target: str = Field("127.0.0.1:50053", description="Where speech synthesis is.")
+    asr_target: Target = Field("127.0.0.1:50051", description="Where speech recognition is.")
+    llm_target: Target = Field("127.0.0.1:50052", description="Where the language model is.")
+    tts_target: Target = Field("127.0.0.1:50053", description="Where speech synthesis is.")
     max_conversations: int = Field(
         64,
         ge=1,
@@ -179,7 +181,7 @@ class OrchestratorSettings(ServerSettings):
         "this length, in milliseconds, because messages are what costs. From an eager end of turn "
         "on it goes at once, and so does the audio of few conversations. 0: always at once.",
     )
-    robot_asr_target: str = Field(
+    robot_asr_target: OptionalTarget = Field(
         "",
         description="Where robots reach speech recognition: their listeners then stream to it "
         "themselves. Empty: their sound comes back to the orchestrator, which passes it on.",

@@ -34,7 +34,6 @@ from voicemesh_orchestrator.effects import (
     MoveFloor,
     Say,
     StartReply,
-    StopReply,
 )
 from voicemesh_orchestrator.interruption import Verdict
 from voicemesh_orchestrator.minting import Mint
@@ -95,7 +94,10 @@ class TurnMachine:
 
     @property
     def over(self) -> Stamp | None:
-        """The reply that the user speaks over, while it is open what that means."""
+        """The reply that the user speaks over, while it is open what that means.
+
+        Also once it is over or stopped: a nod to it is no question for that.
+        """
         return self._over
 
     @property
@@ -175,10 +177,10 @@ class TurnMachine:
         """What the user has said so far over the reply; ``fell_silent``: and paused after it."""
         if not self._replies_on:
             return []
-        if verdict is Verdict.HARD_STOP:
-            return self._stop("stop")
-        if verdict is Verdict.INTERRUPTION and self._reply.policy != IGNORE:
-            return self._stop("speech")
+        hard = verdict is Verdict.HARD_STOP
+        if hard or (verdict is Verdict.INTERRUPTION and self._reply.policy != IGNORE):
+            self._over = None  # It is decided: whatever is said now is a turn.
+            return self._stop("stop" if hard else "speech")
         return self._reply.resume(verdict.value) if fell_silent and verdict in _NO_TURN else []
 
     def nothing_followed(self) -> list[Effect]:
@@ -335,8 +337,6 @@ class TurnMachine:
         return self._stop("client")
 
     def _stop(self, reason: str, outcome: Outcome = pb.TURN_OUTCOME_INTERRUPTED) -> list[Effect]:
-        if self._replies_on:
-            self._over = None  # Whatever is said now is a turn.
         stopped = self._reply.stop(reason, outcome)
         return [*stopped, *self._forget_later(outcome)] if stopped else []
 
@@ -388,13 +388,9 @@ class TurnMachine:
     def abandon(self, outcome: Outcome = pb.TURN_OUTCOME_ABANDONED) -> list[Effect]:
         """The client is gone."""
         effects = [*self._expect_nobody(outcome), *self._speculation.discard("gone")]
-        answering = self._reply.stamp
-        if answering is not None:
-            effects += [StopReply(answering, "gone"), EndTurn(answering, outcome)]
-        if self._hearing is not None and self._hearing != answering:
+        effects += self._stop("gone", outcome)
+        if self._hearing is not None:
             effects += [EndTurn(self._hearing, outcome)]
-        effects += self._forget_later(outcome)
-        self._reply.end("gone", outcome)
         self._hearing = self._over = None
         self._wants_answer, self._asked_policy = True, UNSPECIFIED
         return effects

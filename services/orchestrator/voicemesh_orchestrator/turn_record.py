@@ -63,12 +63,13 @@ class TurnRecord:
         name = dialog_pb2.TurnOutcome.Name(outcome).removeprefix("TURN_OUTCOME_").lower()
         metrics.TURNS.labels(name).inc()
         timeline = self.timeline
+        asked = bool(self.question)  # What the robot says by itself answers nobody.
         for histogram, seconds in (
             (metrics.ENDPOINT_WAIT, timeline.between("last_voiced", "endpoint")),
             (metrics.LLM_FIRST_TOKEN, timeline.between("question", "llm_first_token")),
             (metrics.FIRST_PIECE, timeline.between("question", "first_piece")),
             (metrics.TTS_FIRST_AUDIO, timeline.between("first_piece", "tts_first_audio")),
-            (metrics.RESPONSE, timeline.since_origin("first_audio_sent")),
+            (metrics.RESPONSE, timeline.since_origin("first_audio_sent") if asked else None),
         ):
             if seconds is not None:
                 histogram.observe(seconds)

@@ -7,6 +7,7 @@ no cancelled caller can take the whole stream down with it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
@@ -15,8 +16,10 @@ import grpc.aio
 
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, cancel_and_wait, within
 from voicemesh.channels import Duplex
-from voicemesh.errors import Busy, Unavailable, VoiceMeshError
+from voicemesh.errors import Busy, InternalError, Unavailable, VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
+
+log = logging.getLogger(__name__)
 
 _CAPACITY = 256
 _GOODBYE_S = 1.0
@@ -73,7 +76,45 @@ class Upstream(Generic[Q, R]):
     async def start(
         self, method: Callable[..., grpc.aio.StreamStreamCall[Q, R]], first: Q, deadline_s: float
     ) -> R:
-        """Open the stream with ``first``; returns the first response, or raises why not."""
+        """Open the stream with ``first``; returns the first response, or raises why not.
+
+        A service that is being restarted is waited for: until its port is open, and
+        then as long as it says when to ask again, because its engine is loading.
+        """
+        give_up_s = time.monotonic() + deadline_s
+        while True:
+            try:
+                response = await self._open(method, first, give_up_s - time.monotonic())
+                break
+            except TimeoutError:
+                raise Unavailable(
+                    f"{self._name}: nothing answers at {self._target} within {deadline_s:g} s; "
+                    "is the service running?",
+                    stage=self._stage,
+                ) from None
+            except Unavailable as refusal:
+                pause_s = refusal.retry_after_ms / 1000
+                if not pause_s:
+                    raise
+                if time.monotonic() + pause_s >= give_up_s:
+                    raise Unavailable(
+                        f"{refusal.message} (waited {deadline_s:g} s; the log of {self._name} "
+                        "tells more, orchestrator.deadlines.connect_s allows longer)",
+                        stage=self._stage,
+                    ) from None
+                await asyncio.sleep(pause_s)
+        self._last_heard_s = time.monotonic()
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(work(), name=f"{self._name} {work.__name__.strip('_')}")
+            for work in (self._read, self._write, self._beat)
+        ]
+        return response
+
+    async def _open(
+        self, method: Callable[..., grpc.aio.StreamStreamCall[Q, R]], first: Q, within_s: float
+    ) -> R:
+        """Try it once; TimeoutError when nothing comes of it in that time."""
         self._duplex = Duplex(method(wait_for_ready=True), self._stage)
 
         async def handshake() -> R | None:
@@ -82,7 +123,7 @@ class Upstream(Generic[Q, R]):
 
         opening = asyncio.get_running_loop().create_task(handshake(), name="open upstream")
         try:
-            answered = await within(deadline_s, opening)
+            answered = await within(max(0.0, within_s), opening)
         except asyncio.CancelledError:
             self._duplex.cancel()
             await cancel_and_wait(opening)
@@ -90,20 +131,10 @@ class Upstream(Generic[Q, R]):
         if not answered:
             self._duplex.cancel()
             await cancel_and_wait(opening)
-            raise Unavailable(
-                f"{self._name}: nothing answers at {self._target} within {deadline_s:g} s; "
-                "is the service running?",
-                stage=self._stage,
-            )
+            raise TimeoutError
         response = opening.result()
         if response is None:
             raise Unavailable(f"{self._name}: the service ended the stream", stage=self._stage)
-        self._last_heard_s = time.monotonic()
-        loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(work(), name=f"{self._name} {work.__name__.strip('_')}")
-            for work in (self._read, self._write, self._beat)
-        ]
         return response
 
     @property
@@ -148,6 +179,10 @@ class Upstream(Generic[Q, R]):
             )
         except VoiceMeshError as error:
             self._lose(error)
+        except Exception:
+            log.exception("what the %s service said was not understood", self._name)
+            text = f"{self._name}: its answer was not understood; the orchestrator's log tells why"
+            self._lose(InternalError(text, stage=self._stage))
 
     async def _beat(self) -> None:
         """Find out that the other side is stuck, which a healthy TCP connection hides."""

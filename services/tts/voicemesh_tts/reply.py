@@ -12,7 +12,13 @@ from voicemesh import logs, tracing
 from voicemesh.aio import Channel, ChannelFull
 from voicemesh.audio import Samples
 from voicemesh.effort import Effort
-from voicemesh.errors import Busy, InvalidArgument, ProtocolViolation, VoiceMeshError
+from voicemesh.errors import (
+    Busy,
+    InternalError,
+    InvalidArgument,
+    ProtocolViolation,
+    VoiceMeshError,
+)
 from voicemesh.v1 import common_pb2, tts_pb2
 from voicemesh_tts import metrics
 from voicemesh_tts.message_growth import GrowingMessages
@@ -151,6 +157,10 @@ class Reply:
             except VoiceMeshError as error:
                 if not self.failed:
                     self._fail(error)
+                return
+            except Exception as error:  # Whoever waits for the reply is told in any case.
+                log.exception("reply failed")
+                self._fail(InternalError(f"the synthesis failed: {error}"))
                 return
             if self.failed:
                 return

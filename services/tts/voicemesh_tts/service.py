@@ -10,7 +10,7 @@ import grpc.aio
 from voicemesh import logs
 from voicemesh.aio import TaskSet
 from voicemesh.audio import linear16
-from voicemesh.errors import ProtocolViolation, Unavailable
+from voicemesh.errors import ProtocolViolation
 from voicemesh.registry import engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
@@ -127,7 +127,7 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
                     "the first request must carry the config", field="streaming_config"
                 )
             if self._speaker is None:
-                raise Unavailable("the voices are still loading; try again shortly")
+                raise self.still_loading()
             with self.admission.slot():
                 await self._serve(self._speaker, first, requests, context)
 

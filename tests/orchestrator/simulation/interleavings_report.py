@@ -20,7 +20,8 @@ the properties in `tests/orchestrator/simulation/properties.py` were asked. What
 is below: a property that nothing could have broken says nothing.
 Made by `scripts/evaluate_interleavings`.
 
-{plans} plans, {passed} of {batches} batches passed (seeds {seeds}); {seconds:.0f} s on {machine}.
+{plans} plans, {passed} of {batches} batches passed (numbers {numbers}); {seconds:.0f} s
+on {machine}.
 """
 
 
@@ -30,7 +31,7 @@ class Results:
     def __init__(self, files: Sequence[Path]) -> None:
         """``files``: JUnit XML of test_interleavings.py."""
         self.happened: Counter[str] = Counter()
-        self.seeds: list[int] = []
+        self.numbers: list[int] = []
         self.passed = 0
         self.seconds = 0.0
         for file in files:
@@ -39,21 +40,21 @@ class Results:
 
     def _add(self, case: ElementTree.Element) -> None:
         told = {p.get("name"): p.get("value", "") for p in case.iter("property")}
-        if "seed" not in told:
+        if "batch" not in told:
             return  # A plan of its own.
-        self.seeds.append(int(told["seed"]))
+        self.numbers.append(int(told["batch"]))
         self.seconds += float(case.get("time", 0))
         self.passed += case.find("failure") is None and case.find("error") is None
         self.happened.update(json.loads(told.get("happened", "{}")))
 
     def markdown(self) -> str:
         """The report."""
-        seeds = sorted(self.seeds)
+        numbers = sorted(self.numbers)
         head = _HEAD.format(
             plans=self.happened["plans"],
             passed=self.passed,
-            batches=len(seeds),
-            seeds=", ".join(map(str, seeds)),
+            batches=len(numbers),
+            numbers=", ".join(map(str, numbers)),
             seconds=self.seconds,
             machine=f"{platform.machine()}, {os.cpu_count()} cores",
         )

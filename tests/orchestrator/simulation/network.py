@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
@@ -198,6 +198,8 @@ class Network:
         """Streams whose handler runs."""
         self.lost: list[str] = []
         """The methods whose streams died while they were in use."""
+        self.mishaps: Counter[str] = Counter()
+        """How many calls of a method are still to fail in a way that nobody expects."""
 
     def delay_s(self) -> float:
         """Mostly short, sometimes long: a queue on the way makes a message late, not a coin."""
@@ -236,6 +238,9 @@ class Network:
 
     def stream_stream(self, path: str, *_: object, **__: object) -> Callable[..., Call]:
         def call(wait_for_ready: bool = False) -> Call:
+            if self.mishaps[path] > 0:
+                self.mishaps[path] -= 1
+                raise RuntimeError(f"a call of {path} fails on purpose")
             return Call(self, path, opened=self._up[path].is_set())
 
         return call

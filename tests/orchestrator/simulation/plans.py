@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Literal
-
-from hypothesis import strategies as st
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from .robot import Manner
 from .world import ASR, LLM, TTS, Circumstances, Leaving, World, live
@@ -25,6 +25,15 @@ _ANSWERS = {
     "zh": "好的，这个问题很简单。就像你说的那样，后来没有变。",
 }
 _SERVICES = {"asr": ASR, "llm": LLM, "tts": TTS}
+
+_LEAST_OF_A_PLAN: dict[str, Any] = {
+    "leaving": "at rest",
+    "deaths": (),
+    "longest_delay_ms": 0,
+    "seed": 0,
+    "language": "en",
+}
+_LEAST_OF_AN_ACT: dict[str, Any] = {"after_ms": 0, "into_reply": False, "number": 0}
 
 
 @dataclass(frozen=True)
@@ -105,38 +114,65 @@ class Plan:
                 return
 
 
-def _acts() -> st.SearchStrategy[Act]:
-    return st.builds(
-        Act,
-        deed=st.sampled_from(
-            ("ask", "ask", "hesitate", "nod", "nod", "cough", "stop", "button", "type", "wait")
-        ),
-        after_ms=st.integers(0, 2500),
-        into_reply=st.booleans(),
-        number=st.integers(0, 7),
-    )
-
-
-def plans() -> st.SearchStrategy[Plan]:
-    """All of them."""
-    deaths = st.builds(
-        Death,
-        service=st.sampled_from(("asr", "llm", "tts")),
-        at_ms=st.integers(0, 6000),
-        outage_ms=st.integers(0, 3000),
-    )
-    return st.builds(
-        Plan,
-        acts=st.lists(_acts(), min_size=1, max_size=3).map(lambda more: (Act("ask", 100), *more)),
-        seed=st.integers(0, 2**16),
-        language=st.sampled_from(("en", "zh")),
-        policy=st.sampled_from(
-            ("PAUSE_THEN_DECIDE", "PAUSE_THEN_DECIDE", "STOP", "DUCK", "IGNORE")
-        ),
-        longest_delay_ms=st.integers(0, 120),
-        reports=st.booleans(),
-        pauses=st.booleans(),
-        deaths=st.lists(deaths, max_size=1).map(tuple),
+def plan_of(number: int) -> Plan:
+    """The plan with that number; all of them are equally likely, and each by itself."""
+    chance = random.Random(number)
+    reports = _often(chance, 0.6)
+    acts = [_act(chance) for _ in range(chance.randint(1, 4))]
+    return Plan(
+        acts=(Act("ask", 100), *acts),
+        seed=chance.randrange(2**16),
+        language=chance.choice(("en", "zh")),
+        policy=chance.choice(("PAUSE_THEN_DECIDE", "PAUSE_THEN_DECIDE", "STOP", "DUCK", "IGNORE")),
+        longest_delay_ms=chance.randint(0, 120),
+        reports=reports,
+        pauses=reports and _often(chance, 0.6),
+        deaths=(_death(chance),) if _often(chance, 0.3) else (),
         # Some leave in the middle, without a word.
-        leaving=st.sampled_from(("at rest", "at rest", "at rest", "early", "gone")),
+        leaving=chance.choice(("at rest", "at rest", "at rest", "at rest", "early", "gone")),
     )
+
+
+def _often(chance: random.Random, share: float) -> bool:
+    return chance.random() < share
+
+
+def _act(chance: random.Random) -> Act:
+    return Act(
+        deed=chance.choice(
+            ("ask", "ask", "ask", "hesitate", "nod", "nod", "cough", "stop", "button", "type")
+        ),
+        # What follows soon meets what is under way; what follows late, what comes of it.
+        after_ms=chance.choice((0, chance.randint(0, 400), chance.randint(0, 2500))),
+        into_reply=_often(chance, 0.6),
+        number=chance.randrange(8),
+    )
+
+
+def _death(chance: random.Random) -> Death:
+    return Death(
+        service=chance.choice(("asr", "llm", "tts")),
+        at_ms=chance.randint(0, 8000),
+        outage_ms=chance.randint(0, 3000),
+    )
+
+
+def smallest(plan: Plan, fails: Callable[[Plan], bool]) -> Plan:
+    """The plan that is left of one that fails when all has gone that it fails without."""
+    while simpler := next(filter(fails, _simpler(plan)), None):
+        plan = simpler
+    return plan
+
+
+def _simpler(plan: Plan) -> Iterator[Plan]:
+    """Plans with one thing less."""
+    for name, least in _LEAST_OF_A_PLAN.items():
+        if getattr(plan, name) != least:
+            yield replace(plan, **{name: least})
+    for place, act in enumerate(plan.acts):
+        before, after = plan.acts[:place], plan.acts[place + 1 :]
+        if before or after:
+            yield replace(plan, acts=(*before, *after))
+        for part, least in _LEAST_OF_AN_ACT.items():
+            if getattr(act, part) != least:
+                yield replace(plan, acts=(*before, replace(act, **{part: least}), *after))

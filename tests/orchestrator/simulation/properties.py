@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import floor_properties as floor
 from . import reply_properties as replies
 from . import turn_properties as turns
 from .world import World
@@ -16,8 +17,12 @@ def check(world: World) -> None:
     turns.every_turn_ends_once(world)
     turns.nothing_fails_by_itself(world)
     turns.everything_said_is_heard(world)
+    turns.who_was_cut_off_is_not_half_heard(world)
     turns.who_asks_is_answered(world)
     turns.who_nods_is_not_answered(world)
+    turns.who_wants_quiet_is_not_answered(world)
+    floor.the_floor_moves_in_order(world)
+    floor.who_begins_to_speak_is_not_talked_over(world)
     replies.what_is_answered_is_what_was_asked(world)
     replies.no_old_reply_is_told(world)
     replies.no_old_reply_is_played(world)

@@ -25,6 +25,8 @@ class Recogniser:
 
     def __init__(self, air: Air) -> None:
         self._air = air
+        self.final_pass_s = 0.0
+        """How long it takes when it is told that an utterance is over."""
 
     async def recognise(self, requests: AsyncIterator[Any], context: Context) -> None:
         hearing = _Hearing(self._air)
@@ -42,6 +44,7 @@ class Recogniser:
                     silence = request.silence
                     hearing.hear(silence.first_sample, silence.sample_count, sound=False)
                 case "end_of_utterance":
+                    await asyncio.sleep(self.final_pass_s)
                     hearing.end(pb.TURN_REASON_EXPLICIT)
                 case "heartbeat":
                     response.heartbeat.CopyFrom(request.heartbeat)

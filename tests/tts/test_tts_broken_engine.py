@@ -1,0 +1,59 @@
+"""An engine with a mistake in it: whoever waits for the reply is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+import numpy as np
+import pytest
+
+from voicemesh.effort import Effort
+from voicemesh.v1 import common_pb2
+from voicemesh.v1 import tts_pb2 as pb
+from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
+from voicemesh_tts.reply import Reply
+from voicemesh_tts.settings import TtsSettings
+from voicemesh_tts.speaker import Manner, Speaker
+from voicemesh_tts.text.scripts import Reading
+from voicemesh_tts.voices import VoiceTable
+
+VOICE = Voice("broken", ("en",), 16_000, "Apache-2.0")
+
+
+class BrokenEngine:
+    """Fails in its second chunk, and not as engines are meant to."""
+
+    capabilities = Capabilities(streaming=True, word_spans=False, max_unit_chars=100)
+
+    async def load(self) -> None:
+        """Nothing to load."""
+
+    def voices(self) -> Sequence[Voice]:
+        return (VOICE,)
+
+    async def synthesize(
+        self, text: str, voice: Voice, rate: float, effort: Effort
+    ) -> AsyncGenerator[SpokenChunk, None]:
+        yield SpokenChunk(np.zeros(1_600, np.int16), 0, len(text))
+        raise IndexError("no such sample")
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+async def test_a_mistake_of_an_engine_is_told_in_the_stream(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    said: list[pb.StreamingSynthesizeResponse] = []
+    engine = BrokenEngine()
+    speaker = Speaker(engine, VoiceTable(engine.voices(), {}, "broken"), TtsSettings())
+    manner = Manner(16_000, Reading.of("en", "en"), None, 1.0)
+    stamp = common_pb2.Stamp(epoch=1, turn=1)
+    reply = Reply("c", stamp, speaker, manner, 4, said.append)
+    reply.offer(pb.SynthesisInput(piece=1, text="Hello there.", last=True))
+    await reply.run()
+    speaker.close()
+    assert said[-1].error.code == common_pb2.ERROR_CODE_INTERNAL
+    assert said[-1].error.stage == common_pb2.STAGE_TTS
+    assert "no such sample" in said[-1].error.message
+    assert "IndexError" in caplog.text
