@@ -21,11 +21,13 @@ import grpc.aio
 
 from voicemesh.channels import open_channel
 from voicemesh.errors import SettingsError, VoiceMeshError
-from voicemesh.registry import EngineSpec, Probe, engine_specs, installed
+from voicemesh.registry import EngineSpec, Probe, engine_spec, engine_specs, installed
+from voicemesh.server.service import ServiceSpec
 from voicemesh.settings import Section, ServerSettings, Settings, engine_config
 from voicemesh.sophon.devices import DevicesSettings
 from voicemesh.sophon.inventory import NODES
 from voicemesh.supervisor.ports import dialled, is_free
+from voicemesh.tracing import require_opentelemetry
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 
@@ -34,12 +36,20 @@ Verdict = Literal["ok", "warn", "fail"]
 CHOICES = {
     "voicemesh.asr_engines": "asr.engine",
     "voicemesh.vads": "asr.vad",
+    "voicemesh.turn_models": "asr.turn_model",
+    "voicemesh.punctuation_models": "asr.punctuation_model",
+    "voicemesh.turn_language_models": "asr.turn_language_model",
     "voicemesh.llm_engines": "llm.engine",
     "voicemesh.tts_engines": "tts.engine",
 }
-"""The groups of engines, and the setting that chooses among them."""
+"""The groups of engines, and the setting that chooses among them; empty chooses none."""
+_DISPENSABLE = frozenset({"asr.turn_language_model"})
+"""Without these a service works nevertheless, and says so."""
 
 _DESCRIBE_S = 2.0
+_CHIP_CURE = (
+    "VOICEMESH_SOPHON=cmodel simulates a chip; for a real one install the vendor's sophon.sail"
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,46 @@ def installed_checks(settings: Settings) -> list[Check]:
     return [*checks, Check("services", "ok", services)]
 
 
+def refusals(settings: Settings) -> list[Check]:
+    """What the services installed here, and tracing, would refuse of these settings."""
+    checks = asyncio.run(_services_refusals(settings))
+    endpoint = settings.mesh.tracing_endpoint
+    if endpoint:
+        try:
+            require_opentelemetry()
+            checks.append(Check("tracing", "ok", f"to {endpoint}"))
+        except SettingsError as error:
+            checks.append(Check("tracing", "fail", str(error)))
+    return checks
+
+
+async def _services_refusals(settings: Settings) -> list[Check]:
+    """Those of every service that is a part of a mesh; none of them is loaded."""
+    checks: list[Check] = []
+    specs: dict[str, ServiceSpec] = installed("voicemesh.services")
+    for name, spec in specs.items():
+        if not spec.in_mesh:
+            continue
+        try:
+            service = spec.factory(settings)
+        except (VoiceMeshError, OSError) as error:
+            checks.append(Check(name, "fail", f"refuses its settings: {error}"))
+        else:
+            await service.close()
+    return checks
+
+
+def engine_choices(settings: Settings) -> Iterator[str]:
+    """What is wrong with the names of the engines that are chosen, in a sentence each."""
+    values = {value.path: value.value for value in settings.values()}
+    for group, path in CHOICES.items():
+        if values.get(path):
+            try:
+                engine_spec(group, str(values[path]), path)
+            except SettingsError as error:
+                yield str(error)
+
+
 def engine_checks(settings: Settings) -> list[Check]:
     """Every engine of every room: can it be used, and where not, the cure."""
     values = {value.path: value.value for value in settings.values()}
@@ -88,18 +138,27 @@ def engine_checks(settings: Settings) -> list[Check]:
             continue
         chosen = values.get(path)
         section = settings.section(path.partition(".")[0], Section) if chosen else None
-        checks += [_engine_check(spec, path, chosen, section) for spec in specs.values()]
-        if chosen is not None and chosen not in specs:
+        devices = settings.section("devices", DevicesSettings)
+        checks += [_engine_check(spec, path, chosen, section, devices) for spec in specs.values()]
+        if chosen and chosen not in specs:
             known = ", ".join(specs) or "none"
             detail = f"{path} = {chosen}, but installed are: {known}"
             checks.append(Check(f"{kind} {chosen}", "fail", detail, f"set {path} to one of them"))
     return checks
 
 
-def _engine_check(spec: EngineSpec, path: str, chosen: object, section: Section | None) -> Check:
+def _engine_check(
+    spec: EngineSpec,
+    path: str,
+    chosen: object,
+    section: Section | None,
+    devices: DevicesSettings,
+) -> Check:
     is_chosen = spec.name == chosen
     try:
         probe = spec.probe()
+        if probe.usable and spec.on_chip and not _has_chip(devices):
+            probe = Probe(False, "no Sophgo chip can be used here", _CHIP_CURE)
         detail = probe.reason
         if is_chosen and probe.usable and spec.check is not None and section is not None:
             probe = spec.check(engine_config(section, spec))
@@ -110,7 +169,8 @@ def _engine_check(spec: EngineSpec, path: str, chosen: object, section: Section 
     detail = f"{detail}; licence {spec.licence}; {spec.summary}"
     if is_chosen:
         detail = f"chosen by {path}; {detail}"
-    verdict: Verdict = "ok" if probe.usable else "fail" if is_chosen else "warn"
+    must_work = is_chosen and path not in _DISPENSABLE
+    verdict: Verdict = "ok" if probe.usable else "fail" if must_work else "warn"
     return Check(f"{path} = {spec.name}", verdict, detail, "" if probe.usable else probe.cure)
 
 
@@ -125,6 +185,15 @@ def device_checks(settings: Settings) -> list[Check]:
     return [*checks, _sail_check(settings.section("devices", DevicesSettings))]
 
 
+def _has_chip(devices: DevicesSettings) -> bool:
+    """Whether a chip is simulated, or the vendor's library may find a real one."""
+    return devices.simulated or devices.owner_python is not None or _has_sail()
+
+
+def _has_sail() -> bool:
+    return find_spec("sophon") is not None and find_spec("sophon.sail") is not None
+
+
 def _sail_check(devices: DevicesSettings) -> Check:
     """Where the owners of chips find sail; `doctor --tpu` tries it."""
     if devices.simulated:
@@ -133,7 +202,7 @@ def _sail_check(devices: DevicesSettings) -> Check:
     if devices.owner_python is not None:
         tried = "`voicemesh doctor --tpu` tries it"
         return Check("sophon.sail", "ok", f"expected in {devices.owner_python}; {tried}")
-    if find_spec("sophon") is not None and find_spec("sophon.sail") is not None:
+    if _has_sail():
         return Check("sophon.sail", "ok", "installed")
     cure = (
         "only Sophgo chips need it; install it from the vendor's SDK that belongs to the chip's "

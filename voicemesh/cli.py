@@ -1,70 +1,35 @@
-"""``voicemesh``: one command whose sub-commands come from the rooms installed here."""
+"""``voicemesh``: the door to all commands.
+
+Nothing heavy is imported here, so that Ctrl-C is understood before anything is.
+"""
 
 from __future__ import annotations
 
-import argparse
+import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from voicemesh import __version__
-from voicemesh.commands.frame import Command
-from voicemesh.errors import SettingsError, VoiceMeshError
-from voicemesh.registry import installed_names, installed_one
-from voicemesh.settings import Settings, defaults, load
-
-_COMMANDS = "voicemesh.commands"
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
-def _setting(text: str) -> tuple[str, str]:
-    path, equals, value = text.partition("=")
-    if not equals or "." not in path:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form section.name=value")
-    return path, value
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Meanwhile Ctrl-C ends the process at once.
 
-
-def _wanted(arguments: Sequence[str]) -> Sequence[str]:
-    """The command that is named, or all: importing one room is quicker than all."""
-    names = installed_names(_COMMANDS)
-    return arguments[:1] if arguments and arguments[0] in names else names
-
-
-def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="voicemesh", description="A self-hosted, real-time voice assistant for robots."
-    )
-    parser.add_argument("--version", action="version", version=f"voicemesh {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML)")
-    common.add_argument(
-        "--set",
-        type=_setting,
-        action="append",
-        default=[],
-        metavar="SECTION.NAME=VALUE",
-        dest="settings",
-        help="override one setting; may be repeated",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name in names:
-        command: Command = installed_one(_COMMANDS, name)
-        sub = commands.add_parser(
-            command.name, help=command.summary, description=command.summary, parents=[common]
-        )
-        command.add_arguments(sub)
-        sub.set_defaults(command=command)
-    return parser
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    options.settings_error = None
+    As an exception it would surface within somebody's import, as a traceback. Who
+    ignores it, as a command in a shell's background does, goes on ignoring it.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        return load(options.config, flags=dict(options.settings))
-    except SettingsError as error:
-        if not options.command.tolerant:
-            raise
-        options.settings_error = error
-        return defaults()
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,9 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for other errors.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser(_wanted(given)).parse_args(given)
+    with _ended_by_ctrl_c():  # There is nothing to clean up yet.
+        from voicemesh import command_line
+        from voicemesh.errors import SettingsError, VoiceMeshError
     try:
-        settings = _settings(options)
+        with _ended_by_ctrl_c():
+            options, settings = command_line.read(given)
         status: int = options.command.run(options, settings)
     except VoiceMeshError as error:
         sys.stderr.write(f"voicemesh: {error}\n")

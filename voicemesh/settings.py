@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from voicemesh.errors import SettingsError
 from voicemesh.registry import EngineSpec, config_field, engine_specs, installed
+from voicemesh.wrong_settings import Wrong, nearest
 
 CONFIG_FILE = "voicemesh.toml"
 ENV_PREFIX = "VOICEMESH_"
@@ -80,10 +81,11 @@ class ServerSettings(Section):
         ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: no metrics server."
     )
     drain_grace_s: float = Field(
-        10.0,
+        30.0,
         ge=0,
         le=3600,
-        description="Seconds that live streams may go on after SIGTERM. Longer than a usual turn.",
+        description="Seconds that live streams may go on after SIGTERM; then they are cut. Longer "
+        "than a usual question with its answer: the demonstration's answer takes 22 s.",
     )
 
 
@@ -173,7 +175,7 @@ class _Layers:
 
     def put_tree(self, prefix: tuple[str, ...], tree: Mapping[str, Any], source: str) -> None:
         for key, value in tree.items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and value:
                 self.put_tree((*prefix, key), value, source)
             else:
                 self.put((*prefix, key), value, source)
@@ -243,8 +245,12 @@ def load(
     models = _models()
     for name in layers.tree:
         if name not in models and name not in KNOWN_SECTIONS:
-            known = ", ".join(sorted(models))
-            raise SettingsError(f"unknown section [{name}]; the sections are: {known}")
+            known = sorted(models)
+            near = nearest(name, known)
+            meant = f"did you mean [{near}]? " if near else ""
+            raise SettingsError(
+                f"unknown section [{name}]; {meant}the sections are: {', '.join(known)}"
+            )
     sections = {
         name: _validated(name, model, layers.tree.get(name, {}), layers.sources)
         for name, model in models.items()
@@ -273,12 +279,23 @@ def _validated(
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        problem = error.errors()[0]
-        path = ".".join((name, *(str(part) for part in problem["loc"])))
-        source = sources.get(path, "default")
-        if problem["type"] == "extra_forbidden":
+        wrong = Wrong(error, model)
+        path = ".".join((name, *wrong.place))
+        source = _origin(path, sources)
+        if wrong.is_unknown:
+            near = wrong.suggestion()
+            meant = f"did you mean {name}.{near}? " if near else ""
             raise SettingsError(
-                f"unknown setting {path} (from {source}); `voicemesh config` lists all",
+                f"unknown setting {path} (from {source}); {meant}`voicemesh config` lists all",
                 field=path,
             ) from None
-        raise SettingsError(f"{path} (from {source}): {problem['msg']}", field=path) from None
+        raise SettingsError(f"{path} (from {source}): {wrong.sentence()}", field=path) from None
+
+
+def _origin(path: str, sources: Mapping[str, str]) -> str:
+    """Who has set a value: itself, what it is a part of, or the first of its parts."""
+    whole = path
+    while whole and whole not in sources:
+        whole = whole.rpartition(".")[0]
+    parts = (source for key, source in sources.items() if key.startswith(f"{path}."))
+    return sources.get(whole) or next(parts, "default")

@@ -38,23 +38,30 @@ def turn_ids(conversation_id: str, stamp: Stamp) -> tuple[int, int]:
     return int.from_bytes(digest[:16], "big"), int.from_bytes(digest[16:24], "big")
 
 
-def configure(service: str, endpoint: str) -> None:
-    """Export spans to an OTLP collector; an empty endpoint leaves tracing off."""
-    global _provider, _tracer
-    if not endpoint:
-        return
+def require_opentelemetry() -> None:
+    """SettingsError where traces are wanted, but cannot be made here."""
     try:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.sdk.trace.id_generator import IdGenerator
+        import opentelemetry.exporter.otlp.proto.grpc.trace_exporter
+        import opentelemetry.sdk.trace.export  # noqa: F401 - Both only have to be there.
     except ImportError:
         raise SettingsError(
             "mesh.tracing_endpoint is set, but OpenTelemetry is not installed; "
             "pip install 'voicemesh[tracing]'",
             field="mesh.tracing_endpoint",
         ) from None
+
+
+def configure(service: str, endpoint: str) -> None:
+    """Export spans to an OTLP collector; an empty endpoint leaves tracing off."""
+    global _provider, _tracer
+    if not endpoint:
+        return
+    require_opentelemetry()
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
 
     class TurnIds(IdGenerator):
         """The ids of the root span are set; all others are random."""

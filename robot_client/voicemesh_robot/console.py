@@ -47,6 +47,8 @@ class Console:
                 self.line(f"       (nobody has spoken for {idle_ms / 1000:g} s: it sleeps)")
             case common_pb2.ErrorDetail(message=message):
                 self.line(f"       (error: {message})")
+            case dialog_pb2.TurnEnded(outcome=dialog_pb2.TURN_OUTCOME_BACKCHANNEL):
+                self.line("       (no interruption: the robot goes on)")
             case dialog_pb2.TurnEnded():
                 if self._in_reply:
                     self.line()

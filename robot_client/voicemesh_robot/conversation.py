@@ -199,6 +199,8 @@ class Conversation:
         """Count the conversation as lost because of ``error``."""
         self._fail(error)
         self._stream.cancel()
+        # gRPC cancels whoever reads of a stream that is cancelled here: it tells nobody.
+        self._tasks.start(self._incoming.put(None), "conversation given up")
 
     async def receive(self) -> Event:
         """The next thing the mesh says; the conversation's error when it is lost.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voicemesh.errors import InvalidArgument
-from voicemesh.v1 import common_pb2 as pb
+from voicemesh.commands.frame import write_json
 from voicemesh_robot.console import Console
 from voicemesh_robot.session import Session
 from voicemesh_robot.turn import Question
@@ -30,15 +28,7 @@ class Report:
     def write(self, path: Path) -> None:
         """Write ``{"turns": [...]}``, and the chips where there are any."""
         chips = {"chips": self.chips} if self.chips else {}
-        text = json.dumps({"turns": self.entries, **chips}, indent=2, ensure_ascii=False)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{text}\n", encoding="utf-8")
-        except OSError as error:
-            raise InvalidArgument(
-                f"the report {path} cannot be written ({error}); name another place",
-                stage=pb.STAGE_CLIENT,
-            ) from None
+        write_json(path, {"turns": self.entries, **chips})
 
 
 def numbered(path: Path, turn: int) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from voicemesh.aio import TaskSet
 from voicemesh_robot import metrics
 from voicemesh_robot.clock import Clock
@@ -18,7 +20,7 @@ class LocalPause:
         self._after_s = after_s
         self._enabled = enabled
         self._tasks = TaskSet()
-        self._ours = False
+        self._resuming: asyncio.Task[None] | None = None
 
     def speech_began(self) -> bool:
         """Somebody speaks; whether playback has been paused because of it."""
@@ -26,21 +28,22 @@ class LocalPause:
         if not self._enabled or not speaker.playing or speaker.paused:
             return False
         speaker.pause()
-        self._ours = True
-        self._tasks.start(self._resume(), "resume after local pause")
+        metrics.LOCAL_PAUSES.inc()
+        self.overruled()  # An earlier pause, of a reply that has been stopped since.
+        self._resuming = self._tasks.start(self._resume(), "resume after local pause")
         return True
 
     async def _resume(self) -> None:
         stamp = self._speaker.stamp
         await self._clock.sleep_until(self._clock.now() + self._after_s)
-        if self._ours and self._speaker.stamp == stamp and self._speaker.paused:
+        if self._speaker.stamp == stamp and self._speaker.paused:
             self._speaker.resume()
-        metrics.LOCAL_PAUSES.inc()
-        self._ours = False
 
     def overruled(self) -> None:
         """Somebody else has decided about playback: it stays as they said."""
-        self._ours = False
+        if self._resuming is not None:
+            self._resuming.cancel()
+            self._resuming = None
 
     async def close(self) -> None:
         """Decide nothing any more."""

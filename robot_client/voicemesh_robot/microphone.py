@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -64,6 +65,7 @@ class Microphone:
         self._position = 0
         self._warned_s = -_WARN_EVERY_S
         self._capture: Capture | None = None
+        self._changing = asyncio.Lock()
         self.level = LevelMeter(self.rate_hertz)
         """The last second."""
 
@@ -103,16 +105,18 @@ class Microphone:
 
         What is recorded waits for ``listen``, ten seconds of it at most.
         """
-        if self._capture is None:
-            self._capture = await self._device.open()
-            self.skip()
+        async with self._changing:
+            if self._capture is None:
+                self._capture = await self._device.open()
+                self.skip()
 
     async def close(self) -> None:
         """Record no more."""
-        capture, self._capture = self._capture, None
-        self.level.reset()
-        if capture is not None:
-            await capture.close()
+        async with self._changing:
+            capture, self._capture = self._capture, None
+            self.level.reset()
+            if capture is not None:
+                await capture.close()
 
     async def listen(self) -> AsyncGenerator[Samples | Gap, None]:
         """The samples of the device, until nobody asks for more; then it is closed.

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voicemesh.errors import VoiceMeshError, from_detail
-from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
+from voicemesh.v1 import asr_pb2, dialog_pb2
+from voicemesh_robot.problem import with_stage
 
 
 @dataclass
@@ -61,13 +62,7 @@ class RobotTurnRecord:
     @property
     def problem(self) -> str:
         """The error as a sentence that begins with its stage; empty where there is none."""
-        if self.error is None:
-            return ""
-        stage = common_pb2.Stage.Name(self.error.stage).removeprefix("STAGE_").lower()
-        text = str(self.error)
-        if self.error.stage == common_pb2.STAGE_UNSPECIFIED or text.startswith(f"{stage}:"):
-            return text
-        return f"{stage}: {text}"
+        return "" if self.error is None else with_stage(self.error)
 
     def timings(self) -> list[tuple[str, float]]:
         """What took how long, in milliseconds, in the order of the turn; only what was reached.

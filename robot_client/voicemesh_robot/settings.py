@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from voicemesh.settings import ServerSettings
+from voicemesh.targets import Target
 from voicemesh_robot.echo.settings import EchoSettings
 from voicemesh_robot.local_vad import VadType
 
@@ -17,9 +18,8 @@ class RobotSettings(ServerSettings):
         9454, ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: none."
     )
 
-    target: str = Field(
+    target: Target = Field(
         "127.0.0.1:50050",
-        pattern=r"^.+:\d+$",
         description="The orchestrator, as host:port. The default is a mesh on this machine.",
     )
     language_codes: tuple[str, ...] = Field(

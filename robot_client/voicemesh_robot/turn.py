@@ -75,6 +75,7 @@ class Turn:
         self._clock = clock
         self._playback: Playback | None = None
         self._asked_s = clock.now()
+        self._troubled_s = 0.0
         self.record = question.new_record(settings)
         """What is known of the turn so far."""
 
@@ -90,6 +91,8 @@ class Turn:
             if _was_no_turn(event):
                 continue
             self.record.take(event)
+            if isinstance(event.payload, pb.ErrorDetail):
+                self._troubled_s = event.arrived_s
             await self._react(event)
             if not self.record.ended:
                 continue
@@ -128,7 +131,9 @@ class Turn:
         limit_s = max(self._spoken_until_s, self._progress_s) + self._settings.turn_timeout_s
         quiet = self._recording is not None and not self.record.begun
         if quiet:
-            limit_s = min(limit_s, self._spoken_until_s + self._settings.quiet_after_s)
+            # What was said into trouble may still be understood when that is mended.
+            said_s = max(self._spoken_until_s, self._troubled_s)
+            limit_s = min(limit_s, said_s + self._settings.quiet_after_s)
         try:
             async with asyncio.timeout(max(0.0, limit_s - self._clock.now())):
                 event = await self._link.conversation.receive()
@@ -144,9 +149,12 @@ class Turn:
             ) from None
 
     def _unheard(self) -> TurnRecord:
-        """The record of a recording in which the mesh noticed no speech."""
+        """The record of a recording in which the mesh noticed no speech, or could not."""
+        if self.record.error is not None:
+            self.record.outcome = dialog_pb2.TURN_OUTCOME_FAILED
+            return self.record
         self.record.outcome = dialog_pb2.TURN_OUTCOME_NOTHING_HEARD
-        self.record.error = self.record.error or NotFound(
+        self.record.error = NotFound(
             f"asr: no speech was heard in {self._question.audio}; "
             "is it loud enough and in a language of the mesh?",
             stage=pb.STAGE_ASR,

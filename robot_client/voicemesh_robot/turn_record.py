@@ -8,6 +8,7 @@ from typing import Any
 from voicemesh.errors import VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh_robot.events import Event
+from voicemesh_robot.problem import with_stage
 from voicemesh_robot.reply_writer import ReplyWriter
 
 
@@ -94,13 +95,7 @@ class TurnRecord:
     @property
     def problem(self) -> str:
         """The error as a sentence that begins with its stage; empty where there is none."""
-        if self.error is None:
-            return ""
-        stage = common_pb2.Stage.Name(self.error.stage).removeprefix("STAGE_").lower()
-        text = str(self.error)
-        if self.error.stage == common_pb2.STAGE_UNSPECIFIED or text.startswith(f"{stage}:"):
-            return text
-        return f"{stage}: {text}"
+        return "" if self.error is None else with_stage(self.error)
 
     @property
     def response_ms(self) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from voicemesh.audio import FULL_SCALE, Samples
@@ -62,11 +60,3 @@ class VoicedJudge:
         threshold = max(self._loudest - BELOW_LOUDEST_DB, FLOOR_DBFS)
         voiced = [end for level, end in self._candidates if level > threshold]
         return max(voiced, default=0) * self._frame
-
-
-def voiced_end(blocks: Iterable[Samples], rate_hertz: int) -> int:
-    """The sample after the last voiced one of a recording given in blocks."""
-    judge = VoicedJudge(rate_hertz)
-    for block in blocks:
-        judge.push(block)
-    return judge.end_sample()

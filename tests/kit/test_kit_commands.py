@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from voicemesh import checks
 from voicemesh.cli import main
 from voicemesh.commands.config import toml
+from voicemesh.commands.frame import check_writable
 from voicemesh.settings import defaults, load
 
 pytestmark = pytest.mark.usefixtures("toyroom")
@@ -89,7 +91,7 @@ def test_wrong_settings_are_one_line_and_status_2(capsys: pytest.CaptureFixture[
     assert main(["config", "--set", "mesh.log_levle=info"]) == 2
     assert capsys.readouterr().err == (
         "voicemesh: unknown setting mesh.log_levle (from flag --set mesh.log_levle); "
-        "`voicemesh config` lists all\n"
+        "did you mean mesh.log_level? `voicemesh config` lists all\n"
     )
 
 
@@ -160,3 +162,52 @@ def test_doctor_for_people_marks_what_fails(capsys: pytest.CaptureFixture[str]) 
     assert status == 1
     assert "FAIL  echo.engine = dodo" in text
     assert "→ choose another bird" in text
+
+
+def test_config_tells_an_engine_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "--set", "echo.engine=phoenix"]) == 2
+    printed = capsys.readouterr()
+    assert "echo.engine = 'phoenix': there is no such engine" in printed.err
+    assert "echo.slots" in printed.out
+
+
+def test_doctor_fails_where_a_service_would_refuse_its_settings(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    status, found = _checks(capsys, f"--set=echo.song_file={tmp_path / 'none.txt'}")
+    assert status == 1
+    assert found["settings/echo"]["verdict"] == "fail"
+    assert "none.txt does not exist" in found["settings/echo"]["detail"]
+    _, found = _checks(capsys)
+    assert "settings/echo" not in found
+
+
+def test_doctor_fails_where_traces_are_wanted_and_cannot_be_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = "--set=mesh.tracing_endpoint=http://127.0.0.1:4317"
+    for module in ("", ".exporter.otlp.proto.grpc.trace_exporter", ".sdk.trace.export"):
+        monkeypatch.setitem(sys.modules, f"opentelemetry{module}", None)
+    status, found = _checks(capsys, endpoint)
+    assert status == 1
+    assert "pip install 'voicemesh[tracing]'" in found["settings/tracing"]["detail"]
+
+
+def test_doctor_tells_that_an_engine_of_a_chip_has_none_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VOICEMESH_SOPHON", raising=False)
+    _, found = _checks(capsys)
+    vits = found["engines/tts.engine = sophon-vits"]
+    assert vits["verdict"] == "warn"
+    assert "VOICEMESH_SOPHON=cmodel" in vits["cure"]
+    _, found = _checks(capsys, "--set=tts.engine=sophon-vits")
+    assert found["engines/tts.engine = sophon-vits"]["verdict"] == "fail"
+
+
+def test_a_place_that_can_be_written_is_tried_without_a_trace(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.wav", tmp_path / "new.wav"
+    old.write_text("kept")
+    check_writable(old, new, None)
+    assert old.read_text() == "kept"
+    assert not new.exists()

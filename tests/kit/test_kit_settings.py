@@ -66,11 +66,21 @@ def test_a_file_named_in_the_environment_is_read(tmp_path: Path) -> None:
     ("flags", "words"),
     [
         ({"echo.slotss": "1"}, ["unknown setting echo.slotss", "--set echo.slotss"]),
-        ({"echo.parrot.volume": "9"}, ["echo.parrot.volume", "less than or equal to 5"]),
+        ({"echo.parrot.volume": "9"}, ["echo.parrot.volume", "has to be 1 to 5, not 9"]),
         ({"echo.parrot.words": "[oops"}, ["echo.parrot.words", "not valid JSON"]),
         ({"parrot.volume": "3"}, ["unknown section [parrot]", "asr"]),
-        ({"echo.slots": "many"}, ["echo.slots", "integer"]),
+        ({"echo.slots": "many"}, ["echo.slots", "a whole number, such as 2, not many"]),
         ({"echo.slots.deep": "1"}, ["echo.slots"]),
+        ({"echo.parrot.words": "hello"}, ['has to be a list, such as ["a", "b"], not hello']),
+        ({"echo.parrot": "loud"}, ["has to be a section"]),
+        ({"echo.nicknames": "polly"}, ["has to be a table", '{"name": "value"}']),
+        ({"echo.nap_ms": "30s"}, ["a whole number of milliseconds, such as 400, not 30s"]),
+        ({"echo.nap_ms": "1"}, ["has to be 20 to 900 milliseconds, not 1"]),
+        ({"echo.loads_forever": "perhaps"}, ["has to be true or false, not perhaps"]),
+        ({"echo.song": "la"}, ["has to be like tweet tweet, not la"]),
+        ({"echo.slot": "1"}, ["did you mean echo.slots?"]),
+        ({"echo.parrot.volum": "1"}, ["did you mean echo.parrot.volume?"]),
+        ({"ecko.slots": "1"}, ["unknown section [ecko]", "did you mean [echo]?"]),
     ],
 )
 def test_what_is_wrong_is_said_with_its_name(flags: dict[str, str], words: list[str]) -> None:
@@ -97,6 +107,33 @@ def test_what_is_wrong_in_a_file_is_said_with_the_file(
         load(environ={})
     for word in words:
         assert word in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["[echo.parott]\nvolume = 1\n", "[echo.parott]\n"])
+def test_an_unknown_section_in_a_section_is_said_with_the_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "voicemesh.toml").write_text(text)
+    with pytest.raises(SettingsError) as raised:
+        load(environ={})
+    assert "echo.parott (from voicemesh.toml); did you mean echo.parrot?" in str(raised.value)
+
+
+def test_a_wrong_item_of_a_list_is_said_with_the_lists_source() -> None:
+    with pytest.raises(SettingsError, match=r"words\.1 \(from flag --set echo\.parrot\.words\)"):
+        load(environ={}, flags={"echo.parrot.words": '["a", 1]'})
+
+
+@pytest.mark.parametrize(
+    "text", ["localhost", "localhost:abc", ":50052", "a:0", "a:65536", "a b:1"]
+)
+def test_an_address_that_is_not_host_and_port_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="has to be host:port, such as"):
+        load(environ={}, flags={"echo.target": text})
+
+
+@pytest.mark.parametrize("text", ["localhost:1", "dns:///mesh:50050", "机器人:9"])
+def test_an_address_is_host_and_port(text: str) -> None:
+    section = load(environ={}, flags={"echo.target": text}).section("echo", Section)
+    assert section.model_dump()["target"] == text
 
 
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:

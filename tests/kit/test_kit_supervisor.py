@@ -67,6 +67,17 @@ async def _gone(process: psutil.Process) -> None:
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+async def test_what_lies_in_the_working_folder_is_not_taken_for_our_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "voicemesh").mkdir()  # As beside a clone.
+    (tmp_path / "queue.py").write_text("raise SystemExit('not the library')", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    async with Mesh(["echo"], ephemeral=True) as mesh:
+        target = mesh.services["echo"].planned.target
+        assert (await _describe(target)).service == "echo"
+
+
 async def test_a_killed_service_comes_back_on_its_port(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     lines: list[str] = []
@@ -171,13 +182,13 @@ def test_a_wildcard_address_is_dialled_over_loopback() -> None:
 
 
 async def test_the_command_says_when_all_are_ready_and_stops_on_a_signal() -> None:
-    async with _up() as up:
+    async with _up("--set", "echo.drain_grace_s=7") as up:
         target = (await _line(up, "echo serves on")).split()[-1]
         assert (await _line(up, "ready")).startswith("ready")
         (child,) = psutil.Process(up.pid).children()
         assert (await _describe(target)).service == "echo"
         up.send_signal(signal.SIGTERM)
-        assert await _line(up, "stopping")
+        assert "at the latest in 7 s" in await _line(up, "stopping")
         assert await up.wait() == 0
         assert not child.is_running()
 

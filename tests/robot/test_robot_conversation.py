@@ -12,7 +12,7 @@ import grpc.aio
 import numpy as np
 import pytest
 
-from voicemesh.errors import Busy, InvalidArgument, Unavailable, abort
+from voicemesh.errors import Busy, InternalError, InvalidArgument, Unavailable, abort
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import (
     DialogServiceServicer,
@@ -394,6 +394,27 @@ async def test_a_robot_that_always_listens_sleeps_with_a_closed_microphone_until
         assert woken == ["key"]
         talking.cancel()
         await asyncio.wait({talking})
+    await robot.close()
+
+
+async def test_a_robot_whose_ear_fails_ends_its_conversation_instead_of_being_deaf(
+    scripted: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(requests: AsyncIterator[Request], context: Any) -> None:
+        await anext(requests)
+        await context.write(started())
+        async for _ in requests:
+            pass
+
+    microphone = MemoryMicrophone()
+    settings = RobotSettings(vad_type="none", echo={"canceller": "none"})
+    robot = Robot(settings, microphone=microphone, speaker=MemorySpeaker())
+    async with scripted(script) as target, await open_at(target) as conversation:
+        talk = await RobotConversation.open(conversation, robot, always_listening=True)
+        microphone.record(np.zeros((3, 7), dtype=np.int16))  # No block of a microphone.
+        with pytest.raises(InternalError, match="the robot failed"):
+            await talk.run(lambda event: None)
+    assert "cannot be heard" in caplog.text
     await robot.close()
 
 

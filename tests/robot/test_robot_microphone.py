@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from voicemesh.errors import NotFound
+from voicemesh_robot.devices.cards import CardInfo, choose_card
 from voicemesh_robot.devices.device import DeviceLost
-from voicemesh_robot.devices.memory import MemoryMicrophone
-from voicemesh_robot.devices.portaudio import CardInfo, choose_card
+from voicemesh_robot.devices.memory import MemoryCapture, MemoryMicrophone
 from voicemesh_robot.gaps import GapDetector
 from voicemesh_robot.level import QUIETEST_DBFS, LevelMeter
 from voicemesh_robot.microphone import Gap, Microphone, Notice
@@ -39,6 +39,31 @@ async def test_samples_that_the_device_lost_are_a_gap_of_that_length() -> None:
     assert not isinstance(samples, Gap)
     assert microphone.position == 1_600 + len(samples)
     await heard.aclose()
+
+
+class SlowMicrophone(MemoryMicrophone):
+    """One whose sound system takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready = asyncio.Event()
+        self.openings = 0
+
+    async def open(self) -> MemoryCapture:
+        self.openings += 1
+        await self.ready.wait()
+        return await super().open()
+
+
+async def test_two_who_open_the_microphone_at_once_share_the_device() -> None:
+    device = SlowMicrophone()
+    microphone = Microphone(device, ManualClock())
+    both = asyncio.gather(microphone.open(), microphone.open())
+    await asyncio.sleep(0)
+    device.ready.set()
+    await both
+    assert (device.openings, microphone.is_open) == (1, True)
+    await microphone.close()
 
 
 async def test_device_that_disappears_and_returns_leaves_a_gap_as_long_as_it_was_away() -> None:
@@ -138,13 +163,18 @@ def test_device_that_is_missing_or_not_unique_is_named_with_those_that_are_there
         choose_card(cards(), "usb", is_input=True)
 
 
-def test_missing_pyaudio_is_one_sentence_with_its_cure() -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [["devices"], ["listen-service", "--port", "0"], ["listen-service", "--dial", "127.0.0.1:9"]],
+)
+def test_missing_pyaudio_is_one_sentence_with_its_cure(arguments: list[str]) -> None:
     program = "import sys; sys.modules['pyaudio'] = None; from voicemesh.cli import main; "
     ran = subprocess.run(
-        [sys.executable, "-c", program + "sys.exit(main(['devices']))"],
+        [sys.executable, "-c", program + f"sys.exit(main({arguments!r}))"],
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,  # A listener that is deaf would serve for ever.
     )
     assert ran.returncode == 1
     assert "pip install 'voicemesh-robot[audio]'" in ran.stderr

@@ -73,6 +73,7 @@ def changed(number: int, **fields: Any) -> dict[str, Any]:
         (changed(0, begin_s=-1.0), r"one\.json: words\[0\]\.begin_s: .*greater than or equal"),
         (changed(1, begin_s=0.2), r"words\[1\]\.begin_s: 0\.2 s is before the end of the word"),
         (changed(1, end_s=0.5), r"words\[1\]\.end_s: 0\.5 s is not after its begin_s"),
+        ({"text": "who is", "words": WORDS}, r"one\.json: text: 'who is' is not what the words"),
         (changed(1, end_s=800.0), r"words\[1\]\.end_s: 800 s is after the end of the recording"),
     ],
 )
@@ -84,6 +85,12 @@ def test_a_wrong_transcript_is_told_with_its_file_and_field(
         write(tmp_path / "one.json", beside)
     with pytest.raises(InvalidArgument, match=complaint):
         read_folder(tmp_path)
+
+
+def test_a_text_may_have_marks_that_its_words_lack(tmp_path: Path, flite_speech: Speech) -> None:
+    write_wav(tmp_path / "one.wav", flite_speech("what is the moon"), 16_000)
+    write(tmp_path / "one.json", {"text": "What... is?", "words": WORDS})
+    assert read_folder(tmp_path)[0].text == "What... is?"
 
 
 def test_a_recording_longer_than_a_turn_is_refused(tmp_path: Path) -> None:
@@ -111,16 +118,16 @@ def test_a_folder_without_recordings_is_refused(
     assert caught.value.field == "--material"
 
 
-def record(folder: Path, name: str, parts: list[NDArray[np.int16]], rate: int) -> None:
-    """A recording at 16 kHz times ``rate`` of parts, a word each, 500 ms apart."""
+def record(folder: Path, name: str, parts: dict[str, NDArray[np.int16]], rate: int) -> None:
+    """A recording at 16 kHz times ``rate`` of parts, 500 ms apart; their texts count as words."""
     pieces, words, at = [np.zeros(4_800, np.int16)], [], 4_800
-    for part in parts:
-        words.append({"word": "x", "begin_s": at / 16_000, "end_s": (at + len(part)) / 16_000})
+    for text, part in parts.items():
+        words.append({"word": text, "begin_s": at / 16_000, "end_s": (at + len(part)) / 16_000})
         pieces += [part, np.zeros(8_000, np.int16)]
         at += len(part) + 8_000
     stereo = np.repeat(np.concatenate(pieces), rate)[:, None].repeat(2, axis=1)
     soundfile.write(folder / f"{name}.wav", stereo, 16_000 * rate)
-    write(folder / f"{name}.json", {"text": "tell me a joke", "words": words})
+    write(folder / f"{name}.json", {"text": " ".join(parts), "words": words})
 
 
 def test_one_s_own_recordings_are_measured_by_the_command(
@@ -128,9 +135,12 @@ def test_one_s_own_recordings_are_measured_by_the_command(
 ) -> None:
     folder = tmp_path / "recordings"
     folder.mkdir()
-    record(folder, "whole", [trimmed(flite_speech("tell me a joke"))], rate=2)
-    parts = [trimmed(flite_speech(words)) for words in ("tell me", "a joke")]
-    record(folder, "paused", parts, rate=1)
+    for name, texts, rate in (
+        ("whole", ["tell me a joke"], 2),
+        ("paused", ["tell me", "a joke"], 1),
+    ):
+        parts = {text: trimmed(flite_speech(text)) for text in texts}
+        record(folder, name, parts, rate)
     silent = np.zeros(2 * 16_000, np.int16)
     soundfile.write(folder / "chinese.wav", silent, 16_000)
     characters = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from voicemesh_robot.turn import Question
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SpokenFile = Callable[..., Path]
+Serving = Callable[..., AbstractAsyncContextManager[str]]
 
 # When each service is killed: at a moment when the turn needs it.
 MOMENTS: dict[str, type] = {
@@ -82,3 +84,26 @@ async def test_question_that_is_said_while_recognition_comes_back_is_understood(
         record = await client.ask(question)
     assert record.transcript == "what is a rainbow"
     assert record.spoken_answer
+
+
+async def test_lost_recognition_is_not_taken_for_a_file_without_speech(
+    serving: Serving, spoken_file: SpokenFile
+) -> None:
+    question = Question(audio=spoken_file("what is a rainbow"))
+    async with AsyncExitStack() as mesh, AsyncExitStack() as recognition:
+        targets: dict[str, str] = {}
+        for name, stack in (("asr", recognition), ("llm", mesh), ("tts", mesh)):
+            target = await stack.enter_async_context(serving(name))
+            targets[f"orchestrator.{name}_target"] = target
+        target = await mesh.enter_async_context(
+            serving("orchestrator", **targets, **{"orchestrator.deadlines.connect_s": 2})
+        )
+        manner = Manner(real_time=False, store_reply=True)
+        async with Session(RobotSettings(target=target), manner) as client:
+            assert (await client.ask(question)).spoken_answer
+            await recognition.aclose()
+            record = await client.ask(question)
+    assert record.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+    assert record.error is not None
+    assert record.error.stage == common_pb2.STAGE_ASR
+    assert "is not back yet" in record.problem

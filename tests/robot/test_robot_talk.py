@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -163,7 +164,7 @@ async def test_robot_behind_a_router_is_woken_by_a_signal_and_answers(
         asyncio.timeout(120),
         pulse.command("listen-service", "--dial", mesh.target, *sound) as service,
     ):
-        await service.line("connected to")
+        assert re.search(r"connected to \S+, conversation \S+$", await service.line("connected to"))
         service.process.send_signal(signal.SIGUSR1)
         await service.line("turn ended: completed")
         service.process.send_signal(signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from prometheus_client.samples import Sample
 
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
@@ -22,6 +24,7 @@ from voicemesh_robot.evaluation.turns.endpointing import (
     listen,
 )
 from voicemesh_robot.evaluation.turns.figures import ECHO, Figures
+from voicemesh_robot.evaluation.turns.late_work import Cancelled, LateWork, read_late_work
 from voicemesh_robot.evaluation.turns.mandarin import make_utterances, make_words, measure
 from voicemesh_robot.evaluation.turns.material import (
     HELD_OUT,
@@ -216,6 +219,43 @@ async def test_a_scene_tells_that_somebody_interrupted(mesh: Mesh, flite_speech:
     _, silent_s = seen.stretches()[0]  # Then the next answer may begin.
     heard = np.concatenate([block.samples for block in seen.played if block.end_s <= silent_s])
     assert np.array_equal(heard, seen.received[: len(heard)])
+
+
+def buckets(engine: str, *counts: int) -> list[Sample]:
+    """Cancelled replies of an engine of which 0, 1, 2 or more things were made afterwards."""
+    bounds = ("0.0", "1.0", "2.0", "+Inf")
+    return [
+        Sample("late_bucket", {"engine": engine, "le": bound}, float(count))
+        for bound, count in zip(bounds, counts, strict=True)
+    ]
+
+
+def test_the_most_that_was_made_after_a_cancel_is_told_over_all_engines() -> None:
+    little, more = buckets("a", 3, 5, 5, 5), buckets("b", 0, 1, 2, 2)
+    assert Cancelled.of(little, "late") == Cancelled(5, 1)
+    assert Cancelled.of([*little, *more], "late") == Cancelled(7, 2)
+    assert Cancelled.of(buckets("a", 0, 0, 0, 1), "late") == Cancelled(1, np.inf)
+    assert Cancelled.of(little, "other") == Cancelled() == Cancelled.of([], "late")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_services_tell_what_was_made_of_a_reply_that_was_stopped(
+    mesh: Mesh, flite_speech: Speech
+) -> None:
+    before = await read_late_work(mesh)
+    question = Line("question", trimmed(flite_speech("what is artificial intelligence")))
+    await act("scene", mesh.target, question)  # It stops the reply at its end.
+    async with asyncio.timeout(20):
+        while (late := await read_late_work(mesh)).chunks.replies == before.chunks.replies:
+            pass
+    assert late.chunks.most <= 1
+
+
+def test_work_after_a_cancel_has_bars_once_a_reply_was_cancelled() -> None:
+    late = LateWork(Cancelled(2, 3.0), Cancelled(), discarded=2)
+    rows = [row for row in Figures(late_work=late).bars() if "after its cancel" in row[0]]
+    assert [(value, met) for _, value, _, met in rows] == [(3.0, False), (None, None)]
+    assert "2 of the answers" in "\n".join(report(Figures(late_work=late)))
 
 
 KEYS = {

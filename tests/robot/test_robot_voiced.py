@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from voicemesh_robot.voiced import VoicedJudge, voiced_end
+from voicemesh_robot.voiced import VoicedJudge
 
 RATE = 16_000
 
@@ -22,6 +22,13 @@ def burst(seconds: float, level_dbfs: float) -> NDArray[np.int16]:
 
 def silence(seconds: float) -> NDArray[np.int16]:
     return np.zeros(int(seconds * RATE), dtype=np.int16)
+
+
+def voiced_end(blocks: Iterable[NDArray[np.int16]], rate_hertz: int) -> int:
+    judge = VoicedJudge(rate_hertz)
+    for block in blocks:
+        judge.push(block)
+    return judge.end_sample()
 
 
 def test_end_of_the_last_loud_part_is_found() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -12,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from voicemesh.checks import engine_choices
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings, Value, defaults
 
@@ -104,7 +106,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps(entries, ensure_ascii=False, indent=2))
     else:
         print(table(settings.values()))
-    return 0
+    wrong = [] if options.toml else list(engine_choices(settings))
+    for sentence in wrong:
+        print(f"voicemesh: {sentence}", file=sys.stderr)
+    return 2 if wrong else 0
 
 
 COMMAND = Command(

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from voicemesh.checks import Check, sections
+from voicemesh.checks import Check, refusals, sections
 from voicemesh.commands.frame import Command, write_json
 from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh.registry import installed
@@ -94,6 +94,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     elif options.audio:
         found |= _audio(settings)
     else:
+        found["settings"] += refusals(settings)
         found |= {heading: checks for heading, checks in sections(settings) if checks}
     if options.json:
         entries = {

@@ -27,12 +27,31 @@ class Command:
     them: the error is then in ``options.settings_error``, else None."""
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write what a command was asked to leave in a file; InvalidArgument where it cannot."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    _write(path, text, "w")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """The same as JSON."""
+    write_text(path, f"{json.dumps(value, ensure_ascii=False, indent=2)}\n")
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Tell of files that cannot be written before minutes are spent on what they are for."""
+    for path in paths:
+        if path is not None:
+            is_new = not path.exists()
+            _write(path, "", "a")
+            if is_new:
+                path.unlink()
+
+
+def _write(path: Path, text: str, mode: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n", encoding="utf-8")
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise InvalidArgument(
             f"{path} cannot be written ({error.strerror}); name another place"

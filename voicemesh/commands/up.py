@@ -53,7 +53,10 @@ async def _up(mesh: Mesh) -> int:
             start.result()
             _say(f"ready: {mesh.target}" if mesh.target else "ready")
             await stop
-        _say("stopping when what is under way has ended; once more stops at once")
+        _say(
+            "stopping when what is under way has ended, at the latest in "
+            f"{mesh.drain_grace_s:g} s; once more stops at once"
+        )
     finally:
         await cancel_and_wait(start, stop)
         await mesh.stop()

@@ -74,6 +74,16 @@ class Mesh:
         front = self.services.get(FRONT)
         return front.planned.target if front else ""
 
+    @property
+    def drain_grace_s(self) -> float:
+        """How long what is under way may go on in a stop, in seconds.
+
+        That of the front: once it has ended, nothing asks the other services for more.
+        """
+        front = self.services.get(FRONT)
+        fronts = self.services.values() if front is None else (front,)
+        return max((child.planned.drain_grace_s for child in fronts), default=0.0)
+
     async def start(self, within_s: float = READY_WITHIN_S) -> None:
         """Start all services and wait until they are healthy.
 

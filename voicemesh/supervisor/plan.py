@@ -109,7 +109,8 @@ class PlannedService:
 
     def command(self, settings: Sequence[str]) -> list[str]:
         """Its command line."""
-        serve = (sys.executable, "-m", "voicemesh", "serve", self.name)
+        # -P: what lies in the folder where it is started is none of its modules.
+        serve = (sys.executable, "-P", "-m", "voicemesh", "serve", self.name)
         return [*serve, "--parent", str(os.getpid()), *settings]
 
     async def ready(self) -> None:

@@ -79,7 +79,7 @@ async def _floor(workload: Workload, core: int | None) -> AsyncIterator[tuple[in
     """The floor's port and process."""
     with on_core(core):
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "voicemesh_robot.bench.floor_server"),
+            *(sys.executable, "-P", "-m", "voicemesh_robot.bench.floor_server"),
             *(str(os.getpid()), json.dumps(asdict(workload))),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import uvloop
 
-from voicemesh.commands.frame import Command
+from voicemesh.commands.frame import Command, check_writable
 from voicemesh.settings import Settings
+from voicemesh_robot.commands.mesh_options import (
+    add_language_argument,
+    add_target_arguments,
+    add_timeout_argument,
+    count,
+    target_of,
+)
 from voicemesh_robot.console import Console
 from voicemesh_robot.interview import Report, interview
 from voicemesh_robot.link import Manner
@@ -17,36 +24,11 @@ from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.turn import Question
 
 
-def count(text: str) -> int:
-    """An argument that counts from 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError("more than 0 seconds")
-    return number
-
-
-def port(text: str) -> int:
-    """A port that can be dialled."""
-    number = int(text)
-    if not 0 < number < 65_536:
-        raise argparse.ArgumentTypeError("a port from 1 to 65535")
-    return number
-
-
 def add_turn_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that the demonstration shares."""
     parser.add_argument("--turns", type=count, default=1, metavar="N", help="ask it N times")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a report of the turns")
-    parser.add_argument(
-        "--timeout", type=_seconds, metavar="SECONDS", help="the longest wait for a turn's end"
-    )
+    add_timeout_argument(parser)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,15 +39,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-file", type=Path, metavar="FILE", help="write the spoken answer as WAV"
     )
-    parser.add_argument("--host", help="where the orchestrator is (default: robot.target)")
-    parser.add_argument("--port", type=port, help="its port (default: robot.target)")
-    parser.add_argument(
-        "--language",
-        action="append",
-        default=[],
-        metavar="TAG",
-        help="a BCP-47 tag such as en or zh, likeliest first; may be repeated",
-    )
+    add_target_arguments(parser)
+    add_language_argument(parser)
     parser.add_argument(
         "--fast", action="store_true", help="as fast as possible instead of in real time"
     )
@@ -75,9 +50,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def robot_settings(options: argparse.Namespace, settings: Settings) -> RobotSettings:
     """``[robot]`` as the command's own flags change it."""
     robot = settings.section("robot", RobotSettings)
-    host, _, default_port = robot.target.rpartition(":")
-    target = f"{options.host or host}:{options.port or default_port}"
-    changes: dict[str, object] = {"target": target}
+    changes: dict[str, object] = {"target": target_of(options, robot)}
     if options.language:
         changes["language_codes"] = tuple(options.language)
     if options.timeout is not None:
@@ -103,6 +76,7 @@ async def _ask(options: argparse.Namespace, robot: RobotSettings) -> Report:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    check_writable(options.output_file, options.json)
     report = uvloop.run(_ask(options, robot_settings(options, settings)))
     if options.json is not None:
         report.write(options.json)

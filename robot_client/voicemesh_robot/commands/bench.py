@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import math
 import os
 import sys
@@ -17,7 +16,7 @@ import grpc.aio
 import uvloop
 
 from voicemesh.channels import open_channel
-from voicemesh.commands.frame import Command
+from voicemesh.commands.frame import Command, check_writable, write_json
 from voicemesh.errors import EngineMissing, InvalidArgument, SettingsError, Unavailable
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
@@ -193,18 +192,6 @@ async def _bench(options: argparse.Namespace, say: Callable[[str], None]) -> dic
         return as_json(workload, options.engines, mesh, floor)
 
 
-def _write(text: str, path: Path, mode: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open(mode, encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InvalidArgument(
-            f"the report {path} cannot be written ({error}); name another place",
-            stage=pb.STAGE_CLIENT,
-        ) from None
-
-
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     _check_installed()
     if options.target and options.settings:
@@ -212,15 +199,14 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             "--set changes a mesh that is started; a running one is as it is: leave out --set "
             "or --target"
         )
-    if options.json is not None:
-        _write("", options.json, "a")  # Whether it can be written is better known before.
+    check_writable(options.json)
     from voicemesh_robot.bench.report import lines
 
     report = uvloop.run(_bench(options, _say))
     for line in lines(report):
         _say(line)
     if options.json is not None:
-        _write(f"{json.dumps(report, indent=2)}\n", options.json, "w")
+        write_json(options.json, report)
     return 0 if report["errors"] == 0 else 1
 
 

@@ -8,7 +8,8 @@ import sys
 
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
-from voicemesh_robot.devices.portaudio import CardInfo, PortAudio
+from voicemesh_robot.devices.cards import CardInfo
+from voicemesh_robot.devices.portaudio import PortAudio
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

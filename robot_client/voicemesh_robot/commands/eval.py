@@ -12,10 +12,9 @@ from pathlib import Path
 
 import uvloop
 
-from voicemesh.commands.frame import Command
+from voicemesh.commands.frame import Command, check_writable, write_text
 from voicemesh.errors import InvalidArgument
 from voicemesh.settings import Settings
-from voicemesh.v1 import common_pb2
 from voicemesh_robot.audio_file import AudioFile
 from voicemesh_robot.evaluation.chips import replay as chips
 from voicemesh_robot.evaluation.chips.profiles import load_profiles
@@ -79,27 +78,6 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def write(path: Path | None, text: str, *, append: bool = False) -> None:
-    """Write a report where one is asked for; an error names the file."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a" if append else "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InvalidArgument(
-            f"the report {path} cannot be written ({error}); name another place",
-            stage=common_pb2.STAGE_CLIENT,
-        ) from None
-
-
-def check_writable(*paths: Path | None) -> None:
-    """Tell of a report that cannot be written before minutes are spent on it."""
-    for path in paths:
-        write(path, "", append=True)
-
-
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -116,6 +94,11 @@ def _progress() -> Callable[[str], None]:
     return say
 
 
+def _leave(path: Path | None, text: str) -> None:
+    if path is not None:
+        write_text(path, f"{text}\n")
+
+
 async def _replay_chips(options: argparse.Namespace) -> int:
     profiles = load_profiles()
     boxes = sorted({profile.box for profile in profiles})
@@ -130,8 +113,8 @@ async def _replay_chips(options: argparse.Namespace) -> int:
     replayed = await chips.replay(profiles, options.audio_in, options.turns, _progress())
     text = "\n".join(chips.report(replayed))
     _say(text)
-    write(options.report, f"{text}\n")
-    write(options.json, f"{chips.as_json(replayed)}\n")
+    _leave(options.report, text)
+    _leave(options.json, chips.as_json(replayed))
     return 0 if all(r.within_bar for r in replayed) else 1
 
 
@@ -142,8 +125,8 @@ async def _evaluate_turns(options: argparse.Namespace) -> int:
     figures = await turns.evaluate(scope, options.pictures, _progress())
     text = "\n".join(report(figures))
     _say(text)
-    write(options.report, f"{text}\n")
-    write(options.json, f"{figures.as_json()}\n")
+    _leave(options.report, text)
+    _leave(options.json, figures.as_json())
     return 0 if all(met is not False for _, _, _, met in figures.bars()) else 1
 
 

@@ -20,6 +20,7 @@ from voicemesh.server import run
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
 from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
+from voicemesh_robot.devices.choice import check_sound_cards
 from voicemesh_robot.dialling.dialler import Dialler, run_until
 from voicemesh_robot.dialling.triggers import install_triggers
 from voicemesh_robot.events import Event
@@ -50,6 +51,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     robot = sound_settings(
         options, settings, host=options.host, port=options.port, target=options.dial or None
     )
+    check_sound_cards(robot)  # Who is deaf and mute must not seem to be well.
     if options.dial is None:
         run(replace(SPEC, factory=lambda _: RobotService(robot)), settings)
     else:

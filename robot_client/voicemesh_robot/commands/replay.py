@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
 
-from voicemesh.commands.frame import Command
-from voicemesh.errors import InvalidArgument
+from voicemesh.commands.frame import Command, write_json
 from voicemesh.recording import Recording
 from voicemesh.settings import Settings
-from voicemesh.v1 import common_pb2
 from voicemesh_robot.clock import MonotonicClock
 from voicemesh_robot.commands.ask import robot_settings
+from voicemesh_robot.commands.mesh_options import add_target_arguments, add_timeout_argument
 from voicemesh_robot.console import Console
 from voicemesh_robot.conversation import Conversation
 from voicemesh_robot.replay.comparison import Comparison
@@ -28,8 +26,7 @@ from voicemesh_robot.settings import RobotSettings
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a recorded conversation")
-    parser.add_argument("--host", help="where the orchestrator is (default: robot.target)")
-    parser.add_argument("--port", type=int, help="its port (default: robot.target)")
+    add_target_arguments(parser)
     parser.add_argument(
         "--fast", action="store_true", help="as fast as possible instead of in real time"
     )
@@ -37,9 +34,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record", action="store_true", help="record the replay in a folder beside FOLDER"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was compared")
-    parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="the longest wait for a turn's end"
-    )
+    add_timeout_argument(parser)
     parser.set_defaults(language=[])  # The recording says which.
 
 
@@ -71,19 +66,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     for line in comparison.lines():
         console.line(line)
     if options.json is not None:
-        _write(options.json, {"folder": str(options.folder), **comparison.as_json()})
+        write_json(options.json, {"folder": str(options.folder), **comparison.as_json()})
     return 0 if comparison.equal else 1
-
-
-def _write(path: Path, content: object) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{json.dumps(content, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
-    except OSError as error:
-        raise InvalidArgument(
-            f"the comparison {path} cannot be written ({error}); name another place",
-            stage=common_pb2.STAGE_CLIENT,
-        ) from None
 
 
 COMMAND = Command(

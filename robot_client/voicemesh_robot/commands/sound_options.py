@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from voicemesh.errors import InvalidArgument
 from voicemesh.settings import Settings
 from voicemesh.v1 import common_pb2 as pb
+from voicemesh.wrong_settings import Wrong
 from voicemesh_robot.settings import RobotSettings
 
 _VAD_NAMES = {
@@ -16,6 +19,9 @@ _VAD_NAMES = {
     "webrtcvad": "webrtc",
     "none": "none",
 }
+
+_OPTIONS = {"capture_rate_hertz": "--audio-fs", "target": "--dial"}
+"""Options whose names are not those of their settings."""
 
 
 def _vad_type(text: str) -> str:
@@ -67,8 +73,13 @@ def sound_settings(
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return RobotSettings.model_validate(robot.model_dump() | given)
-    except ValueError as error:
-        raise InvalidArgument(str(error), stage=pb.STAGE_CLIENT) from None
+    except ValidationError as error:
+        wrong = Wrong(error, RobotSettings)
+        name = wrong.place[0]
+        option = _OPTIONS.get(name) or f"--{name.replace('_', '-')}"
+        raise InvalidArgument(
+            f"{option}: {wrong.sentence()}", field=option, stage=pb.STAGE_CLIENT
+        ) from None
 
 
 def _text(path: Path | None) -> str | None:

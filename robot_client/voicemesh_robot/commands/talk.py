@@ -12,7 +12,12 @@ from voicemesh.aio import TaskSet
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
-from voicemesh_robot.commands.ask import count
+from voicemesh_robot.commands.mesh_options import (
+    add_language_argument,
+    add_target_arguments,
+    count,
+    target_of,
+)
 from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
 from voicemesh_robot.console import Console
 from voicemesh_robot.dialling.dialler import Dialler, run_until
@@ -24,15 +29,8 @@ from voicemesh_robot.settings import RobotSettings
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", help="where the orchestrator is (default: robot.target)")
-    parser.add_argument("--port", type=int, help="its port (default: robot.target)")
-    parser.add_argument(
-        "--language",
-        action="append",
-        default=[],
-        metavar="TAG",
-        help="a BCP-47 tag such as en or zh, likeliest first; may be repeated",
-    )
+    add_target_arguments(parser)
+    add_language_argument(parser)
     parser.add_argument(
         "--turns", type=count, metavar="N", help="end after N answers (default: Ctrl-C ends)"
     )
@@ -100,11 +98,10 @@ async def _talk(settings: RobotSettings, turns: int | None) -> None:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    host, _, port = settings.section("robot", RobotSettings).target.rpartition(":")
     robot = sound_settings(
         options,
         settings,
-        target=f"{options.host or host}:{options.port or port}",
+        target=target_of(options, settings.section("robot", RobotSettings)),
         language_codes=tuple(options.language) or None,
     )
     uvloop.run(_talk(robot, options.turns))

@@ -12,7 +12,7 @@ from voicemesh_robot.devices.file import (
     SilentMicrophone,
     SilentSpeaker,
 )
-from voicemesh_robot.devices.portaudio import PortAudio
+from voicemesh_robot.devices.portaudio import PortAudio, check_installed
 from voicemesh_robot.devices.sound_card import CardMicrophone, CardSpeaker
 from voicemesh_robot.settings import RobotSettings
 
@@ -27,6 +27,16 @@ def _is_file(wanted: str) -> bool:
 def hears_a_room(settings: RobotSettings) -> bool:
     """Whether the microphone that is named is one, and no file or nothing."""
     return settings.microphone != NO_DEVICE and not _is_file(settings.microphone)
+
+
+def check_sound_cards(settings: RobotSettings) -> None:
+    """EngineMissing where a sound card is named, but sound cards cannot be used at all.
+
+    A card that is not there now may be plugged in later.
+    """
+    named = (settings.microphone, settings.speaker)
+    if any(wanted != NO_DEVICE and not _is_file(wanted) for wanted in named):
+        check_installed()
 
 
 def choose_microphone(settings: RobotSettings, portaudio: PortAudio, clock: Clock) -> InputDevice:

@@ -12,16 +12,18 @@ import asyncio
 import ctypes
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from voicemesh.errors import EngineMissing, NotFound, VoiceMeshError
+from voicemesh.aio import uninterrupted
+from voicemesh.errors import EngineMissing, VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh.workers import ThreadWorker
 from voicemesh_robot import metrics
 from voicemesh_robot.audio_file import SPEECH_RATE_HERTZ
+from voicemesh_robot.devices.cards import CardInfo, choose_card
 from voicemesh_robot.devices.device import DeviceLost
 
 if TYPE_CHECKING:
@@ -34,20 +36,6 @@ _OUTPUT_UNDERFLOW = 4  # PortAudio's paOutputUnderflow.
 
 Callback = Callable[[bytes | None, int, float, int], bytes | None]
 """``callback(input, frames, latency_s, channels)`` returns output, on PortAudio's thread."""
-
-
-@dataclass(frozen=True)
-class CardInfo:
-    """A device as PortAudio lists it."""
-
-    index: int
-    name: str
-    api: str
-    input_channels: int
-    output_channels: int
-    rate_hertz: int
-    default_input: bool
-    default_output: bool
 
 
 @dataclass(frozen=True)
@@ -98,6 +86,11 @@ def _pyaudio() -> Any:
     return pyaudio
 
 
+def check_installed() -> None:
+    """EngineMissing where PyAudio is not installed."""
+    _pyaudio()
+
+
 def _adapted(callback: Callback, channels: int) -> Callable[..., tuple[bytes | None, int]]:
     def called(
         data: bytes | None, frames: int, timing: Mapping[str, float], status: int
@@ -108,35 +101,6 @@ def _adapted(callback: Callback, channels: int) -> Callable[..., tuple[bytes | N
         return callback(data, frames, latency_s, channels), _CONTINUE
 
     return called
-
-
-def choose_card(cards: Sequence[CardInfo], wanted: str, is_input: bool) -> CardInfo:
-    """The card of that index or name; the default where ``wanted`` is empty.
-
-    A part of the name is enough where only one has it. NotFound where an index or a
-    name can never fit; DeviceLost where a card may still come.
-    """
-    kind = "microphone" if is_input else "speaker"
-    usable = [c for c in cards if (c.input_channels if is_input else c.output_channels) > 0]
-    listed = ", ".join(f"{card.index} {card.name}" for card in usable) or "none"
-    if not wanted:
-        found = [c for c in usable if (c.default_input if is_input else c.default_output)]
-    elif wanted.isdecimal():
-        found = [card for card in usable if card.index == int(wanted)]
-    else:
-        name = wanted.casefold()
-        found = [card for card in usable if card.name.casefold() == name]
-        found = found or [card for card in usable if name in card.name.casefold()]
-    if not found:
-        what = f"no {kind} {wanted!r} is there" if wanted else f"no {kind} is there"
-        raise DeviceLost(f"{what}; there are: {listed}")
-    if len(found) > 1:
-        several = ", ".join(f"{card.index} {card.name}" for card in found)
-        raise NotFound(
-            f"{wanted!r} fits several devices: {several}; give more of the name, or the index",
-            stage=pb.STAGE_ROBOT,
-        )
-    return found[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,9 +189,13 @@ class PortAudio:
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
-            with suppress(VoiceMeshError):  # The thread goes on; what it opens is closed again.
-                await self.close(await opening)
+            # The thread goes on; what it opens is closed again.
+            await uninterrupted(self._close_unwanted(opening), "close what nobody waits for")
             raise
+
+    async def _close_unwanted(self, opening: asyncio.Future[OpenStream]) -> None:
+        with suppress(VoiceMeshError):
+            await self.close(await opening)
 
     def _open(self, wish: _Wish) -> OpenStream:
         try:

@@ -74,7 +74,8 @@ class Dialler:
         )
         async with await Conversation.open(options, self._robot.clock) as conversation:
             self._talk = await RobotConversation.open(conversation, self._robot, self._always)
-            self._report(f"connected to {settings.target}")
+            name = conversation.started.conversation_id
+            self._report(f"connected to {settings.target}, conversation {name}")
             await self._talk.run(self._observe)
 
     async def wake(self, cause: str) -> None:

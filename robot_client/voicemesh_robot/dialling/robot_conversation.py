@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 
 from voicemesh.aio import TaskSet
 from voicemesh.audio import pcm16
-from voicemesh.errors import VoiceMeshError
+from voicemesh.errors import InternalError, VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
 from voicemesh_robot.conversation import Conversation
 from voicemesh_robot.devices.device import DeviceLost
@@ -19,6 +20,8 @@ from voicemesh_robot.events import Event
 from voicemesh_robot.reporting import report_playback
 from voicemesh_robot.robot import Robot
 from voicemesh_robot.sources import EndOfSpeech, Heard, Silence, Sound
+
+log = logging.getLogger(__name__)
 
 _IDLE_SILENCE_S = 1.0
 """How often a closed microphone is told of as silence. Keeps its clock and the stream alive."""
@@ -131,9 +134,12 @@ class RobotConversation:
                     await self._listen()
                 else:
                     await self._idle()
+        # A conversation without its ear is of no use. Whoever receives is told.
         except VoiceMeshError as error:
-            # A conversation without its ear is of no use. Whoever receives is told.
             self._conversation.give_up(error)
+        except Exception as error:
+            log.exception("the microphone cannot be heard")
+            self._conversation.give_up(InternalError(f"the robot failed: {error}"))
 
     async def _listen(self) -> None:
         """The microphone is open until it is told to stop."""

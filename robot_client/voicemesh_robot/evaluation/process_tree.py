@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicemesh.errors import Unsupported
+from voicemesh_robot.evaluation.service_metrics import read_metrics
 
 PROC = Path("/proc")
-_TASKS = re.compile(r"^voicemesh_event_loop_tasks (\S+)$", re.MULTILINE)
+_TASKS = "voicemesh_event_loop_tasks"
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 def event_loop_tasks(metrics_url: str) -> int:
     """The asyncio tasks of a service, as its metrics tell; blocks for a moment."""
-    with urllib.request.urlopen(metrics_url, timeout=5) as answer:
-        found = _TASKS.search(answer.read().decode())
-    if found is None:
-        raise Unsupported(f"{metrics_url} does not tell voicemesh_event_loop_tasks")
-    return int(float(found[1]))
+    for sample in read_metrics(metrics_url):
+        if sample.name == _TASKS:
+            return int(sample.value)
+    raise Unsupported(f"{metrics_url} does not tell {_TASKS}")

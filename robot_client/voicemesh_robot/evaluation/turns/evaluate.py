@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from voicemesh.errors import EngineMissing
+from voicemesh.errors import EngineMissing, VoiceMeshError
 from voicemesh.supervisor import Mesh
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.settings import EchoSettings
 from voicemesh_robot.evaluation.turns import barge_in, echo_trials, mandarin
 from voicemesh_robot.evaluation.turns.endpointing import Endpointing
-from voicemesh_robot.evaluation.turns.figures import ECHO, LIVE, MANDARIN, Figures
+from voicemesh_robot.evaluation.turns.figures import EARLY, ECHO, LIVE, MANDARIN, Figures
+from voicemesh_robot.evaluation.turns.late_work import discard_early_answers, read_late_work
 from voicemesh_robot.evaluation.turns.material import (
     HELD_OUT,
     SEEN,
@@ -59,12 +60,22 @@ class Scope:
     """Interruptions, and as many backchannels and noises."""
     at_once: int = 3
     """Conversations at the same time; two cores have time for them."""
+    early_answers: int = 6
+    """Turns in which an answer is begun too early."""
     questions: int = 20
     echo_replies: int = 100
     """Replies without an interruption, and as many with one at each level."""
 
 
-QUICK = Scope(every=7, scales=False, mandarin_seeds=1, barge_ins=8, questions=5, echo_replies=6)
+QUICK = Scope(
+    every=7,
+    scales=False,
+    mandarin_seeds=1,
+    barge_ins=8,
+    early_answers=3,
+    questions=5,
+    echo_replies=6,
+)
 
 
 async def evaluate(scope: Scope, pictures: Path | None, say: Say) -> Figures:
@@ -160,6 +171,13 @@ async def _live(
         figures.scenes = await _questions(mesh.target, script, scope.questions)
         say(f"barge-in: {len(trials)} answers in real time, {scope.at_once} at once ...")
         figures.barge_in = await barge_in.run(mesh.target, trials, scope.at_once)
+        figures.late_work = await read_late_work(mesh)
+    say(f"discarded work: {scope.early_answers} answers that are begun too early ...")
+    try:
+        questions = script.long_questions[: scope.early_answers]
+        figures.late_work += await discard_early_answers(questions, scope.at_once)
+    except VoiceMeshError as error:
+        figures.missing[EARLY] = error.message
     if pictures is not None:
         say("pictures ...")
         for scene in (*figures.scenes, *(result.scene for result in figures.barge_in.results)):

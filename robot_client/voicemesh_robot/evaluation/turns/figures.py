@@ -12,6 +12,7 @@ import numpy as np
 
 from voicemesh_robot.evaluation.turns.barge_in import BargeIn
 from voicemesh_robot.evaluation.turns.endpointing import Endpointing
+from voicemesh_robot.evaluation.turns.late_work import LateWork
 from voicemesh_robot.evaluation.turns.scene import Scene
 from voicemesh_robot.evaluation.turns.trade_off import FIXED_MS, Point
 
@@ -20,12 +21,14 @@ BAR_MEAN_MS = 450
 BAR_BARGE_IN_P95_MS = 200
 BAR_TAKEN = 0.98
 BAR_IGNORED = 0.95
+BAR_AFTER_CANCEL = 1
 BAR_SELF_PER_100 = 1.0
 BAR_ECHO_TAKEN = {"-12": 0.95, "-6": 0.85, "0": 0.60}
 BAR_AFTER_SILENCE_MS = {"p50": 60, "p95": 150}
 BAR_VOICE_TO_VOICE_P50_MS = 380
 
 ENDS, MANDARIN, LIVE, ECHO = "ends of turns", "Mandarin", "interruptions and responses", "echo"
+EARLY = "discarded answers"
 """The parts of the measurement."""
 _PARTS = {
     "barge_in_stop_ms": LIVE,
@@ -56,6 +59,8 @@ class Figures:
     """The adaptive detector and the fixed one."""
     points: list[Point] = field(default_factory=list)
     barge_in: BargeIn | None = None
+    late_work: LateWork | None = None
+    """Of all conversations with the mesh."""
     scenes: Sequence[Scene] = ()
     """Complete questions."""
     echo_replies: int = 0
@@ -130,6 +135,7 @@ class Figures:
             _most("barge-in to silence p95, ms", e["barge_in_stop_ms"]["p95"], BAR_BARGE_IN_P95_MS),
             _least("real interruptions taken", e["true_interruptions_taken"], BAR_TAKEN),
             _least("backchannels and noises ignored", e["backchannels_ignored"], BAR_IGNORED),
+            *self._after_cancel(),
             _most(
                 "self-interruptions in 100 replies",
                 e["self_interruptions_per_100"],
@@ -145,6 +151,20 @@ class Figures:
         rows.append(_most("voice to voice p50, ms", response, BAR_VOICE_TO_VOICE_P50_MS))
         return rows
 
+    def _after_cancel(self) -> list[tuple[str, float | None, str, bool | None]]:
+        late = self.late_work
+        return [
+            _most(
+                f"most {things} made of a reply after its cancel",
+                cancelled.most if cancelled and cancelled.replies else None,
+                BAR_AFTER_CANCEL,
+            )
+            for things, cancelled in (
+                ("tokens", late and late.tokens),
+                ("chunks", late and late.chunks),
+            )
+        ]
+
 
 def _response(scene: Scene) -> float | None:
     return scene.voice_to_voice_ms if scene.heard_as_one else None
@@ -155,7 +175,8 @@ def _number(value: float, digits: int = 1) -> float | None:
 
 
 def _most(name: str, value: float | None, bar: float) -> tuple[str, float | None, str, bool | None]:
-    return name, value, f"≤ {bar:g}", None if value is None else value <= bar
+    words = f"≤ {bar:g}" if math.isfinite(bar) else "not measured"
+    return name, value, words, None if value is None else value <= bar
 
 
 def _least(

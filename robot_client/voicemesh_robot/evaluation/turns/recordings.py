@@ -84,11 +84,25 @@ def _transcript(beside: Path, recording: Path) -> _Transcript:
             f"{beside} is no JSON that can be read ({error}); it holds {_FORM} in UTF-8"
         ) from None
     try:
-        return _Transcript.model_validate(content)
+        transcript = _Transcript.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         field = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in first["loc"])
         raise _wrong(beside, field.lstrip("."), first["msg"].lower()) from None
+    _check_text(transcript, beside)
+    return transcript
+
+
+def _check_text(transcript: _Transcript, beside: Path) -> None:
+    """Text and words say the same, whatever their case, marks and spaces."""
+    words = " ".join(word.word for word in transcript.words)
+    if _letters(words) != _letters(transcript.text):
+        problem = f"{transcript.text!r} is not what the words say, {words!r}; correct one of them"
+        raise _wrong(beside, "text", problem)
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def _check_times(words: list[_Word], seconds: float, beside: Path) -> None:

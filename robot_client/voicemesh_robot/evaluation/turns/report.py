@@ -11,6 +11,7 @@ from voicemesh_robot.evaluation.report import machine, table
 from voicemesh_robot.evaluation.turns.barge_in import BargeIn, Result
 from voicemesh_robot.evaluation.turns.endpointing import MISSED_MS, Endpointing, Outcome
 from voicemesh_robot.evaluation.turns.figures import Figures, percentiles
+from voicemesh_robot.evaluation.turns.late_work import LateWork
 from voicemesh_robot.evaluation.turns.material import HELD_OUT
 from voicemesh_robot.evaluation.turns.trade_off import FIXED_MS, Point
 
@@ -36,6 +37,8 @@ def report(figures: Figures) -> list[str]:
         lines += ["", "## Wait against false cut-offs", "", *_trade_off(figures.points)]
     if figures.barge_in:
         lines += ["", "## Speaking into an answer", "", *_barge_in(figures.barge_in)]
+    if figures.late_work:
+        lines += ["", "## Replies that nobody wants", "", *_late_work(figures.late_work)]
     if figures.scenes:
         lines += ["", "## Response to complete questions", "", *_response(figures)]
     if figures.echo_replies:
@@ -187,6 +190,21 @@ def _barge_in(barge_in: BargeIn) -> list[str]:
 def _who(result: Result) -> str:
     voice = result.trial.reaction.voice
     return f"{result.trial.name} ({voice})" if voice else result.trial.name
+
+
+def _late_work(late: LateWork) -> list[str]:
+    return [
+        *table(
+            ["", "replies cancelled", "most made of one after its cancel"],
+            [
+                ["tokens of the model", late.tokens.replies, _plain(late.tokens.most)],
+                ["chunks of the voice", late.chunks.replies, _plain(late.chunks.most)],
+            ],
+        ),
+        "",
+        f"As the engines count. {late.discarded} of the answers were begun in a pause inside a "
+        "turn, and discarded.",
+    ]
 
 
 def _response(figures: Figures) -> list[str]:

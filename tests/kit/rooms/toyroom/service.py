@@ -26,6 +26,9 @@ class EchoService(Service, LanguageModelServiceServicer):
     settings: EchoSettings
 
     def __init__(self, settings: EchoSettings) -> None:
+        song = settings.song_file
+        if song is not None and not song.is_file():
+            raise errors.SettingsError(f"the song {song} does not exist; name another")
         self.settings = settings
         self.admission = Admission(settings.slots, "echoes")
         self.streams: set[Box] = set()
