@@ -109,8 +109,7 @@ class Hearing:
         match event.type:
             case asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
                 self._start_of_turn(event)
-            # One that was given up has no end: its text is late.
-            case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN if self._machine.hearing is not None:
+            case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN if not self._was_given_up(event):
                 self._end_of_turn(event)
                 return
         # An eager end brings the text that the end will have, unless speech goes on.
@@ -161,6 +160,11 @@ class Hearing:
         quiet = performer.overhearing.wants_silence(text)
         if performer.answering.speculates and not quiet and spoken_s <= eager.longest_speech_s:
             performer.do(self._machine.eager_end(text, eager.max_tries))
+
+    def _was_given_up(self, event: asr_pb2.TurnEvent) -> bool:
+        """Whether the turn has ended already, because its text came too late."""
+        nothing_heard = event.reason == asr_pb2.TURN_REASON_NOTHING_HEARD  # Has no beginning.
+        return self._machine.hearing is None and not nothing_heard
 
     def _end_of_turn(self, event: asr_pb2.TurnEvent) -> None:
         self._timers.cancel()
