@@ -28,9 +28,9 @@ Speech = Callable[..., Samples]
 
 @pytest.fixture(name="played", scope="module")
 def played_reply(flite_speech: Speech) -> Samples:
-    """A reply of 20 s, with silence around it."""
+    """A reply of 9 s, with silence around it."""
     parts = [np.pad(flite_speech(text, "slt"), (0, RATE // 4)) for text in REPLIES]
-    return np.pad(np.concatenate(parts)[: 20 * RATE], (RATE // 5, RATE // 2))
+    return np.pad(np.concatenate(parts)[: 9 * RATE], (RATE // 5, RATE // 2))
 
 
 def heard_over(played: Samples, before: Room, after: Room, gap_s: float = 0.0) -> Samples:

@@ -222,6 +222,7 @@ async def whisper(owner: OwnerProcess) -> AsyncIterator[SophonWhisper]:
         await engine.close()
 
 
+@pytest.mark.long
 async def test_a_discarded_utterance_ends_with_the_token_under_way(
     held: HeldChip, chip_owner: ChipOwner
 ) -> None:

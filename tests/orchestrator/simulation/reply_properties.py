@@ -108,20 +108,25 @@ def _asked(world: World, at_s: float) -> list[Order]:
 
 
 def what_is_held_waits(world: World) -> None:
-    """Nothing is sent of a reply that is paused; it goes on once, and is not over before."""
-    held: dict[Order, str] = {}
-    for _, told in world.wire.said_at:
+    """Nothing is sent of a reply that is paused; it goes on once, and is not over before.
+
+    Unless it had been played to its end when the robot was told: that takes its way, and
+    the robot's report another.
+    """
+    held: dict[Order, tuple[str, float]] = {}
+    for at_s, told in world.wire.said_at:
         kind, stamp = told.WhichOneof("converse_response"), order(told.stamp)
+        how, since_s = held.get(stamp, ("", at_s))
         match kind:
             case "reply_paused" | "reply_ducked":
-                assert stamp not in held, told
-                held[stamp] = kind
+                assert not how, told
+                held[stamp] = kind, at_s
             case "reply_resumed":
-                assert held.pop(stamp, ""), told
+                assert held.pop(stamp, None), told
             case "reply_audio":
-                assert held.get(stamp) != "reply_paused", told.stamp
+                assert how != "reply_paused", told.stamp
             case "turn_ended" if told.turn_ended.outcome == pb.TURN_OUTCOME_COMPLETED:
-                assert held.get(stamp) != "reply_paused", told
+                assert how != "reply_paused" or at_s - since_s <= 2 * _travels_s(world), told
 
 
 def _sent(world: World, stamp: common_pb2.Stamp) -> Samples:
