@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import hashlib
+import importlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,8 +42,8 @@ def turn_ids(conversation_id: str, stamp: Stamp) -> tuple[int, int]:
 def require_opentelemetry() -> None:
     """SettingsError where traces are wanted, but cannot be made here."""
     try:
-        import opentelemetry.exporter.otlp.proto.grpc.trace_exporter
-        import opentelemetry.sdk.trace.export  # noqa: F401 - Both only have to be there.
+        importlib.import_module("opentelemetry.exporter.otlp.proto.grpc.trace_exporter")
+        importlib.import_module("opentelemetry.sdk.trace.export")
     except ImportError:
         raise SettingsError(
             "mesh.tracing_endpoint is set, but OpenTelemetry is not installed; "

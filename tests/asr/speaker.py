@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 import numpy as np
@@ -75,7 +75,7 @@ class Speaker:
         async with asyncio.timeout(30):  # So that a failing test ends.
             response = await self.call.read()
         assert response is not grpc.aio.EOF, "the stream ended"
-        return response  # type: ignore[no-any-return]  # The stub is of any kind.
+        return cast(pb.StreamingRecognizeResponse, response)
 
     async def audio(self, samples: Samples, chunk: int = 1600) -> None:
         for begin in range(0, len(samples), chunk):

@@ -11,19 +11,13 @@ import uvloop
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.v1 import asr_pb2, dialog_pb2
+from voicemesh_robot.commands import mesh_options
 from voicemesh_robot.console import Console
 from voicemesh_robot.controller import Controller
 from voicemesh_robot.events import Event
 from voicemesh_robot.interview import Report
 from voicemesh_robot.robot_turn_record import RobotTurnRecord
 from voicemesh_robot.settings import RobotSettings
-
-
-def _turns(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,19 +33,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     turns = parser.add_mutually_exclusive_group()
     turns.add_argument(
-        "--turns", type=_turns, metavar="N", help="so many turns (default: until interrupted)"
+        "--turns",
+        type=mesh_options.count,
+        metavar="N",
+        help="so many turns (default: until interrupted)",
     )
     turns.add_argument("--once", action="store_true", help="one turn")
     turns.add_argument("--text", default="", help="one turn that asks this instead of listening")
     turns.add_argument("--say-only", default="", metavar="TEXT", help="say this and nothing else")
     parser.add_argument("--say", default="", metavar="TEXT", help="say this first in each turn")
-    parser.add_argument(
-        "--language",
-        action="append",
-        default=[],
-        metavar="TAG",
-        help="a BCP-47 tag such as en or zh, likeliest first; may be repeated",
-    )
+    mesh_options.add_language_argument(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a report of the turns")
 
 
