@@ -1,4 +1,4 @@
-"""Fixtures for all rooms: speech made with flite, real services on loopback, simulated chips."""
+"""Fixtures for all rooms: speech made with flite, a mesh, services on loopback, chips."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from numpy.typing import NDArray
 
 from voicemesh.errors import EngineMissing
@@ -24,6 +25,7 @@ from voicemesh.sophon.cmodel.fetch import fetch
 from voicemesh.sophon.cmodel.sophon.simulator import location
 from voicemesh.sophon.devices import DevicesSettings
 from voicemesh.sophon.owner_process import OwnerProcess
+from voicemesh.supervisor import Mesh
 
 Speech = Callable[..., NDArray[np.int16]]
 Serving = Callable[..., AbstractAsyncContextManager[str]]
@@ -72,6 +74,14 @@ def serving() -> Serving:
             await server.stop()
 
     return start
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mesh() -> AsyncIterator[Mesh]:
+    """All services as supervised processes on free ports."""
+    flags = {"mesh.log_level": "warning", "asr.pocketsphinx.workers": "2"}
+    async with Mesh(ephemeral=True, flags=flags, report=lambda line: None) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

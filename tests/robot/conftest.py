@@ -1,4 +1,4 @@
-"""A whole mesh for the tests of this room, and questions spoken to it."""
+"""Questions spoken to a mesh, and sound cards, for the tests of this room."""
 
 from __future__ import annotations
 
@@ -10,21 +10,12 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
-from voicemesh.supervisor import Mesh
 from voicemesh_robot.audio_file import write_wav
 
 from .pulse_audio import PulseAudio
 
 Speech = Callable[..., NDArray[np.int16]]
 SpokenFile = Callable[..., Path]
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def mesh() -> AsyncIterator[Mesh]:
-    """All services as supervised processes on free ports."""
-    flags = {"mesh.log_level": "warning", "asr.pocketsphinx.workers": "2"}
-    async with Mesh(ephemeral=True, flags=flags, report=lambda line: None) as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemesh.audio import Samples
+from voicemesh_evaluation.turns.acoustics import Room, active_level
 from voicemesh_robot.echo.adaptive_filter import AdaptiveFilter
 from voicemesh_robot.echo.canceller import EchoCanceller
 from voicemesh_robot.echo.cancelling import EchoTimes, Stage
@@ -19,7 +20,6 @@ from voicemesh_robot.echo.evidence import NO_ECHO, Evidence, echo_message
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.echo.reference import PlayedReference, SampleClock
 from voicemesh_robot.echo.settings import EchoSettings
-from voicemesh_robot.evaluation.turns.acoustics import Room, active_level
 
 RATE = 16_000
 BLOCK = 256

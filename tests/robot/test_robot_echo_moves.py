@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import Samples
+from voicemesh_evaluation.turns.acoustics import Room, active_level
+from voicemesh_evaluation.turns.echo_trials import REPLIES
 from voicemesh_robot.echo.cancelling import EchoTimes
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.frames import FrameCleaner
 from voicemesh_robot.echo.guard import EchoGuard
-from voicemesh_robot.evaluation.turns.acoustics import Room, active_level
-from voicemesh_robot.evaluation.turns.echo_trials import REPLIES
 from voicemesh_robot.local_vad import make_local_vad
 from voicemesh_robot.speech_gate import GateTimes, SpeechGate
 

@@ -10,10 +10,10 @@ import pytest
 
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineMissing
+from voicemesh_evaluation.turns.acoustics import Room, active_level
 from voicemesh_robot.echo.cancelling import EchoTimes, Stage
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.frames import FrameCleaner
-from voicemesh_robot.evaluation.turns.acoustics import Room, active_level
 
 RATE = 16_000
 FRAME = 512

@@ -1,0 +1,218 @@
+"""``voicemesh bench``: how many conversations a mesh holds, and what it adds to each."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import os
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import uvloop
+
+from voicemesh.channels import open_channel
+from voicemesh.commands.frame import Command, check_writable, write_json
+from voicemesh.errors import EngineMissing, InvalidArgument, SettingsError, Unavailable
+from voicemesh.settings import Settings
+from voicemesh.supervisor import Mesh
+from voicemesh.v1 import common_pb2 as pb
+from voicemesh.v1 import operations_pb2
+from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
+from voicemesh_evaluation.bench.workload import Workload, load_script
+
+_NEEDED = {"aiohttp": "aiohttp", "psutil": "psutil", "webrtcvad": "webrtcvad-wheels"}
+_QUIET = {"mesh.log_level": "warning"}
+_DESCRIBE_S = 5.0
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 on")
+    return number
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a reply needs words")
+    return text
+
+
+def _target(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST:PORT")
+    return text
+
+
+def _cores(text: str) -> tuple[int, int]:
+    servers, _, client = text.partition(",")
+    if not (servers.isdecimal() and client.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} are not two core numbers, such as 0,1: servers, then client"
+        )
+    chosen = int(servers), int(client)
+    usable = os.sched_getaffinity(0)
+    for core in chosen:
+        if core not in usable:
+            names = ", ".join(str(core) for core in sorted(usable))
+            raise argparse.ArgumentTypeError(f"core {core} is not among those usable here: {names}")
+    return chosen
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    defaults = Workload()
+    parser.add_argument(
+        "--engines",
+        choices=("simulated", "embedded"),
+        default="simulated",
+        help="scripted waits (what the mesh adds is seen alone), or this machine's own engines",
+    )
+    parser.add_argument(
+        "--target",
+        type=_target,
+        metavar="HOST:PORT",
+        help="the orchestrator of a running mesh; default: a mesh is started",
+    )
+    parser.add_argument("--conversations", type=_at_least_one, default=1, metavar="N")
+    parser.add_argument("--turns", type=_at_least_one, default=3, metavar="M")
+    parser.add_argument("--pattern", choices=("turns", "barge-in"), default=defaults.pattern)
+    parser.add_argument(
+        "--spread",
+        type=_seconds,
+        default=defaults.spread_s,
+        metavar="SECONDS",
+        help="conversations begin within so many seconds (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--reply",
+        type=_words,
+        default=defaults.reply,
+        metavar="TEXT",
+        help="what the simulated model says",
+    )
+    parser.add_argument(
+        "--cores",
+        type=_cores,
+        metavar="SERVERS,CLIENT",
+        help="pin all servers to one core and the client to another",
+    )
+    parser.add_argument("--no-floor", action="store_true", help="leave the floor out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here")
+
+
+def _check_installed() -> None:
+    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise EngineMissing(
+            f"the benchmark needs {', '.join(missing)}; pip install 'voicemesh-evaluation[bench]'"
+        )
+
+
+async def _check_target(target: str) -> None:
+    """That an orchestrator is there, before anything is measured."""
+    async with open_channel(target) as channel:
+        try:
+            described = await OperationsServiceStub(channel).Describe(
+                operations_pb2.DescribeRequest(), timeout=_DESCRIBE_S
+            )
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(
+                f"no mesh answers at {target} ({error.code().name.lower()}); start one with "
+                "`voicemesh up`, or leave --target out and one is started",
+                stage=pb.STAGE_CLIENT,
+            ) from None
+    if described.service != "orchestrator":
+        raise InvalidArgument(
+            f"{described.service} answers at {target}; --target is the address of an orchestrator",
+            stage=pb.STAGE_CLIENT,
+        )
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _bench(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    # The measuring needs packages of the extra; the command itself does not.
+    from voicemesh_evaluation.bench.processes import on_core
+    from voicemesh_evaluation.bench.report import as_json
+    from voicemesh_evaluation.bench.runs import run_floor, run_mesh
+
+    workload = Workload(
+        conversations=options.conversations,
+        turns=options.turns,
+        pattern=options.pattern,
+        spread_s=options.spread,
+        reply=options.reply,
+    )
+    if options.target:
+        await _check_target(options.target)
+    script = await asyncio.to_thread(load_script)
+    servers, client = options.cores or (None, None)
+    with on_core(client):
+        floor = None
+        if options.engines == "simulated" and not options.no_floor:
+            say("the floor ...")
+            floor = await run_floor(workload, script, servers)
+        if options.target:
+            say(f"the mesh at {options.target} ...")
+            mesh = await run_mesh(workload, script, options.target, {})
+            return as_json(workload, options.engines, mesh, floor)
+        settings = workload.settings if options.engines == "simulated" else _QUIET
+        running = Mesh(
+            config=options.config,
+            flags={**settings, **dict(options.settings)},
+            ephemeral=True,
+            report=lambda line: None,
+        )
+        try:
+            with on_core(servers):
+                await running.start()
+            say("the mesh ...")
+            pids = {name: child.pid for name, child in running.services.items()}
+            mesh = await run_mesh(workload, script, running.target, pids)
+        finally:
+            await running.stop()
+        return as_json(workload, options.engines, mesh, floor)
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    _check_installed()
+    if options.target and options.settings:
+        raise SettingsError(
+            "--set changes a mesh that is started; a running one is as it is: leave out --set "
+            "or --target"
+        )
+    check_writable(options.json)
+    from voicemesh_evaluation.bench.report import lines
+
+    report = uvloop.run(_bench(options, _say))
+    for line in lines(report):
+        _say(line)
+    if options.json is not None:
+        write_json(options.json, report)
+    return 0 if report["errors"] == 0 else 1
+
+
+COMMAND = Command(
+    "bench",
+    "measure what a mesh adds to conversations, and how many it holds",
+    _add_arguments,
+    _run,
+)

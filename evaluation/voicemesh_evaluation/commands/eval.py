@@ -1,0 +1,141 @@
+"""``voicemesh eval``: measured reports on the mesh itself."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import uvloop
+
+from voicemesh.commands.frame import Command, check_writable, write_text
+from voicemesh.errors import InvalidArgument
+from voicemesh.settings import Settings
+from voicemesh_evaluation.chips import replay as chips
+from voicemesh_evaluation.chips.profiles import load_profiles
+from voicemesh_evaluation.turns import evaluate as turns
+from voicemesh_evaluation.turns.report import report
+from voicemesh_robot.audio_file import AudioFile
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
+    replay = kinds.add_parser(
+        "chips",
+        help="published stage times of TPU boxes, replayed by the simulated engines",
+        description="Runs a mesh with the published stage times of TPU boxes and compares its "
+        "response with what follows from those times alone.",
+    )
+    replay.add_argument(
+        "--audio-in",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a spoken question; its sound starts and ends the turn, its words are the profile's",
+    )
+    replay.add_argument(
+        "--turns", type=_at_least_one, default=5, metavar="N", help="questions to each profile"
+    )
+    replay.add_argument("--box", help="only this box, such as SE9-16")
+    replay.add_argument("--report", type=Path, metavar="FILE", help="write the report here as well")
+    replay.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    measured = kinds.add_parser(
+        "turns",
+        help="how well turns are taken: waits, cut-offs, interruptions, response",
+        description="Measures the ends of turns, interruptions and responses on utterances that "
+        "are made here. The full measurement takes up to 20 minutes.",
+    )
+    measured.add_argument(
+        "--material",
+        type=Path,
+        metavar="FOLDER",
+        help="WAV files, each with a JSON of its words and their times beside it; measures the "
+        "ends of turns on these instead",
+    )
+    measured.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    measured.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the report here as well"
+    )
+    measured.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="draw every conversation into this folder"
+    )
+    measured.add_argument("--quick", action="store_true", help="a small part of everything")
+    measured.add_argument(
+        "--interruptions",
+        type=_at_least_one,
+        metavar="N",
+        help="real interruptions, and as many sounds of listening and noises",
+    )
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _progress() -> Callable[[str], None]:
+    """Lines with the minutes and seconds since now."""
+    began_s = time.monotonic()
+
+    def say(line: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - began_s), 60)
+        _say(f"{minutes:2d}:{seconds:02d} {line}")
+
+    return say
+
+
+def _leave(path: Path | None, text: str) -> None:
+    if path is not None:
+        write_text(path, f"{text}\n")
+
+
+async def _replay_chips(options: argparse.Namespace) -> int:
+    profiles = load_profiles()
+    boxes = sorted({profile.box for profile in profiles})
+    if options.box is not None:
+        profiles = [profile for profile in profiles if profile.box == options.box]
+    if not profiles:
+        raise InvalidArgument(
+            f"no stage times of {options.box!r} are known; there are those of {', '.join(boxes)}",
+            field="--box",
+        )
+    await asyncio.to_thread(AudioFile, options.audio_in)  # A bad file is told before the mesh runs.
+    replayed = await chips.replay(profiles, options.audio_in, options.turns, _progress())
+    text = "\n".join(chips.report(replayed))
+    _say(text)
+    _leave(options.report, text)
+    _leave(options.json, chips.as_json(replayed))
+    return 0 if all(r.within_bar for r in replayed) else 1
+
+
+async def _evaluate_turns(options: argparse.Namespace) -> int:
+    scope = replace(turns.QUICK if options.quick else turns.Scope(), material=options.material)
+    if options.interruptions is not None:
+        scope = replace(scope, barge_ins=options.interruptions)
+    figures = await turns.evaluate(scope, options.pictures, _progress())
+    text = "\n".join(report(figures))
+    _say(text)
+    _leave(options.report, text)
+    _leave(options.json, figures.as_json())
+    return 0 if all(met is not False for _, _, _, met in figures.bars()) else 1
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    check_writable(options.report, options.json)
+    return uvloop.run(_KINDS[options.kind](options))
+
+
+_KINDS = {"chips": _replay_chips, "turns": _evaluate_turns}
+
+
+COMMAND = Command("eval", "measured reports on the mesh itself", _add_arguments, _run)

@@ -1,0 +1,78 @@
+"""``voicemesh replay``: a recorded conversation through a running mesh again."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import uvloop
+
+from voicemesh.commands.frame import Command, write_json
+from voicemesh.recording import Recording
+from voicemesh.settings import Settings
+from voicemesh_evaluation.replay.comparison import Comparison
+from voicemesh_evaluation.replay.player import Player, RecordedOptions, Tape
+from voicemesh_evaluation.replay.script import Script
+from voicemesh_evaluation.replay.tape import ReplayRecording, folder_beside
+from voicemesh_robot.clock import MonotonicClock
+from voicemesh_robot.commands.ask import robot_settings
+from voicemesh_robot.commands.mesh_options import add_target_arguments, add_timeout_argument
+from voicemesh_robot.console import Console
+from voicemesh_robot.conversation import Conversation
+from voicemesh_robot.settings import RobotSettings
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a recorded conversation")
+    add_target_arguments(parser)
+    parser.add_argument(
+        "--fast", action="store_true", help="as fast as possible instead of in real time"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="record the replay in a folder beside FOLDER"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was compared")
+    add_timeout_argument(parser)
+    parser.set_defaults(language=[])  # The recording says which.
+
+
+async def replay(
+    folder: Path, robot: RobotSettings, fast: bool, record: bool, console: Console
+) -> Comparison:
+    """Replay the recording in ``folder`` and compare; errors as of Conversation.open."""
+    script = await asyncio.to_thread(lambda: Script(Recording(folder)))
+    config = script.about.config
+    clock = MonotonicClock()
+    options = RecordedOptions(target=robot.target, recorded=config)
+    async with AsyncExitStack() as stack:
+        tape: Tape | None = None
+        if record:
+            beside = await asyncio.to_thread(folder_beside, folder)
+            console.line(f"The replay is recorded in {beside}.")
+            recording = await asyncio.to_thread(ReplayRecording, beside, config, robot.target)
+            stack.push_async_callback(recording.close)
+            tape = recording.take
+        conversation = await stack.enter_async_context(await Conversation.open(options, clock))
+        player = Player(script, conversation, clock, fast, robot.turn_timeout_s)
+        return Comparison(script, await player.run(tape))
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    console = Console()
+    robot = robot_settings(options, settings)
+    comparison = uvloop.run(replay(options.folder, robot, options.fast, options.record, console))
+    for line in comparison.lines():
+        console.line(line)
+    if options.json is not None:
+        write_json(options.json, {"folder": str(options.folder), **comparison.as_json()})
+    return 0 if comparison.equal else 1
+
+
+COMMAND = Command(
+    "replay",
+    "feed a recorded conversation through a running mesh and compare",
+    _add_arguments,
+    _run,
+)

@@ -1,0 +1,91 @@
+"""What the processes of a mesh hold: memory, file descriptors, threads, tasks.
+
+Read from Linux's ``/proc`` and from the services' own metrics.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemesh.errors import Unsupported
+from voicemesh_evaluation.service_metrics import read_metrics
+
+PROC = Path("/proc")
+_TASKS = "voicemesh_event_loop_tasks"
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What one process holds at one moment."""
+
+    rss_kb: int
+    """Resident memory, in kB of 1024 bytes."""
+    anonymous_kb: int
+    """The part of it that is no file's: heap and stacks."""
+    descriptors: int
+    threads: int
+
+
+def holdings(pid: int) -> Holdings:
+    """What the process ``pid`` holds; ProcessLookupError when there is none."""
+    folder = PROC / str(pid)
+    try:
+        memory = _fields(folder / "smaps_rollup")
+        return Holdings(
+            rss_kb=memory["Rss"],
+            anonymous_kb=memory["Anonymous"],
+            descriptors=len(os.listdir(folder / "fd")),
+            threads=len(os.listdir(folder / "task")),
+        )
+    except FileNotFoundError:
+        if not PROC.joinpath("self", "smaps_rollup").exists():
+            raise Unsupported("this needs Linux: /proc tells what processes hold") from None
+        raise ProcessLookupError(pid) from None
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """``Rss:  1234 kB`` and its like, by name."""
+    found = re.findall(r"^(\w+):\s+(\d+) kB$", path.read_text(), re.MULTILINE)
+    return {name: int(value) for name, value in found}
+
+
+def tree(roots: Mapping[str, int]) -> dict[str, int]:
+    """The processes ``roots`` (name to pid) and their descendants, named after them."""
+    parents: dict[int, list[int]] = {}
+    for pid, parent in _parents():
+        parents.setdefault(parent, []).append(pid)
+    found: dict[str, int] = {}
+    for name, pid in roots.items():
+        found[name] = pid
+        waiting = sorted(parents.get(pid, []))
+        number = 0
+        while waiting:
+            child = waiting.pop(0)
+            number += 1
+            found[f"{name} child {number}"] = child
+            waiting += sorted(parents.get(child, []))
+    return found
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    for folder in PROC.iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            status = (folder / "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # It has ended meanwhile.
+        # The name in parentheses may hold anything; after it come state and parent.
+        yield int(folder.name), int(status.rpartition(")")[2].split()[1])
+
+
+def event_loop_tasks(metrics_url: str) -> int:
+    """The asyncio tasks of a service, as its metrics tell; blocks for a moment."""
+    for sample in read_metrics(metrics_url):
+        if sample.name == _TASKS:
+            return int(sample.value)
+    raise Unsupported(f"{metrics_url} does not tell {_TASKS}")

@@ -1,1 +1,0 @@
-"""Measurements of a whole mesh: how well it hears, how fast it answers."""
