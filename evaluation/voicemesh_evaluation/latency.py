@@ -11,11 +11,11 @@ import numpy as np
 
 from voicemesh.errors import EngineError
 from voicemesh_evaluation.report import machine, quiet_mesh, run, table
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.turn_record import TurnRecord
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
-from voicemesh_robot.turn_record import TurnRecord
 
 BAR_P50_MS = 60
 BAR_P95_MS = 150

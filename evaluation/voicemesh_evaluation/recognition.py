@@ -21,11 +21,11 @@ from voicemesh.v1 import asr_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_evaluation.report import machine, quiet_mesh, run, table
 from voicemesh_evaluation.words import content_share, word_errors, words
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.turn_record import TurnRecord
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
-from voicemesh_robot.turn_record import TurnRecord
 
 VOICES = ("rms", "kal16")
 _RECOGNIZE_TIMEOUT_S = 120

@@ -16,12 +16,12 @@ from voicemesh.errors import EngineError
 from voicemesh.supervisor import Mesh
 from voicemesh_evaluation.process_tree import Holdings, event_loop_tasks, holdings, tree
 from voicemesh_evaluation.report import machine, run, table
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.conversation import Conversation
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
 
 BAR_KB_PER_STEP = 1.0
 WARM_UP = 100

@@ -16,7 +16,7 @@ from voicemesh.cli import main
 from voicemesh.errors import InvalidArgument
 from voicemesh_evaluation.turns.recordings import read_folder
 from voicemesh_evaluation.turns.speech import trimmed
-from voicemesh_robot.audio_file import write_wav
+from voicemesh_robot.files.audio_file import write_wav
 
 Speech = Callable[..., NDArray[np.int16]]
 

@@ -22,14 +22,14 @@ from voicemesh.recording import CONFIG, EVENTS, MICROPHONE
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_evaluation.commands.replay import replay
 from voicemesh_evaluation.replay.comparison import Comparison
-from voicemesh_robot.audio_file import write_wav
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.console import Console
-from voicemesh_robot.conversation import Conversation
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
+from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.files.audio_file import write_wav
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
 
 Speech = Callable[..., NDArray[np.int16]]
 Talking = Callable[..., AbstractAsyncContextManager[str]]

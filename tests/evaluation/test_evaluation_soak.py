@@ -8,7 +8,7 @@ import pytest
 
 from voicemesh_evaluation.process_tree import Holdings
 from voicemesh_evaluation.soak import Pattern, Series, above_bar, report, soak
-from voicemesh_robot.turn import Question
+from voicemesh_robot.asking.question_turn import Question
 
 HELLO = Path(__file__).parents[2] / "samples" / "hello.wav"
 

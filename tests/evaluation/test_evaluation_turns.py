@@ -43,7 +43,7 @@ from voicemesh_evaluation.turns.scene import Line, Scene, act
 from voicemesh_evaluation.turns.sound_booth import Sounding
 from voicemesh_evaluation.turns.speech import RATE_HERTZ, trimmed
 from voicemesh_evaluation.turns.trade_off import Point, adaptive_options, silence_options
-from voicemesh_robot.events import Event, Payload
+from voicemesh_robot.mesh.events import Event, Payload
 
 Speech = Callable[..., NDArray[np.int16]]
 Serving = Callable[..., AbstractAsyncContextManager[str]]

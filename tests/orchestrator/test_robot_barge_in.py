@@ -18,8 +18,8 @@ from voicemesh.v1 import asr_pb2, dialog_pb2, robot_pb2
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
 from voicemesh_robot.devices.memory import MemoryMicrophone, MemorySpeaker
 from voicemesh_robot.listener.service import RobotService
-from voicemesh_robot.robot import Robot
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sound.robot import Robot
 
 from .conftest import RATE, Mesh
 from .controller import Controller, controlling

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
-from voicemesh_robot.audio_file import write_wav
+from voicemesh_robot.files.audio_file import write_wav
 
 from .pulse_audio import PulseAudio
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemesh_robot.audio_file import write_wav
+from voicemesh_robot.files.audio_file import write_wav
 
 RATE_HERTZ = 16_000
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from voicemesh.errors import InvalidArgument, NotFound
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.audio_file import AudioFile, write_wav
-from voicemesh_robot.sources import Recording
+from voicemesh_robot.files.audio_file import AudioFile, write_wav
+from voicemesh_robot.files.recording import Recording
 
 
 def tone(hertz: float, rate: int, seconds: float = 1.0) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import pytest
 from voicemesh.audio import Samples
 from voicemesh.checks import Check
 from voicemesh_evaluation.turns.acoustics import Room
-from voicemesh_robot.echo.chirp import RATE_HERTZ, Take, chirp, judge
+from voicemesh_robot.checks.chirp import RATE_HERTZ, Take, chirp, judge
 
 from .pulse_audio import PulseAudio
 

@@ -9,8 +9,8 @@ import pytest
 
 from voicemesh.cli import main
 from voicemesh.v1 import common_pb2, dialog_pb2
-from voicemesh_robot.console import Console
-from voicemesh_robot.events import Event
+from voicemesh_robot.asking.console import Console
+from voicemesh_robot.mesh.events import Event
 
 
 @pytest.mark.parametrize(

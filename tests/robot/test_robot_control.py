@@ -22,7 +22,7 @@ from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh.v1.operations_pb2 import ListTurnsRequest
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 from voicemesh_robot.listener.service import RobotService
-from voicemesh_robot.robot_turn_record import RobotTurnRecord
+from voicemesh_robot.mesh.controlled_turn_record import RobotTurnRecord
 from voicemesh_robot.settings import RobotSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

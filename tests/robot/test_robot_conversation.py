@@ -18,16 +18,16 @@ from voicemesh.v1.dialog_pb2_grpc import (
     DialogServiceServicer,
     add_DialogServiceServicer_to_server,
 )
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.conversation import Conversation
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
 from voicemesh_robot.devices.memory import MemoryMicrophone, MemorySpeaker
 from voicemesh_robot.dialling.robot_conversation import RobotConversation
-from voicemesh_robot.events import Event
-from voicemesh_robot.link import Manner
-from voicemesh_robot.robot import Robot
-from voicemesh_robot.session import Session
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import Conversation
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
+from voicemesh_robot.sound.robot import Robot
 
 Request = dialog_pb2.ConverseRequest
 Response = dialog_pb2.ConverseResponse
@@ -205,7 +205,7 @@ async def test_heartbeats_are_answered_and_hidden(scripted: Scripted) -> None:
 async def test_client_that_has_nothing_to_say_gives_signs_of_life(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicemesh_robot.conversation._HEARTBEAT_S", 0.01)
+    monkeypatch.setattr("voicemesh_robot.mesh.conversation._HEARTBEAT_S", 0.01)
     beats: list[common_pb2.Heartbeat] = []
 
     async def script(requests: AsyncIterator[Request], context: Any) -> None:

@@ -12,15 +12,15 @@ from voicemesh.audio import Samples
 from voicemesh.workers import ThreadWorker
 from voicemesh_evaluation.turns.acoustics import Room, active_level
 from voicemesh_robot.devices.device import Block
-from voicemesh_robot.ear import Ear
 from voicemesh_robot.echo.cancelling import EchoTimes
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.echo.reference import PlayedReference
 from voicemesh_robot.local_vad import make_local_vad
-from voicemesh_robot.microphone import Microphone
-from voicemesh_robot.sources import Heard, Silence, Sound
-from voicemesh_robot.speech_gate import GateTimes
+from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.microphone import Microphone
+from voicemesh_robot.sound.speech_gate import GateTimes
+from voicemesh_robot.sound.speech_source import Ear
 
 from .manual_clock import ManualClock
 

@@ -17,7 +17,7 @@ from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.frames import FrameCleaner
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_vad import make_local_vad
-from voicemesh_robot.speech_gate import GateTimes, SpeechGate
+from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
 
 RATE = 16_000
 MOVED = int(3.2 * RATE)

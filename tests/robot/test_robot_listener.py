@@ -27,8 +27,8 @@ from voicemesh.v1.asr_pb2_grpc import (
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
 from voicemesh_robot.devices.memory import MemoryMicrophone, MemorySpeaker
 from voicemesh_robot.listener.service import RobotService
-from voicemesh_robot.robot import Robot
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sound.robot import Robot
 
 Speech = Callable[..., NDArray[np.int16]]
 Serving = Callable[..., AbstractAsyncContextManager[str]]

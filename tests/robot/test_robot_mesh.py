@@ -18,14 +18,14 @@ from voicemesh.errors import Busy
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
-from voicemesh_robot.audio_file import write_wav
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.events import Event
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.turn_record import TurnRecord
+from voicemesh_robot.files.audio_file import write_wav
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
-from voicemesh_robot.turn_record import TurnRecord
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

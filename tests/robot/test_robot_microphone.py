@@ -13,10 +13,11 @@ import pytest
 from voicemesh.errors import NotFound
 from voicemesh_robot.devices.cards import CardInfo, choose_card
 from voicemesh_robot.devices.device import DeviceLost
+from voicemesh_robot.devices.lost_samples import GapDetector
 from voicemesh_robot.devices.memory import MemoryCapture, MemoryMicrophone
-from voicemesh_robot.gaps import GapDetector
-from voicemesh_robot.level import QUIETEST_DBFS, LevelMeter
-from voicemesh_robot.microphone import Gap, Microphone, Notice
+from voicemesh_robot.devices.notices import Notice
+from voicemesh_robot.sound.level_meter import QUIETEST_DBFS, LevelMeter
+from voicemesh_robot.sound.microphone import Gap, Microphone
 
 from .manual_clock import ManualClock
 

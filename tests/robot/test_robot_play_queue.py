@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_robot.play_queue import PlayQueue
+from voicemesh_robot.sound.play_queue import PlayQueue
 
 
 class Time:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_robot.playback_clock import PlaybackClock, StorageClock
+from voicemesh_robot.asking.playback_clock import PlaybackClock, StorageClock
 
 RATE = 16_000
 

@@ -12,11 +12,11 @@ import pytest
 
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
-from voicemesh_robot.events import Event
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,16 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh_robot.audio_file import write_wav
-from voicemesh_robot.sources import (
-    EndOfSpeech,
-    FastSource,
-    Heard,
-    RealTimeSource,
-    Recording,
-    Silence,
-    Sound,
-)
+from voicemesh_robot.asking.file_sources import FastSource, RealTimeSource
+from voicemesh_robot.files.audio_file import write_wav
+from voicemesh_robot.files.recording import Recording
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
 
 RATE = 16_000
 FRAME = 320

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_robot.sources import Heard, Silence, Sound
-from voicemesh_robot.speech_gate import GateTimes, SpeechGate
+from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
 
 FRAME = 320
 TIMES = GateTimes.of_ms(16_000)

@@ -22,9 +22,9 @@ from voicemesh.v1 import asr_pb2, dialog_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
-from voicemesh_robot.audio_file import write_wav
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.conversation import Conversation
+from voicemesh_robot.files.audio_file import write_wav
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import Conversation
 
 from .pulse_audio import PulseAudio, Samples
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_robot.timeline import draw
+from voicemesh_robot.asking.timeline_chart import draw
 
 
 def test_stages_stand_in_the_order_of_time_with_their_figures() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from voicemesh_robot.voiced import VoicedJudge
+from voicemesh_robot.files.speech_end import VoicedJudge
 
 RATE = 16_000
 

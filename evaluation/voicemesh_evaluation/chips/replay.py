@@ -14,10 +14,10 @@ from voicemesh.errors import EngineError
 from voicemesh.supervisor import Mesh
 from voicemesh_evaluation.chips.profiles import Profile
 from voicemesh_evaluation.report import machine, table
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
 
 BAR_MS = 60
 

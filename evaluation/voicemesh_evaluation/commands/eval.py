@@ -19,7 +19,7 @@ from voicemesh_evaluation.chips import replay as chips
 from voicemesh_evaluation.chips.profiles import load_profiles
 from voicemesh_evaluation.turns import evaluate as turns
 from voicemesh_evaluation.turns.report import report
-from voicemesh_robot.audio_file import AudioFile
+from voicemesh_robot.files.audio_file import AudioFile
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,11 +16,11 @@ from voicemesh_evaluation.replay.comparison import Comparison
 from voicemesh_evaluation.replay.player import Player, RecordedOptions, Tape
 from voicemesh_evaluation.replay.script import Script
 from voicemesh_evaluation.replay.tape import ReplayRecording, folder_beside
+from voicemesh_robot.asking.console import Console
 from voicemesh_robot.clock import MonotonicClock
 from voicemesh_robot.commands.ask import robot_settings
 from voicemesh_robot.commands.mesh_options import add_target_arguments, add_timeout_argument
-from voicemesh_robot.console import Console
-from voicemesh_robot.conversation import Conversation
+from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
 
 

@@ -13,9 +13,9 @@ from voicemesh_evaluation.replay.script import Script, Step
 from voicemesh_evaluation.replay.speaker import Speaker
 from voicemesh_evaluation.replay.turns import TurnLog, TurnOutline
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.conversation import Conversation
-from voicemesh_robot.events import Event
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import Conversation
+from voicemesh_robot.mesh.events import Event
 
 _PATIENCE_S = 3.0
 _LET_THROUGH = 6  # Steps of sound that pass while expected news does not come.

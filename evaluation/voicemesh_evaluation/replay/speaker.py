@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from voicemesh.v1 import common_pb2, dialog_pb2
-from voicemesh_robot.events import Event
+from voicemesh_robot.mesh.events import Event
 
 
 @dataclass

@@ -10,7 +10,7 @@ from voicemesh.errors import InvalidArgument
 from voicemesh.recording import About, RecordingWriter
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.workers import ThreadWorker
-from voicemesh_robot.events import Event
+from voicemesh_robot.mesh.events import Event
 
 _KINDS = {
     field.message_type.full_name: field.name

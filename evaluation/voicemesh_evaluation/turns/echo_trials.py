@@ -33,8 +33,8 @@ from voicemesh_robot.echo.evidence import NO_ECHO
 from voicemesh_robot.echo.frames import FrameCleaner, MakeCanceller
 from voicemesh_robot.echo.reference import SLACK_S
 from voicemesh_robot.local_vad import LocalVad, make_local_vad
-from voicemesh_robot.sources import Heard, Silence, Sound
-from voicemesh_robot.speech_gate import GateTimes, SpeechGate
+from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
 
 ECHO_DB = (-12.0, -6.0, 0.0)
 """The echo's level at the microphone by the user's."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from voicemesh.errors import InvalidArgument
 from voicemesh_evaluation.turns.material import Utterance, with_tail
 from voicemesh_evaluation.turns.speech import RATE_HERTZ
-from voicemesh_robot.audio_file import AudioFile
+from voicemesh_robot.files.audio_file import AudioFile
 
 LONGEST_S = 30.0
 """The longest turn: a recogniser cuts it there."""

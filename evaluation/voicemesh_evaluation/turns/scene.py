@@ -14,14 +14,14 @@ from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh_evaluation.turns.sound_booth import BoothMicrophone, BoothSpeaker, Sounding
 from voicemesh_evaluation.turns.speech import RATE_HERTZ
 from voicemesh_robot.clock import MonotonicClock
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.conversation import Conversation
 from voicemesh_robot.dialling.robot_conversation import RobotConversation
 from voicemesh_robot.echo.settings import EchoSettings
-from voicemesh_robot.events import Event
-from voicemesh_robot.robot import Robot
+from voicemesh_robot.files.speech_end import VoicedJudge
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import Conversation
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.voiced import VoicedJudge
+from voicemesh_robot.sound.robot import Robot
 
 # Ears, streams and network are ready before the question begins.
 _LEAD_S = 0.4

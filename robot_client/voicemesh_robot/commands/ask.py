@@ -9,6 +9,11 @@ import uvloop
 
 from voicemesh.commands.frame import Command, check_writable
 from voicemesh.settings import Settings
+from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.repeated_question import Report, interview
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
 from voicemesh_robot.commands.mesh_options import (
     add_language_argument,
     add_target_arguments,
@@ -16,12 +21,7 @@ from voicemesh_robot.commands.mesh_options import (
     count,
     target_of,
 )
-from voicemesh_robot.console import Console
-from voicemesh_robot.interview import Report, interview
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
 
 
 def add_turn_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,12 +11,12 @@ import uvloop
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.v1 import asr_pb2, dialog_pb2
+from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.repeated_question import Report
 from voicemesh_robot.commands import mesh_options
-from voicemesh_robot.console import Console
-from voicemesh_robot.controller import Controller
-from voicemesh_robot.events import Event
-from voicemesh_robot.interview import Report
-from voicemesh_robot.robot_turn_record import RobotTurnRecord
+from voicemesh_robot.mesh.controlled_turn_record import RobotTurnRecord
+from voicemesh_robot.mesh.controller import Controller
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
 
 

@@ -14,13 +14,13 @@ from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.sophon.probing import owner_news
 from voicemesh.supervisor import Mesh
+from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.repeated_question import Report, interview
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.streamed_conversation import Manner
 from voicemesh_robot.commands.ask import add_turn_arguments
-from voicemesh_robot.console import Console
-from voicemesh_robot.interview import Report, interview
-from voicemesh_robot.link import Manner
-from voicemesh_robot.session import Session
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.turn import Question
 
 ANSWER = Path("out/answer.wav")
 

@@ -23,10 +23,10 @@ from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_se
 from voicemesh_robot.devices.choice import check_sound_cards
 from voicemesh_robot.dialling.dialler import Dialler, run_until
 from voicemesh_robot.dialling.triggers import install_triggers
-from voicemesh_robot.events import Event
 from voicemesh_robot.listener.service import SPEC, RobotService
-from voicemesh_robot.robot import Robot
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sound.robot import Robot
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from voicemesh.aio import TaskSet
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
+from voicemesh_robot.asking.console import Console
 from voicemesh_robot.commands.mesh_options import (
     add_language_argument,
     add_target_arguments,
@@ -19,13 +20,12 @@ from voicemesh_robot.commands.mesh_options import (
     target_of,
 )
 from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
-from voicemesh_robot.console import Console
+from voicemesh_robot.devices.notices import Notice
 from voicemesh_robot.dialling.dialler import Dialler, run_until
 from voicemesh_robot.dialling.triggers import install_triggers
-from voicemesh_robot.events import Event
-from voicemesh_robot.microphone import Notice
-from voicemesh_robot.robot import Robot
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sound.robot import Robot
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

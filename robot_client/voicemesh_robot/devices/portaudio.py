@@ -22,9 +22,8 @@ from voicemesh.errors import EngineMissing, VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh.workers import ThreadWorker
 from voicemesh_robot import metrics
-from voicemesh_robot.audio_file import SPEECH_RATE_HERTZ
 from voicemesh_robot.devices.cards import CardInfo, choose_card
-from voicemesh_robot.devices.device import DeviceLost
+from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ, DeviceLost
 
 if TYPE_CHECKING:
     from pyaudio import PyAudio, Stream

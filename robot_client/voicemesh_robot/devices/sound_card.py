@@ -12,8 +12,8 @@ import numpy as np
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, TaskSet, cancel_and_wait
 from voicemesh.audio import Samples, pcm16
 from voicemesh_robot.devices.device import Block, DeviceLost, Pull
+from voicemesh_robot.devices.lost_samples import GapDetector
 from voicemesh_robot.devices.portaudio import OpenStream, PortAudio
-from voicemesh_robot.gaps import GapDetector
 
 STALL_S = 1.0
 """Without a callback for so long a stream is looked at: does it still run?"""

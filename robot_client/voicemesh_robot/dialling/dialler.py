@@ -9,10 +9,10 @@ from contextlib import suppress
 
 from voicemesh.aio import cancel_and_wait
 from voicemesh.errors import VoiceMeshError
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.conversation import Conversation
 from voicemesh_robot.dialling.robot_conversation import Observe, RobotConversation
-from voicemesh_robot.robot import Robot
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import Conversation
+from voicemesh_robot.sound.robot import Robot
 
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 5.0

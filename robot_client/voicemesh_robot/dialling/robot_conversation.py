@@ -11,15 +11,15 @@ from voicemesh.aio import TaskSet
 from voicemesh.audio import pcm16
 from voicemesh.errors import InternalError, VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
-from voicemesh_robot.conversation import Conversation
 from voicemesh_robot.devices.device import DeviceLost
-from voicemesh_robot.dialling.orders import carry_out
-from voicemesh_robot.ear import Ear
+from voicemesh_robot.dialling.commands import carry_out
 from voicemesh_robot.echo.evidence import echo_message
-from voicemesh_robot.events import Event
-from voicemesh_robot.reporting import report_playback
-from voicemesh_robot.robot import Robot
-from voicemesh_robot.sources import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.mesh.conversation import Conversation
+from voicemesh_robot.mesh.events import Event
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.sound.playback_reports import report_playback
+from voicemesh_robot.sound.robot import Robot
+from voicemesh_robot.sound.speech_source import Ear
 
 log = logging.getLogger(__name__)
 

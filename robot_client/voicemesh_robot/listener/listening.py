@@ -18,10 +18,10 @@ from voicemesh.errors import (
 )
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
-from voicemesh_robot.ear import Ear
 from voicemesh_robot.echo.evidence import echo_message
-from voicemesh_robot.robot import Robot
-from voicemesh_robot.sources import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.sound.robot import Robot
+from voicemesh_robot.sound.speech_source import Ear
 
 _GOODBYE_S = 1.0
 _CONNECT_S = 5.0

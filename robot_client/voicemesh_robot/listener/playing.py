@@ -10,8 +10,8 @@ from voicemesh.audio import check_chunk, check_format, pcm16
 from voicemesh.errors import ProtocolViolation
 from voicemesh.v1 import common_pb2, robot_pb2
 from voicemesh_robot.devices.device import DeviceLost
-from voicemesh_robot.reporting import report_playback
-from voicemesh_robot.robot import Robot
+from voicemesh_robot.sound.playback_reports import report_playback
+from voicemesh_robot.sound.robot import Robot
 
 Request = robot_pb2.PlayRequest
 Response = robot_pb2.PlayResponse

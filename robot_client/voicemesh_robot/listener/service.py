@@ -20,11 +20,11 @@ from voicemesh.v1.robot_pb2_grpc import (
     RobotListenerServiceServicer,
     add_RobotListenerServiceServicer_to_server,
 )
+from voicemesh_robot.listener.latest_only import Place
 from voicemesh_robot.listener.listening import Listening
-from voicemesh_robot.listener.place import Place
 from voicemesh_robot.listener.playing import Playing
-from voicemesh_robot.robot import Robot, checked_volume
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sound.robot import Robot, checked_volume
 
 _STREAMS = 8
 """One Listen and one Play, those that they replace, and some that are refused."""

@@ -15,17 +15,17 @@ from voicemesh.stamps import Order, order
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_robot.clock import MonotonicClock
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.conversation import STAGE, Conversation
 from voicemesh_robot.devices.device import DeviceLost, Pull
 from voicemesh_robot.devices.memory import MemoryMicrophone
 from voicemesh_robot.dialling.robot_conversation import RobotConversation
-from voicemesh_robot.ear import Ear
 from voicemesh_robot.echo.evidence import NO_ECHO
-from voicemesh_robot.events import Event
-from voicemesh_robot.robot import Robot
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import STAGE, Conversation
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.sources import Heard, Silence, Sound
+from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.robot import Robot
+from voicemesh_robot.sound.speech_source import Ear
 
 from .network import Network
 from .recogniser import RATE

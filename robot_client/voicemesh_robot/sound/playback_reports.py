@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.speaker import Speaker
+from voicemesh_robot.sound.speaker import Speaker
 
 _SHORTEST_S = 0.01
 

@@ -13,8 +13,8 @@ from voicemesh.errors import Unavailable, VoiceMeshError, from_rpc
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_robot.clock import Clock, MonotonicClock
-from voicemesh_robot.connection import connect
-from voicemesh_robot.robot_turn_record import RobotTurnRecord
+from voicemesh_robot.mesh.connection import connect
+from voicemesh_robot.mesh.controlled_turn_record import RobotTurnRecord
 
 _STAGE = common_pb2.STAGE_ORCHESTRATOR
 _SILENCE_S = 20.0  # The orchestrator sends a heartbeat every 5 s.

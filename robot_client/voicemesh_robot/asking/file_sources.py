@@ -8,102 +8,22 @@ pace alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh.errors import VoiceMeshError
-from voicemesh_robot.audio_file import SPEECH_RATE_HERTZ, AudioFile
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
-from voicemesh_robot.voiced import VoicedJudge
+from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ
+from voicemesh_robot.files.recording import Recording
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
 
 FRAME_MS = 20
 """The usual frame of voice activity detectors; longer ones only add delay."""
 
 FAST_FRAME_MS = 100
 """Where nobody waits for a single frame, fewer messages cost less."""
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Samples that were heard."""
-
-    first_sample: int
-    samples: Samples
-    echo: Evidence = NO_ECHO
-    """What is known of the robot's own voice in it, as of its last sample."""
-
-
-@dataclass(frozen=True)
-class Silence:
-    """Samples that need no sending: nobody was expected to speak."""
-
-    first_sample: int
-    sample_count: int
-
-
-@dataclass(frozen=True)
-class EndOfSpeech:
-    """The recording is over, and the source knows it."""
-
-    sample: int
-
-
-Heard = Sound | Silence | EndOfSpeech
-
-
-class Recording:
-    """A file on its way into a conversation, cut into frames."""
-
-    def __init__(self, path: Path, rate_hertz: int = SPEECH_RATE_HERTZ) -> None:
-        """Read the file once, to measure it; blocks. Errors as of AudioFile.
-
-        A file that is damaged in its middle is refused here, before half of it
-        has been said.
-        """
-        self._file = AudioFile(path)
-        judge = VoicedJudge(rate_hertz)
-        self.sample_count = 0
-        """Its length, in samples at the source's rate."""
-        try:
-            for block in self._file.blocks(rate_hertz):
-                judge.push(block)
-                self.sample_count += len(block)
-        except VoiceMeshError:
-            self._file.close()
-            raise
-        self.voiced_end = min(judge.end_sample(), self.sample_count)
-        """The sample after its last voiced one, counted from its start; 0: none is voiced."""
-        self.first_sample: int | None = None
-        """Where it began on the source's clock; None: not yet."""
-        self._blocks: Iterator[Samples] = self._file.blocks(rate_hertz)
-        self._rest = np.zeros(0, dtype=np.int16)
-
-    @classmethod
-    async def open(cls, path: Path, rate_hertz: int = SPEECH_RATE_HERTZ) -> Recording:
-        """The recording, measured in a thread."""
-        return await asyncio.to_thread(cls, path, rate_hertz)
-
-    async def frame(self, size: int) -> Samples | None:
-        """The next ``size`` samples, fewer only at the end; None when it is over.
-
-        The file is read in a thread, half a second at a time.
-        """
-        while len(self._rest) < size:
-            block = await asyncio.to_thread(next, self._blocks, None)
-            if block is None:
-                break
-            self._rest = np.concatenate([self._rest, block])
-        if not len(self._rest):
-            self._file.close()
-            return None
-        frame, self._rest = self._rest[:size], self._rest[size:]
-        return frame
 
 
 class Source(Protocol):

@@ -11,17 +11,18 @@ from voicemesh_robot import metrics
 from voicemesh_robot.clock import Clock, MonotonicClock
 from voicemesh_robot.devices.choice import choose_microphone, choose_speaker, hears_a_room
 from voicemesh_robot.devices.device import InputDevice, OutputDevice
+from voicemesh_robot.devices.notices import Notice, Observe, to_log
 from voicemesh_robot.devices.portaudio import PortAudio
-from voicemesh_robot.ear import Ear
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.evidence import echo_message
 from voicemesh_robot.echo.guard import EchoGuard
-from voicemesh_robot.local_pause import LocalPause
 from voicemesh_robot.local_vad import LocalVad, make_local_vad
-from voicemesh_robot.microphone import Microphone, Notice, Observe, to_log
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.speaker import Speaker
-from voicemesh_robot.speech_gate import GateTimes
+from voicemesh_robot.sound.local_pause import LocalPause
+from voicemesh_robot.sound.microphone import Microphone
+from voicemesh_robot.sound.speaker import Speaker
+from voicemesh_robot.sound.speech_gate import GateTimes
+from voicemesh_robot.sound.speech_source import Ear
 
 
 def checked_volume(request: robot_pb2.DuckRequest) -> float:

@@ -7,7 +7,7 @@ import asyncio
 from voicemesh.aio import TaskSet
 from voicemesh_robot import metrics
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.speaker import Speaker
+from voicemesh_robot.sound.speaker import Speaker
 
 
 class LocalPause:

@@ -6,9 +6,9 @@ import sys
 from typing import TextIO
 
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
-from voicemesh_robot.events import Event
-from voicemesh_robot.timeline import draw
-from voicemesh_robot.turn_record import TurnRecord
+from voicemesh_robot.asking.timeline_chart import draw
+from voicemesh_robot.asking.turn_record import TurnRecord
+from voicemesh_robot.mesh.events import Event
 
 
 class Console:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from voicemesh.commands.frame import write_json
-from voicemesh_robot.console import Console
-from voicemesh_robot.session import Session
-from voicemesh_robot.turn import Question
-from voicemesh_robot.turn_record import TurnRecord
+from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.question_turn import Question
+from voicemesh_robot.asking.session import Session
+from voicemesh_robot.asking.turn_record import TurnRecord
 
 
 @dataclass

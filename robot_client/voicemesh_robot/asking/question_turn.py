@@ -10,15 +10,16 @@ from pathlib import Path
 from voicemesh.errors import DeadlineExceeded, InvalidArgument, NotFound
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh.v1 import common_pb2 as pb
+from voicemesh_robot.asking.file_sources import Source
+from voicemesh_robot.asking.playback_clock import PlaybackClock, StorageClock
+from voicemesh_robot.asking.reply_writer import ReplyWriter
+from voicemesh_robot.asking.simulated_playback import Playback
+from voicemesh_robot.asking.streamed_conversation import Link, Manner
+from voicemesh_robot.asking.turn_record import TurnRecord
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.events import Event
-from voicemesh_robot.link import Link, Manner
-from voicemesh_robot.playback import Playback
-from voicemesh_robot.playback_clock import PlaybackClock, StorageClock
-from voicemesh_robot.reply_writer import ReplyWriter
+from voicemesh_robot.files.recording import Recording
+from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.sources import Recording, Source
-from voicemesh_robot.turn_record import TurnRecord
 
 Observe = Callable[[Event], None]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from voicemesh.errors import VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
-from voicemesh_robot.events import Event
-from voicemesh_robot.problem import with_stage
-from voicemesh_robot.reply_writer import ReplyWriter
+from voicemesh_robot.asking.reply_writer import ReplyWriter
+from voicemesh_robot.mesh.events import Event
+from voicemesh_robot.mesh.problem import with_stage
 
 
 @dataclass

@@ -17,10 +17,10 @@ from voicemesh_robot.clock import MonotonicClock
 from voicemesh_robot.devices.choice import choose_microphone, choose_speaker
 from voicemesh_robot.devices.portaudio import PortAudio
 from voicemesh_robot.echo.reference import SLACK_S, PlayedReference, SampleClock
-from voicemesh_robot.level import LevelMeter
-from voicemesh_robot.microphone import CLIPPING_SHARE, Gap, Microphone
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.speaker import Speaker
+from voicemesh_robot.sound.level_meter import LevelMeter
+from voicemesh_robot.sound.microphone import CLIPPING_SHARE, Gap, Microphone
+from voicemesh_robot.sound.speaker import Speaker
 
 RATE_HERTZ = Microphone.rate_hertz
 # What a small speaker plays and a recogniser hears; a fade keeps the ends from clicking.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from voicemesh.errors import VoiceMeshError
+from voicemesh_robot.asking.question_turn import Observe, Question, Turn
+from voicemesh_robot.asking.streamed_conversation import Link, Manner
+from voicemesh_robot.asking.turn_record import TurnRecord
 from voicemesh_robot.clock import Clock, MonotonicClock
-from voicemesh_robot.link import Link, Manner
+from voicemesh_robot.files.recording import Recording
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.sources import Recording
-from voicemesh_robot.turn import Observe, Question, Turn
-from voicemesh_robot.turn_record import TurnRecord
 
 _FIRST_BACKOFF_S = 0.1
 _LONGEST_BACKOFF_S = 2.0

@@ -15,9 +15,9 @@ from voicemesh.stamps import Order, StampGate, order
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_robot.clock import Clock, MonotonicClock
-from voicemesh_robot.connection import ConversationOptions, connect
 from voicemesh_robot.echo.evidence import NO_ECHO, Evidence, echo_message
-from voicemesh_robot.events import Event
+from voicemesh_robot.mesh.connection import ConversationOptions, connect
+from voicemesh_robot.mesh.events import Event
 
 STAGE = common_pb2.STAGE_ORCHESTRATOR
 _OUTGOING = 64  # Over a second of microphone: who cannot send for that long waits.

@@ -7,18 +7,12 @@ from dataclasses import dataclass
 
 from voicemesh.aio import TaskSet
 from voicemesh.errors import VoiceMeshError
+from voicemesh_robot.asking.file_sources import FastSource, RealTimeSource, Source
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.connection import ConversationOptions
-from voicemesh_robot.conversation import Conversation
+from voicemesh_robot.mesh.connection import ConversationOptions
+from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.sources import (
-    EndOfSpeech,
-    FastSource,
-    RealTimeSource,
-    Silence,
-    Sound,
-    Source,
-)
+from voicemesh_robot.sound.heard import EndOfSpeech, Silence, Sound
 
 STORED_LEAD_MS = 600_000
 """Nobody waits for a reply to be played that is only stored."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh_robot.sources import Heard, Silence, Sound
+from voicemesh_robot.sound.heard import Heard, Silence, Sound
 
 LONGEST_SILENCE_S = 10
 """The contract's limit of one SilenceChunk."""

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from voicemesh.aio import TaskSet, cancel_and_wait
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
+from voicemesh_robot.asking.playback_clock import PlaybackClock
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.conversation import Conversation
-from voicemesh_robot.playback_clock import PlaybackClock
+from voicemesh_robot.mesh.conversation import Conversation
 
 
 class Playback:

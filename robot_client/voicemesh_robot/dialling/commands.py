@@ -6,7 +6,7 @@ from typing import Protocol
 
 from voicemesh.errors import InternalError, ProtocolViolation, VoiceMeshError
 from voicemesh.v1 import common_pb2, robot_pb2
-from voicemesh_robot.robot import Robot, checked_volume
+from voicemesh_robot.sound.robot import Robot, checked_volume
 
 Command = robot_pb2.RobotCommand
 Result = robot_pb2.RobotCommandResult

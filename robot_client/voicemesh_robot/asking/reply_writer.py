@@ -9,7 +9,7 @@ import numpy as np
 from voicemesh.audio import Samples, pcm16
 from voicemesh.errors import ProtocolViolation
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.audio_file import write_wav
+from voicemesh_robot.files.audio_file import write_wav
 
 LONGEST_REPLY_S = 900
 """No answer is that long; a mesh that never stops talking is cut off here."""

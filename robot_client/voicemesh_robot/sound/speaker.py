@@ -13,15 +13,15 @@ from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.clock import Clock
 from voicemesh_robot.devices.device import DeviceLost, Output, OutputDevice
-from voicemesh_robot.echo.reference import PlayedReference
-from voicemesh_robot.microphone import (
+from voicemesh_robot.devices.notices import (
     FIRST_BACKOFF_S,
     LONGEST_BACKOFF_S,
     Notice,
     Observe,
     to_log,
 )
-from voicemesh_robot.play_queue import PlayQueue
+from voicemesh_robot.echo.reference import PlayedReference
+from voicemesh_robot.sound.play_queue import PlayQueue
 
 LONGEST_WAITING_S = 60.0
 """Audio that may wait to be played. No orchestrator sends so far ahead of play-out."""

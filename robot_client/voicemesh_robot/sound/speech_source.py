@@ -14,9 +14,9 @@ from voicemesh_robot.echo.cancelling import Cancelled
 from voicemesh_robot.echo.evidence import NO_ECHO
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_vad import LocalVad
-from voicemesh_robot.microphone import Gap, Microphone
-from voicemesh_robot.sources import Heard, Sound
-from voicemesh_robot.speech_gate import LONGEST_SILENCE_S, GateTimes, SpeechGate
+from voicemesh_robot.sound.heard import Heard, Sound
+from voicemesh_robot.sound.microphone import Gap, Microphone
+from voicemesh_robot.sound.speech_gate import LONGEST_SILENCE_S, GateTimes, SpeechGate
 
 OnSpeech = Callable[[int], None]
 

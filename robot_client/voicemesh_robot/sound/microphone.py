@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal
 
 from voicemesh.audio import Samples, StreamResampler
-from voicemesh_robot.audio_file import SPEECH_RATE_HERTZ
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.devices.device import Block, Capture, DeviceLost, InputDevice
-from voicemesh_robot.level import LevelMeter
+from voicemesh_robot.devices.device import (
+    SPEECH_RATE_HERTZ,
+    Block,
+    Capture,
+    DeviceLost,
+    InputDevice,
+)
+from voicemesh_robot.devices.notices import (
+    FIRST_BACKOFF_S,
+    LONGEST_BACKOFF_S,
+    Notice,
+    Observe,
+    to_log,
+)
+from voicemesh_robot.sound.level_meter import LevelMeter
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF_S = 0.1
-LONGEST_BACKOFF_S = 2.0
 CLIPPING_SHARE = 0.001
 """From this share of clipped samples on speech is distorted for a recogniser."""
 _WARN_EVERY_S = 10.0
-
-
-@dataclass(frozen=True)
-class Notice:
-    """News of a device, for people and for whoever watches."""
-
-    kind: Literal["lost", "back", "clipping"]
-    text: str
-
-
-Observe = Callable[[Notice], None]
-
-
-def to_log(notice: Notice) -> None:
-    """Write a notice into the log."""
-    (log.info if notice.kind == "back" else log.warning)("%s", notice.text)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What ``voicemesh doctor`` looks at and tries out."""

@@ -1,0 +1,1 @@
+"""Audio files, and recordings on their way into a conversation."""

@@ -1,0 +1,1 @@
+"""What a robot hears and plays: microphone, speaker, and their one clock."""
