@@ -3,12 +3,11 @@
 import pytest
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import (
+from voicemesh_asr.turn_detection.completeness.judge import CompletenessJudge, default_judge
+from voicemesh_asr.turn_detection.completeness.judgement import (
     HARDLY_WHOLE,
     LIKELY_WHOLE,
-    CompletenessJudge,
     Judgement,
-    default_judge,
 )
 
 SENTENCES = """

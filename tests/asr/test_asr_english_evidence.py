@@ -14,12 +14,12 @@ from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.settings import AsrSettings, section
 from voicemesh_asr.turn_detection.completeness.english_evidence import EnglishEvidence
 from voicemesh_asr.turn_detection.completeness.english_verbs import EnglishVerbs
-from voicemesh_asr.turn_detection.completeness.judge import (
+from voicemesh_asr.turn_detection.completeness.judge import default_judge
+from voicemesh_asr.turn_detection.completeness.judgement import (
     HARDLY_WHOLE,
     LIKELY_WHOLE,
     NO_MARK,
     Judgement,
-    default_judge,
 )
 from voicemesh_asr.turn_detection.language_model import SENTENCE_END
 from voicemesh_asr.turn_detection.models import TurnModels

@@ -19,7 +19,7 @@ from voicemesh_asr.engines.pocketsphinx.likeness import (
     lenience,
     worst_misfit,
 )
-from voicemesh_asr.engines.pocketsphinx.spec import PocketSphinxSettings
+from voicemesh_asr.engines.pocketsphinx.settings import PocketSphinxSettings
 
 Speech = Callable[..., NDArray[np.int16]]
 PHRASES = (

@@ -73,7 +73,7 @@ async def test_every_decision_tells_its_reason_in_the_event_the_log_and_the_metr
     speaker = Speaker(stub)
     await speaker.start()
     clip = utterance(flite_speech("what time is it"))
-    with caplog.at_level(logging.INFO, "voicemesh_asr.hearing"):
+    with caplog.at_level(logging.INFO, "voicemesh_asr.recognition_session"):
         await speaker.audio(clip)
         first = await speaker.until_end()
         before = [decisions(event) for event in first]

@@ -18,7 +18,7 @@ from voicemesh.v1 import common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.simulated.engine import SimulatedRecognizer, SimulatedSession
-from voicemesh_asr.engines.simulated.spec import SimulatedSettings
+from voicemesh_asr.engines.simulated.settings import SimulatedSettings
 
 RATE = 16_000
 SECOND: Samples = np.ones(RATE, dtype=np.int16)

@@ -24,7 +24,7 @@ from voicemesh_asr.engines.sophon_whisper.prompt import (
     new_tokens,
     step_mask,
 )
-from voicemesh_asr.engines.sophon_whisper.spec import SophonWhisperSettings
+from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary, pieces
 from voicemesh_asr.engines.sophon_whisper.windows import cut
 

@@ -21,7 +21,7 @@ from voicemesh.v1 import common_pb2
 from voicemesh_asr.engines.engine import Hypothesis, SessionOptions
 from voicemesh_asr.engines.sophon_whisper.engine import SophonWhisper
 from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
-from voicemesh_asr.engines.sophon_whisper.spec import SophonWhisperSettings
+from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 
 ChipOwner = Callable[[str], OwnerProcess]
 Serving = Callable[..., AbstractAsyncContextManager[str]]

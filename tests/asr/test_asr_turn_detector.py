@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 from voicemesh_asr.turn_detection.detector import Action, Decision, TurnDetector
 from voicemesh_asr.turn_detection.waits import Waits
 from voicemesh_asr.vad.activity import Activity, Sound

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from voicemesh.audio import Samples
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import (
+from voicemesh_asr.turn_detection.completeness.judgement import (
     HARDLY_WHOLE,
     LIKELY_WHOLE,
     Judgement,

@@ -27,7 +27,7 @@ from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
 from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.sophon_whisper.engine import SophonWhisper
 from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
-from voicemesh_asr.engines.sophon_whisper.spec import SophonWhisperSettings
+from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 
 from .held_chip import HeldChip, named
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voicemesh_tts.audio.levelling import amplify
 from voicemesh_tts.audio.shaping import Shaper, Word, WordClock
-from voicemesh_tts.engines.embedded_spec import SPEC
+from voicemesh_tts.engines.embedded.spec import SPEC
 
 
 def test_the_engine_says_that_it_can_run_here() -> None:
@@ -20,7 +20,7 @@ def test_the_engine_says_that_it_can_run_here() -> None:
 
 def test_spec_and_settings_import_no_speech_library() -> None:
     code = (
-        "import sys, voicemesh_tts.service, voicemesh_tts.engines.embedded_spec;"
+        "import sys, voicemesh_tts.service, voicemesh_tts.engines.embedded.spec;"
         "assert 'espeakng_loader' not in sys.modules;"
         "assert 'libflite' not in open('/proc/self/maps').read()"
     )

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from voicemesh.audio import StreamResampler
 from voicemesh.effort import Effort
-from voicemesh_tts.engines.embedded import Embedded
-from voicemesh_tts.engines.embedded_spec import EmbeddedSettings
+from voicemesh_tts.engines.embedded.engine import Embedded
+from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
 from voicemesh_tts.engines.engine import SpokenChunk, Voice
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

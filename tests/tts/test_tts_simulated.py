@@ -16,7 +16,7 @@ from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
 from voicemesh_tts.engines.engine import SpokenChunk
 from voicemesh_tts.engines.simulated.engine import SimulatedVoice
-from voicemesh_tts.engines.simulated.spec import SimulatedSettings
+from voicemesh_tts.engines.simulated.settings import SimulatedSettings
 from voicemesh_tts.message_growth import GrowingMessages
 from voicemesh_tts.speaker import Speech
 

@@ -28,7 +28,7 @@ from voicemesh_asr.engines.engine import (
     RecognizerSession,
     SessionOptions,
 )
-from voicemesh_asr.hearing import Hearing, Send
+from voicemesh_asr.recognition_session import Hearing, Send
 from voicemesh_asr.settings import AsrSettings, phrases_of
 from voicemesh_asr.stream import RecognitionStream, first_config
 from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream

@@ -15,7 +15,7 @@ from voicemesh.stamps import StampGate
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh_asr.engines.engine import Phrase
-from voicemesh_asr.hearing import Hearing, Send
+from voicemesh_asr.recognition_session import Hearing, Send
 from voicemesh_asr.stream_plan import StreamPlan, check_phrases
 
 MAX_SILENCE_S = 10

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 from voicemesh_asr.turn_detection.detectors import adaptive
 from voicemesh_asr.turn_detection.pauses import Pauses
 from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, Situation, Verdict

@@ -14,7 +14,7 @@ from voicemesh.settings import engine_config
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.settings import AsrSettings
 from voicemesh_asr.turn_detection.completeness.english_evidence import EnglishEvidence
-from voicemesh_asr.turn_detection.completeness.judge import Evidence
+from voicemesh_asr.turn_detection.completeness.judgement import Evidence
 from voicemesh_asr.turn_detection.language_model import LANGUAGE_MODELS, LanguageModel
 from voicemesh_asr.turn_detection.punctuation_model import PUNCTUATION_MODELS, PunctuationModel
 from voicemesh_asr.turn_detection.shared_model import SharedModel

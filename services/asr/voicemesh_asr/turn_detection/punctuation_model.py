@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 from voicemesh_asr.turn_detection.shared_model import SharedModel
 
 PUNCTUATION_MODELS = "voicemesh.punctuation_models"

@@ -37,7 +37,7 @@ from voicemesh_asr.engines.pocketsphinx.likeness import (
 )
 from voicemesh_asr.engines.pocketsphinx.phrase_grammar import PhraseGrammar
 from voicemesh_asr.engines.pocketsphinx.search import Search
-from voicemesh_asr.engines.pocketsphinx.spec import PocketSphinxSettings
+from voicemesh_asr.engines.pocketsphinx.settings import PocketSphinxSettings
 
 RATE_HERTZ = 16_000
 MODEL = "en-us"

@@ -11,7 +11,7 @@ from voicemesh.errors import Busy
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.workers import ProcessPool, ProcessWorker
 from voicemesh_asr.engines.engine import Hypothesis, Phrase, SessionOptions
-from voicemesh_asr.engines.pocketsphinx.spec import PocketSphinxSettings
+from voicemesh_asr.engines.pocketsphinx.settings import PocketSphinxSettings
 
 log = logging.getLogger(__name__)
 

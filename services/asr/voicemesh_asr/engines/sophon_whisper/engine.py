@@ -31,7 +31,7 @@ from voicemesh_asr.engines.sophon_whisper.model_files import (
 )
 from voicemesh_asr.engines.sophon_whisper.prompt import longest_previous
 from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
-from voicemesh_asr.engines.sophon_whisper.spec import SophonWhisperSettings
+from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 from voicemesh_asr.engines.sophon_whisper.transcriber import (
     Request,
     Transcriber,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from voicemesh.errors import SettingsError
 from voicemesh.registry import Probe
 from voicemesh_asr.engines.sophon_whisper.graphs import Dimensions
-from voicemesh_asr.engines.sophon_whisper.spec import SophonWhisperSettings
+from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 from voicemesh_asr.engines.sophon_whisper.vocabulary import read_ranks
 
 _SECTION = "asr.sophon_whisper"

@@ -19,7 +19,7 @@ from voicemesh_asr.engines.sophon_whisper.jobs import Job, JobQueue
 from voicemesh_asr.engines.sophon_whisper.languages import UNSPACED, language_of
 from voicemesh_asr.engines.sophon_whisper.local_agreement import LocalAgreement, units
 from voicemesh_asr.engines.sophon_whisper.mel import RATE_HERTZ
-from voicemesh_asr.engines.sophon_whisper.spec import SophonWhisperSettings
+from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 from voicemesh_asr.engines.sophon_whisper.speech_buffer import SpeechBuffer
 from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
 from voicemesh_asr.engines.sophon_whisper.windows import Segment

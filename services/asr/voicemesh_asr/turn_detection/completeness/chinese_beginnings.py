@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicemesh_asr.turn_detection.completeness import chinese_words as zh
-from voicemesh_asr.turn_detection.completeness.judge import HARDLY_WHOLE, Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import HARDLY_WHOLE, Judgement
 
 # "三张" may be an answer, or wait for its noun; "换下一首" is whole.
 _MEASURED = re.compile(rf"(?<![下上])[{''.join(sorted(zh.DIGITS))}几这那每][{zh.MEASURES}]$")

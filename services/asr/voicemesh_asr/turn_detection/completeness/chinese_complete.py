@@ -6,7 +6,7 @@ import re
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness import chinese_words as zh
-from voicemesh_asr.turn_detection.completeness.judge import LIKELY_WHOLE, Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import LIKELY_WHOLE, Judgement
 
 # "热不热", "喜不喜欢": a question by repeating the verb.
 _VERB_NOT_VERB = re.compile(r"(.)[不没]\1.|(.)[不没]\2$")

@@ -6,7 +6,7 @@ import re
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness import chinese_words as zh
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 
 _UNFINISHED = Judgement(pb.END_MARK_UNFINISHED, 0.85)
 # Who is spoken of again at the end is about to do something: "他说他".

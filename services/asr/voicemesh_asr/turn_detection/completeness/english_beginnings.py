@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voicemesh_asr.turn_detection.completeness import english_words as en
-from voicemesh_asr.turn_detection.completeness.judge import HARDLY_WHOLE, Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import HARDLY_WHOLE, Judgement
 
 _WANT_COMPLEMENT = frozenset({"put", "move", "make", "set", "keep"})
 _COMPLEMENTS = en.PREPOSITIONS | {"in", "on", "up", "down", "off", "away", "back", "than"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness import english_words as en
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 
 # A subordinate clause has a subject and a verb at least; what follows may be the main clause.
 _SHORTEST_CLAUSE = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness import english_words as en
-from voicemesh_asr.turn_detection.completeness.judge import LIKELY_WHOLE, Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import LIKELY_WHOLE, Judgement
 
 _IN_FRONT = en.PREPOSITIONS | en.SUBORDINATORS | en.CONJUNCTIONS | {"in", "on"}
 

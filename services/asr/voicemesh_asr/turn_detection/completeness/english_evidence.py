@@ -27,7 +27,7 @@ from dataclasses import replace
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness import english_words as en
 from voicemesh_asr.turn_detection.completeness.english_verbs import EnglishVerbs
-from voicemesh_asr.turn_detection.completeness.judge import (
+from voicemesh_asr.turn_detection.completeness.judgement import (
     HARDLY_WHOLE,
     LIKELY_WHOLE,
     Judgement,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness import english_words as en
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 
 _QUESTIONED = en.PERSONS - {"it"} | en.ARTICLES
 _REQUESTS = frozenset({"can", "could", "will", "would"})

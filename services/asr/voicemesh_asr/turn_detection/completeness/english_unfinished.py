@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness import english_words as en
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 
 _DANGLING = en.CONJUNCTIONS | en.ARTICLES | en.FILLERS | en.INTENSIFIERS | en.CONTINUING_VERBS
 _SUBJECTS_ONLY = frozenset({"i", "we", "he", "she", "they"})

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 
 _NO_WORD = re.compile(r"[\W_]+")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 from voicemesh_asr.turn_detection.completeness.known_phrases import plain
 
 # One word begins too many phrases to tell anything.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 
 _CLOSING = "\"'”’»)]}）】」』 "
 _SENTENCE = "?!？！。"

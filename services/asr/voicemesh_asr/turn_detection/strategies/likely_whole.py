@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import NO_MARK
+from voicemesh_asr.turn_detection.completeness.judgement import NO_MARK
 from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict
 
 # A word of Latin text weighs as much as two Chinese characters.

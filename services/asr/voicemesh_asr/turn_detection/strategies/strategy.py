@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import NO_MARK, Judgement
+from voicemesh_asr.turn_detection.completeness.judgement import NO_MARK, Judgement
 from voicemesh_asr.turn_detection.pauses import Pauses
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.completeness.judge import HARDLY_WHOLE
+from voicemesh_asr.turn_detection.completeness.judgement import HARDLY_WHOLE
 from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict
 
 # From here on a text is clearly unfinished.

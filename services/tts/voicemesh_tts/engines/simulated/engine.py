@@ -14,7 +14,7 @@ from voicemesh.audio import FULL_SCALE, Samples
 from voicemesh.effort import Effort
 from voicemesh.simulation import SimulatedDevice
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
-from voicemesh_tts.engines.simulated.spec import SimulatedSettings
+from voicemesh_tts.engines.simulated.settings import SimulatedSettings
 
 _LEVEL = 0.1  # Of full scale: -23 dBFS, as loud as the embedded voices.
 _LONGEST_UNIT = 500

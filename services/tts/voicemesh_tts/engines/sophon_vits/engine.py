@@ -12,7 +12,7 @@ from voicemesh.errors import EngineMissing, Unavailable
 from voicemesh.sophon import Chip
 from voicemesh.sophon.placement import Placement
 from voicemesh.workers import ThreadWorker
-from voicemesh_tts.engines.embedded import Embedded
+from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.engines.sophon_vits.clauses import Reader
 from voicemesh_tts.engines.sophon_vits.latin import LatinReading

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from voicemesh.settings import Section
-from voicemesh_tts.engines.embedded_spec import EmbeddedSettings
+from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
 
 
 class SophonVitsSettings(Section):

@@ -131,7 +131,7 @@ class Flite:
         on_word: Callable[[Word], None],
         on_samples: Callable[[Samples], bool],
     ) -> None:
-        """See :class:`voicemesh_tts.engines.library.Library`."""
+        """See :class:`voicemesh_tts.engines.embedded.native_library.Library`."""
         self._text = "".join(map(_ascii, text))
         if not any(char.isalnum() for char in self._text):
             return  # flite has no utterance without a word

@@ -126,7 +126,7 @@ class Espeak:
         on_word: Callable[[Word], None],
         on_samples: Callable[[Samples], bool],
     ) -> None:
-        """See :class:`voicemesh_tts.engines.library.Library`."""
+        """See :class:`voicemesh_tts.engines.embedded.native_library.Library`."""
         tag = voice.removeprefix(PREFIX)
         if self._lib.espeak_SetVoiceByName(tag.encode()) != 0:
             raise EngineError(f"espeak-ng has no voice {tag}")

@@ -5,43 +5,10 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 from importlib.util import find_spec
-from typing import Literal
-
-from pydantic import Field
 
 from voicemesh.registry import EngineSpec, Probe
-from voicemesh.settings import Section
+from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
 from voicemesh_tts.engines.engine import Synthesizer
-
-
-class EmbeddedSettings(Section):
-    """``[tts.embedded]``."""
-
-    english_voice: Literal["rms", "slt", "awb", "kal16"] = Field(
-        "rms",
-        description="Flite's voice for English. rms is the most intelligible one (4 % word errors "
-        "by a recogniser, slt 22 %); kal16 costs a tenth of the CPU and sounds robotic.",
-    )
-    flite_workers: int = Field(
-        2,
-        ge=1,
-        le=64,
-        description="Processes that speak English; each says one unit at a time, 40 times faster "
-        "than real time. Two, so that a long sentence does not hold up a second conversation.",
-    )
-    espeak_workers: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="Processes that speak other languages, 300 times faster than real time.",
-    )
-    target_level_dbfs: float = Field(
-        -23.0,
-        ge=-40,
-        le=-12,
-        description="Level of the voiced parts of every voice, RMS in dB below full scale. -23 is "
-        "broadcast speech and leaves the peaks room.",
-    )
 
 
 def _loads(library: str) -> bool:
@@ -53,7 +20,7 @@ def _loads(library: str) -> bool:
 
 
 def _probe() -> Probe:
-    from voicemesh_tts.engines import espeak, flite
+    from voicemesh_tts.engines.embedded import espeak, flite
 
     # espeak-ng is looked for, never loaded: that happens in its own process only.
     has_espeak = find_spec("espeakng_loader") is not None or bool(
@@ -68,7 +35,7 @@ def _probe() -> Probe:
 
 
 def _make(settings: EmbeddedSettings) -> Synthesizer:
-    from voicemesh_tts.engines.embedded import Embedded
+    from voicemesh_tts.engines.embedded.engine import Embedded
 
     return Embedded(settings)
 

@@ -10,13 +10,13 @@ from voicemesh.audio import pcm16
 from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, EngineMissing
 from voicemesh.workers import ProcessPool
-from voicemesh_tts.engines.embedded_spec import EmbeddedSettings
+from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
+from voicemesh_tts.engines.embedded.voice_process import VoiceboxConfig
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
-from voicemesh_tts.engines.voicebox import VoiceboxConfig
 
 log = logging.getLogger(__name__)
 
-_VOICEBOX = "voicemesh_tts.engines.voicebox"
+_VOICEBOX = "voicemesh_tts.engines.embedded.voice_process"
 # Flite's first sample comes about 0.4 ms later for every character; with this the
 # first audio of any unit is there within 50 ms, and nobody waits for long.
 _MAX_UNIT_CHARS = 100

@@ -11,8 +11,8 @@ import numpy as np
 from voicemesh.audio import Samples
 from voicemesh_tts.audio.levelling import gain_to
 from voicemesh_tts.audio.shaping import Shaper, WordClock
+from voicemesh_tts.engines.embedded.native_library import Library
 from voicemesh_tts.engines.engine import Voice
-from voicemesh_tts.engines.library import Library
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +83,13 @@ class Voicebox:
 
 def flite(config: VoiceboxConfig) -> Voicebox:
     """A child that holds flite."""
-    from voicemesh_tts.engines.flite import Flite
+    from voicemesh_tts.engines.embedded.flite import Flite
 
     return Voicebox(Flite(), config)
 
 
 def espeak(config: VoiceboxConfig) -> Voicebox:
     """A child that holds espeak-ng, and with it the GPL."""
-    from voicemesh_tts.engines.espeak import Espeak
+    from voicemesh_tts.engines.embedded.espeak import Espeak
 
     return Voicebox(Espeak(), config)

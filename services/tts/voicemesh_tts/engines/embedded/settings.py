@@ -1,0 +1,39 @@
+"""Settings of the embedded voices."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from voicemesh.settings import Section
+
+
+class EmbeddedSettings(Section):
+    """``[tts.embedded]``."""
+
+    english_voice: Literal["rms", "slt", "awb", "kal16"] = Field(
+        "rms",
+        description="Flite's voice for English. rms is the most intelligible one (4 % word errors "
+        "by a recogniser, slt 22 %); kal16 costs a tenth of the CPU and sounds robotic.",
+    )
+    flite_workers: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Processes that speak English; each says one unit at a time, 40 times faster "
+        "than real time. Two, so that a long sentence does not hold up a second conversation.",
+    )
+    espeak_workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that speak other languages, 300 times faster than real time.",
+    )
+    target_level_dbfs: float = Field(
+        -23.0,
+        ge=-40,
+        le=-12,
+        description="Level of the voiced parts of every voice, RMS in dB below full scale. -23 is "
+        "broadcast speech and leaves the peaks room.",
+    )
