@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicemesh.v1 import dialog_pb2 as pb
-from voicemesh_orchestrator.effects import (
+from voicemesh_orchestrator.turn.effects import (
     EndTurn,
     HoldReply,
     MoveFloor,
@@ -14,8 +14,8 @@ from voicemesh_orchestrator.effects import (
     StartReply,
     StopReply,
 )
-from voicemesh_orchestrator.interruption import Verdict
-from voicemesh_orchestrator.turn_machine import TurnMachine
+from voicemesh_orchestrator.turn.machine import TurnMachine
+from voicemesh_orchestrator.turn.verdict import Verdict
 
 PAUSE = pb.INTERRUPTION_POLICY_PAUSE_THEN_DECIDE
 DUCK = pb.INTERRUPTION_POLICY_DUCK

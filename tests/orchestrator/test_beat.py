@@ -7,7 +7,7 @@ import numpy as np
 
 from voicemesh.audio import linear16
 from voicemesh.v1 import asr_pb2, dialog_pb2
-from voicemesh_orchestrator.beat import Beat
+from voicemesh_orchestrator.upstream.send_ticks import Beat
 
 
 async def test_few_conversations_do_not_gather() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_orchestrator.cutting import PieceCutter
 from voicemesh_orchestrator.settings import Cutting
+from voicemesh_orchestrator.text.cutting import PieceCutter
 
 SHORT = Cutting(min_tts_input_len=1, later_piece_len=1)
 

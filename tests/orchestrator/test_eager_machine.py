@@ -7,7 +7,8 @@ import pytest
 from voicemesh.errors import Unavailable
 from voicemesh.stamps import order
 from voicemesh.v1 import dialog_pb2 as pb
-from voicemesh_orchestrator.effects import (
+from voicemesh_orchestrator.text.words import same_words, words
+from voicemesh_orchestrator.turn.effects import (
     Commit,
     Discard,
     EndTurn,
@@ -15,8 +16,7 @@ from voicemesh_orchestrator.effects import (
     Speculate,
     StartReply,
 )
-from voicemesh_orchestrator.turn_machine import TurnMachine
-from voicemesh_orchestrator.wording import same_words, words
+from voicemesh_orchestrator.turn.machine import TurnMachine
 
 
 def spoken(text: str = "what time is it") -> tuple[TurnMachine, Speculate]:

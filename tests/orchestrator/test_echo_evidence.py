@@ -12,8 +12,8 @@ from voicemesh.audio import Samples, linear16
 from voicemesh.channels import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
-from voicemesh_orchestrator.beat import Beat
-from voicemesh_orchestrator.recognition import Recognition
+from voicemesh_orchestrator.upstream.recognition import Recognition
+from voicemesh_orchestrator.upstream.send_ticks import Beat
 
 RATE = 16_000
 FRAME = 320

@@ -127,7 +127,9 @@ async def test_what_an_apology_replaced_does_not_count_as_heard(
 async def test_a_client_that_never_reads_gives_back_what_it_held(
     mesh: Mesh, connect: Connect, serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicemesh_orchestrator.converse.Outbox", partial(Outbox, capacity=20))
+    monkeypatch.setattr(
+        "voicemesh_orchestrator.clients.converse_stream.Outbox", partial(Outbox, capacity=20)
+    )
 
     async def reply(send: Callable[..., Awaitable[None]]) -> None:
         await send(delta=llm_pb2.TextDelta(text="```"))  # Code is shown and not spoken.

@@ -6,36 +6,37 @@ import pytest
 
 from voicemesh.audio import linear16
 from voicemesh.v1 import asr_pb2, dialog_pb2
-from voicemesh_orchestrator import floor_phrases
+from voicemesh_orchestrator.barge_in import phrases
+from voicemesh_orchestrator.barge_in.classifier import InterruptionJudge, Situation
 from voicemesh_orchestrator.floor_settings import FloorSettings
-from voicemesh_orchestrator.interruption import InterruptionJudge, Situation, Verdict
-from voicemesh_orchestrator.recognition import recognition_config
+from voicemesh_orchestrator.plan import recognition_config
+from voicemesh_orchestrator.turn.verdict import Verdict
 
 
-def phrases(*languages: str) -> set[str]:
-    return {hint.phrase for hint in floor_phrases.expected(languages)}
+def expected_phrases(*languages: str) -> set[str]:
+    return {hint.phrase for hint in phrases.expected(languages)}
 
 
 @pytest.mark.parametrize("phrase", ["stop", "uh huh", "that's right", "停", "好的", "等一下"])
 def test_what_is_said_in_a_word_is_expected_in_both_languages(phrase: str) -> None:
-    assert phrase in phrases()
-    assert phrase in phrases("zh-CN", "en")
+    assert phrase in expected_phrases()
+    assert phrase in expected_phrases("zh-CN", "en")
 
 
 def test_only_the_languages_of_the_conversation_are_expected() -> None:
-    assert {"stop", "停"} & phrases("en-GB") == {"stop"}
-    assert {"stop", "停"} & phrases("zh") == {"停"}
-    assert not phrases("ja")
+    assert {"stop", "停"} & expected_phrases("en-GB") == {"stop"}
+    assert {"stop", "停"} & expected_phrases("zh") == {"停"}
+    assert not expected_phrases("ja")
 
 
 def test_fillers_and_words_that_begin_questions_are_not_expected_alone() -> None:
-    assert not {"um", "uh", "hm", "but", "how", "where"} & phrases()
+    assert not {"um", "uh", "hm", "but", "how", "where"} & expected_phrases()
 
 
 def test_every_phrase_that_is_expected_means_something_when_it_is_heard() -> None:
     judge = InterruptionJudge()
     decided = {Verdict.HARD_STOP, Verdict.BACKCHANNEL, Verdict.INTERRUPTION}
-    for phrase in phrases():
+    for phrase in expected_phrases():
         assert judge.judge(phrase, Situation(), final=True, voiced_ms=300) in decided, phrase
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from voicemesh_orchestrator.interruption import SHORT_MS, InterruptionJudge, Situation, Verdict
+from voicemesh_orchestrator.barge_in.classifier import SHORT_MS, InterruptionJudge, Situation
+from voicemesh_orchestrator.turn.verdict import Verdict
 
 JUDGE = InterruptionJudge()
 STORY = Situation("Once upon a time there was a king.")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_orchestrator.self_speech import is_self_speech, repeated_share, tokens_of
+from voicemesh_orchestrator.barge_in.self_echo import is_self_speech, repeated_share, tokens_of
 
 REPLY = (
     "Artificial intelligence is the field that builds machines which learn from examples. "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from voicemesh.v1 import asr_pb2, dialog_pb2
-from voicemesh_orchestrator.effects import Effect, EndTurn, HoldReply, ResumeReply, StopReply
+from voicemesh_orchestrator.barge_in.classifier import SHORT_MS
+from voicemesh_orchestrator.barge_in.handler import Overhearing
 from voicemesh_orchestrator.floor_settings import FloorSettings
-from voicemesh_orchestrator.interruption import SHORT_MS
-from voicemesh_orchestrator.overhearing import Overhearing
-from voicemesh_orchestrator.turn_machine import TurnMachine
+from voicemesh_orchestrator.turn.effects import Effect, EndTurn, HoldReply, ResumeReply, StopReply
+from voicemesh_orchestrator.turn.machine import TurnMachine
 
 RATE = 16_000
 PAUSE = dialog_pb2.INTERRUPTION_POLICY_PAUSE_THEN_DECIDE

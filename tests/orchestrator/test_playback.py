@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.history import Exchange, History
-from voicemesh_orchestrator.playback import Playback, SpokenText
-from voicemesh_orchestrator.voice import Voice
+from voicemesh_orchestrator.reply.paced_sender import Voice
+from voicemesh_orchestrator.reply.playback_estimate import Playback, SpokenText
 
 RATE = 16_000
 
@@ -99,7 +99,9 @@ class VirtualClock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     clock = VirtualClock()
-    monkeypatch.setattr("voicemesh_orchestrator.voice.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr(
+        "voicemesh_orchestrator.reply.paced_sender.time.monotonic", lambda: clock.now
+    )
 
     async def wait(voice: Voice, seconds: float | None) -> None:
         if seconds is None:

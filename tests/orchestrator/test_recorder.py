@@ -17,9 +17,9 @@ from voicemesh.errors import SettingsError
 from voicemesh.recording import EVENTS, MICROPHONE, About, Note, Recording, RecordingWriter
 from voicemesh.stamps import label
 from voicemesh.v1 import common_pb2, dialog_pb2
-from voicemesh_orchestrator.disk_writer import DiskWriter
-from voicemesh_orchestrator.observers import Observers
-from voicemesh_orchestrator.recorder import RecordedConversation, Recorder
+from voicemesh_orchestrator.observing.disk_writer import DiskWriter
+from voicemesh_orchestrator.observing.observers import Observers
+from voicemesh_orchestrator.observing.recorder import RecordedConversation, Recorder
 from voicemesh_orchestrator.settings import OrchestratorSettings, RecorderSettings
 
 from .conftest import RATE, Client, Connect, Mesh, Request, config

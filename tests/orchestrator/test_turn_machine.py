@@ -14,7 +14,7 @@ from voicemesh.errors import InvalidArgument, Unavailable
 from voicemesh.stamps import order
 from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh.v1.common_pb2 import Stamp
-from voicemesh_orchestrator.effects import (
+from voicemesh_orchestrator.turn.effects import (
     Apologise,
     Commit,
     Discard,
@@ -28,8 +28,8 @@ from voicemesh_orchestrator.effects import (
     StartReply,
     StopReply,
 )
-from voicemesh_orchestrator.interruption import Verdict
-from voicemesh_orchestrator.turn_machine import TurnMachine
+from voicemesh_orchestrator.turn.machine import TurnMachine
+from voicemesh_orchestrator.turn.verdict import Verdict
 
 LOST = Unavailable("gone")
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from voicemesh.v1 import common_pb2, dialog_pb2
-from voicemesh_orchestrator.turn_record import TurnRecord
+from voicemesh_orchestrator.reply.turn_record import TurnRecord
 
 
 def _responses() -> float:

@@ -1,4 +1,4 @@
-"""``[orchestrator.floor]`` and ``[orchestrator.proactive]``: who may speak when."""
+"""``[orchestrator.floor]``: who may speak when."""
 
 from __future__ import annotations
 
@@ -70,29 +70,4 @@ class FloorSettings(Section):
         "where recognition cuts the turn; robots that stream to recognition themselves have it "
         "cut here, after 1 s at the earliest, and what the user then goes on with is heard as "
         "said over the answer.",
-    )
-
-
-class ProactiveSettings(Section):
-    """``[orchestrator.proactive]``: what the robot says without being asked. Off by default."""
-
-    greeting: str = Field(
-        "", max_length=2000, description="Said when a conversation begins. Empty: nothing."
-    )
-    silence_prompt: str = Field(
-        "",
-        max_length=2000,
-        description="Said once when nobody has spoken for silence_prompt_after_s. Empty: nothing.",
-    )
-    silence_prompt_after_s: float = Field(
-        30.0, gt=0, le=86_400, description="Seconds of silence before silence_prompt."
-    )
-    goodbye: str = Field(
-        "", max_length=2000, description="Said before the robot falls asleep. Empty: nothing."
-    )
-    sleep_after_s: float = Field(
-        0.0,
-        ge=0,
-        le=86_400,
-        description="Seconds of silence after which the robot is told to fall asleep. 0: never.",
     )

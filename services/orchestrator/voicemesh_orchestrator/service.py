@@ -21,15 +21,15 @@ from voicemesh.v1.dialog_pb2_grpc import (
 )
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
-from voicemesh_orchestrator.beat import Beat
-from voicemesh_orchestrator.controlled_turn import ControlledTurn, Wanted
-from voicemesh_orchestrator.conversation import Conversation
-from voicemesh_orchestrator.converse import Converse
-from voicemesh_orchestrator.observers import Watch
-from voicemesh_orchestrator.recorder import Recorder
-from voicemesh_orchestrator.robots import Robots
+from voicemesh_orchestrator.clients.converse_stream import Converse
+from voicemesh_orchestrator.clients.dialled.robots import Robots
+from voicemesh_orchestrator.conversation.conversation import Conversation
+from voicemesh_orchestrator.observing.observers import Watch
+from voicemesh_orchestrator.observing.recorder import Recorder
+from voicemesh_orchestrator.run_turn import ControlledTurn, Wanted
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.stubs import Stubs
+from voicemesh_orchestrator.upstream.send_ticks import Beat
+from voicemesh_orchestrator.upstream.services import Stubs
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

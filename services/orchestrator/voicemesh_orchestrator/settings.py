@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 
 from voicemesh.settings import Section, ServerSettings
 from voicemesh.targets import OptionalTarget, Target
-from voicemesh_orchestrator.floor_settings import FloorSettings, ProactiveSettings
+from voicemesh_orchestrator.floor_settings import FloorSettings
 
 
 class Deadlines(Section):
@@ -137,6 +137,31 @@ class RecorderSettings(Section):
         ge=0,
         description="Free space of the disk in MB below which nothing is recorded, so that the "
         "services never find it full.",
+    )
+
+
+class ProactiveSettings(Section):
+    """``[orchestrator.proactive]``: what the robot says without being asked. Off by default."""
+
+    greeting: str = Field(
+        "", max_length=2000, description="Said when a conversation begins. Empty: nothing."
+    )
+    silence_prompt: str = Field(
+        "",
+        max_length=2000,
+        description="Said once when nobody has spoken for silence_prompt_after_s. Empty: nothing.",
+    )
+    silence_prompt_after_s: float = Field(
+        30.0, gt=0, le=86_400, description="Seconds of silence before silence_prompt."
+    )
+    goodbye: str = Field(
+        "", max_length=2000, description="Said before the robot falls asleep. Empty: nothing."
+    )
+    sleep_after_s: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="Seconds of silence after which the robot is told to fall asleep. 0: never.",
     )
 
 

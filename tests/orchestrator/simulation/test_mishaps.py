@@ -12,7 +12,7 @@ from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
-from voicemesh_orchestrator.upstream import Upstream
+from voicemesh_orchestrator.upstream.stream import Upstream
 
 from .network import Context, Network
 from .virtual_time import run_in_virtual_time

@@ -12,10 +12,10 @@ from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
-from voicemesh_orchestrator.beat import Beat
-from voicemesh_orchestrator.converse import Converse
+from voicemesh_orchestrator.clients.converse_stream import Converse
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.stubs import Stubs
+from voicemesh_orchestrator.upstream.send_ticks import Beat
+from voicemesh_orchestrator.upstream.services import Stubs
 
 from .language_model import LanguageModel
 from .network import Context, Network

@@ -1,0 +1,1 @@
+"""What somebody means who speaks while the robot does."""

@@ -1,0 +1,1 @@
+"""Clients of a conversation: Converse streams and robots that are dialled."""

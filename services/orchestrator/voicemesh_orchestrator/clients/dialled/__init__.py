@@ -1,0 +1,1 @@
+"""Robots that the orchestrator dials: listening, playing, their speaker."""

@@ -1,0 +1,1 @@
+"""One conversation: the user's turns, requested turns, the machine's effects."""

@@ -1,0 +1,1 @@
+"""Who watches conversations without changing them."""

@@ -1,0 +1,1 @@
+"""One reply: from the question to the audio that was heard."""

@@ -1,0 +1,1 @@
+"""The text of replies and hypotheses: cut into pieces, compared by words."""

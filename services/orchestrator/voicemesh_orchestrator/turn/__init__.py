@@ -1,0 +1,1 @@
+"""Whose turn it is: the pure machine, its effects, stamps and speculation."""

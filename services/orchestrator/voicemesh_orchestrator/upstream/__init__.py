@@ -1,0 +1,1 @@
+"""Streams to the services: recognition, generation, synthesis."""

@@ -1,0 +1,298 @@
+"""The conversation's ear: one stream to ASR, open over all turns, reopened when lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from voicemesh.aio import TaskSet
+from voicemesh.errors import Unavailable, VoiceMeshError, from_detail
+from voicemesh.v1 import asr_pb2, common_pb2
+from voicemesh_orchestrator.upstream.recognition_outage import Outage
+from voicemesh_orchestrator.upstream.send_ticks import Beat
+from voicemesh_orchestrator.upstream.stream import Upstream
+
+if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
+    from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceAsyncStub
+
+log = logging.getLogger(__name__)
+
+_FIRST_BACKOFF_S = 0.2
+_LONGEST_BACKOFF_S = 3.0
+_KEPT_S = 8.0  # Longer than a killed recogniser takes to come back and be found.
+_KEPT_MESSAGES = 200  # Fewer than a stream takes at once.
+_LONGEST_SILENCE_S = 10
+_WARNING_TAKES_MS = 40  # A final pass, and the way of the eager end to here.
+
+Request = asr_pb2.StreamingRecognizeRequest
+Response = asr_pb2.StreamingRecognizeResponse
+Sound = common_pb2.AudioChunk | common_pb2.SilenceChunk
+Said = Sound | common_pb2.EndOfUtterance
+
+
+def between_turns(state: asr_pb2.TurnDetectorState) -> asr_pb2.TurnDetectorState:
+    """What a detector knows of a speaker, without the turn under way: that one is lost."""
+    return asr_pb2.TurnDetectorState(
+        mean_pause_ms=state.mean_pause_ms, pause_count=state.pause_count
+    )
+
+
+class Recognition:
+    """Feeds the microphone to ASR and reports the user's turns.
+
+    While the stream is lost the newest eight seconds of sound are kept and sent
+    first when it is open again. Who speaks when it has been lost for long is told so.
+    """
+
+    def __init__(
+        self,
+        stub: SpeechRecognizerServiceAsyncStub,
+        target: str,
+        config: asr_pb2.StreamingRecognitionConfig,
+        connect_s: float,
+        coalescing_ms: int,
+        beat: Beat,
+        on_turn_event: Callable[[asr_pb2.TurnEvent], None],
+        on_failed: Callable[[VoiceMeshError], None],
+    ) -> None:
+        """``beat`` is of ``coalescing_ms`` and shared by all conversations.
+
+        ``on_failed``: the utterance is lost; a lost stream is reopened by itself. It is
+        called again when that has taken ``connect_s`` (see Outage).
+        """
+        self._stub = stub
+        self._target = target
+        self._config = config
+        self._connect_s = connect_s
+        self._on_turn_event = on_turn_event
+        self._on_failed = on_failed
+        self._rate = config.audio_format.sample_rate_hertz
+        self._coalescing_ms = coalescing_ms
+        self._coalesced_samples = self._rate * coalescing_ms // 1000
+        self._beat = beat
+        self._leave_beat: Callable[[], None] | None = None
+        self._pending = bytearray()
+        self._pending_first = 0
+        self._pending_echo = common_pb2.EchoEvidence()
+        # The sample after the last that was passed on (sent or kept).
+        self._next_sample = config.first_sample
+        self._kept: deque[Said] = deque()
+        self._kept_samples = 0
+        self._outage: Outage | None = None
+        self._tasks = TaskSet()
+        self._upstream = self._new_upstream()
+        self._state = config.resume_from
+        self.stamp = common_pb2.Stamp()
+        self.in_turn = False
+        self.deaf = False
+        """While set, sound goes on as silence: it belongs to an utterance that was lost."""
+        self._warns = False
+        self._nearly_over = False
+
+    def _new_upstream(self) -> Upstream[Request, Response]:
+        return Upstream(
+            common_pb2.STAGE_ASR,
+            self._target,
+            self._hear,
+            self._lost,
+            lambda beat: Request(stamp=self.stamp, heartbeat=beat),
+        )
+
+    async def start(self) -> asr_pb2.RecognitionStarted:
+        """Open the stream; what serves it, or why none does."""
+        response = await self._upstream.start(
+            self._stub.StreamingRecognize,
+            Request(stamp=self.stamp, streaming_config=self._config),
+            self._connect_s,
+        )
+        self._opened(response.started)
+        if self._coalesced_samples:
+            self._leave_beat = self._beat.join(self._flush)
+        return response.started
+
+    def _opened(self, started: asr_pb2.RecognitionStarted) -> None:
+        """Whether an eager end comes early enough before the end to be a warning of it."""
+        waits = started.turn_detector
+        first_end_ms = min(waits.sentence_end_wait_ms, waits.clause_end_wait_ms)
+        early_ms = first_end_ms - waits.eager_wait_ms
+        self._warns = early_ms >= self._coalescing_ms + _WARNING_TAKES_MS
+
+    def _hear(self, response: Response) -> None:
+        kind = response.WhichOneof("streaming_response")
+        if kind == "error":  # Of this utterance; the stream lives on.
+            self.in_turn = False
+            self._on_failed(from_detail(response.error))
+        elif kind == "turn_event":
+            event = response.turn_event
+            self._state = event.state
+            if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+                self.in_turn = True
+            elif event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                self.in_turn = False
+            if event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN:
+                self._nearly_over = True
+                self._flush()
+            elif event.type != asr_pb2.TURN_EVENT_TYPE_UPDATE:
+                self._nearly_over = False
+            self._on_turn_event(event)
+
+    async def audio(self, chunk: common_pb2.AudioChunk) -> None:
+        """More of the microphone. Waits while ASR is behind."""
+        if not self._pending:
+            self._pending_first = chunk.first_sample
+            self._pending_echo = chunk.echo
+        elif chunk.echo.likelihood < self._pending_echo.likelihood:
+            self._pending_echo = chunk.echo  # What is gathered holds something else as well.
+        self._pending += chunk.audio
+        if not self._may_wait(len(chunk.audio) // 2):
+            self._flush()
+            await self._upstream.room()
+
+    def _may_wait(self, samples: int) -> bool:
+        """Whether a chunk may wait for the beat, because messages cost.
+
+        Not near the end of a turn, where somebody waits; nor are messages saved
+        where chunks are long already or come faster than real time.
+        """
+        if not self._beat.gathers or samples >= self._coalesced_samples:
+            return False
+        if self.in_turn and (self._nearly_over or not self._warns):
+            return False
+        return len(self._pending) // 2 < 2 * self._coalesced_samples
+
+    def silence(self, chunk: common_pb2.SilenceChunk) -> None:
+        """Silence as a duration."""
+        self._flush()
+        self._pass_on(chunk, chunk.sample_count)
+
+    def end_of_utterance(self, end: common_pb2.EndOfUtterance) -> None:
+        """The user says that the utterance is over."""
+        self._flush()
+        if self._upstream.open:
+            self._send(end)
+        elif self._kept and not isinstance(self._kept[-1], common_pb2.EndOfUtterance):
+            self._kept.append(end)
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        chunk = common_pb2.AudioChunk(audio=bytes(self._pending), first_sample=self._pending_first)
+        if self._pending_echo.likelihood > 0:
+            chunk.echo.CopyFrom(self._pending_echo)
+        self._pending.clear()
+        self._pass_on(chunk, len(chunk.audio) // 2)
+
+    def _pass_on(self, sound: Sound, samples: int) -> None:
+        self._next_sample = sound.first_sample + samples
+        if self.deaf:
+            sound = common_pb2.SilenceChunk(first_sample=sound.first_sample, sample_count=samples)
+        if self._upstream.open:
+            self._send(sound)
+            return
+        if self._outage is not None:
+            self._outage.hear(sound)
+        self._kept.append(sound)
+        self._kept_samples += samples
+        while self._kept and self._oldest_is_too_much():
+            self._kept_samples -= _length(self._kept.popleft())
+
+    def _oldest_is_too_much(self) -> bool:
+        """Nor is an end of utterance of use whose sound is forgotten."""
+        return (
+            self._kept_samples > _KEPT_S * self._rate
+            or len(self._kept) > _KEPT_MESSAGES
+            or isinstance(self._kept[0], common_pb2.EndOfUtterance)
+        )
+
+    def _send(self, said: Said) -> None:
+        match said:
+            case common_pb2.AudioChunk():
+                self._upstream.send(Request(stamp=self.stamp, audio=said))
+            case common_pb2.SilenceChunk():
+                self._upstream.send(Request(stamp=self.stamp, silence=said))
+            case common_pb2.EndOfUtterance():
+                self._upstream.send(Request(stamp=self.stamp, end_of_utterance=said))
+
+    def _lost(self, error: VoiceMeshError) -> None:
+        self.in_turn = False
+        self._outage = Outage(self._rate, self._connect_s, self._still_lost)
+        self._on_failed(error)
+        self._tasks.start(self._reopen(self._upstream), "reopen recognition")
+
+    def _still_lost(self) -> None:
+        text = (
+            f"asr: recognition was lost more than {self._connect_s:g} s ago and is not back yet; "
+            "say it again in a moment, and look at the log of asr if it stays so"
+        )
+        self._on_failed(Unavailable(text, stage=common_pb2.STAGE_ASR))
+
+    def _end_outage(self) -> None:
+        if self._outage is not None:
+            self._outage.end()
+            self._outage = None
+
+    async def _reopen(self, lost: Upstream[Request, Response]) -> None:
+        await lost.close()
+        backoff = _FIRST_BACKOFF_S
+        while True:
+            begun_s = time.monotonic()
+            upstream = self._new_upstream()
+            config = asr_pb2.StreamingRecognitionConfig()
+            config.CopyFrom(self._config)
+            config.first_sample = self._oldest_sample()
+            config.resume_from.CopyFrom(between_turns(self._state))
+            request = Request(stamp=self.stamp, streaming_config=config)
+            try:
+                response = await upstream.start(
+                    self._stub.StreamingRecognize, request, self._connect_s
+                )
+            except VoiceMeshError as error:
+                log.warning("recognition is still lost: %s", error)
+                # Who was waited for has had its pause.
+                await asyncio.sleep(max(0.0, begun_s + backoff - time.monotonic()))
+                backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
+            else:
+                self._end_outage()
+                self._upstream = upstream
+                self._opened(response.started)
+                self._replay(config.first_sample)
+                log.info("recognition goes on")
+                return
+
+    def _oldest_sample(self) -> int:
+        """Where what is kept begins."""
+        return self._next_sample - self._kept_samples
+
+    def _replay(self, first_sample: int) -> None:
+        """Send what was kept; what grew too old while the stream opened becomes silence."""
+        resumed = self._oldest_sample()
+        while first_sample < resumed:
+            count = min(resumed - first_sample, _LONGEST_SILENCE_S * self._rate)
+            self._send(common_pb2.SilenceChunk(first_sample=first_sample, sample_count=count))
+            first_sample += count
+        for sound in self._kept:
+            self._send(sound)
+        self._kept.clear()
+        self._kept_samples = 0
+
+    async def close(self) -> None:
+        """End the stream."""
+        if self._leave_beat is not None:
+            self._leave_beat()
+        self._end_outage()
+        await self._tasks.close()
+        await self._upstream.close()
+
+
+def _length(said: Said) -> int:
+    match said:
+        case common_pb2.AudioChunk():
+            return len(said.audio) // 2
+        case common_pb2.SilenceChunk():
+            return said.sample_count
+        case common_pb2.EndOfUtterance():
+            return 0
