@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from voicemesh.errors import SettingsError
 from voicemesh.registry import EngineSpec, config_field, engine_specs, installed
-from voicemesh.wrong_settings import Wrong, nearest
+from voicemesh.settings_errors import Wrong, nearest
 
 CONFIG_FILE = "voicemesh.toml"
 ENV_PREFIX = "VOICEMESH_"

@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from voicemesh.audio import Samples, linear16
-from voicemesh.channels import open_channel
 from voicemesh.errors import EngineMissing
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_evaluation.report import machine, quiet_mesh, run, table

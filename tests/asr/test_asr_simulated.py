@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemesh.audio import Samples, linear16
-from voicemesh.channels import Duplex, open_channel
 from voicemesh.errors import Busy
+from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, SettingsError
 from voicemesh.sophon import Chip
 from voicemesh.sophon.owner_process import OwnerProcess
+from voicemesh.work_counter import Effort
 from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import CancelledDecode, SearchOptions

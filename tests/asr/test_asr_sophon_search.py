@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from voicemesh.effort import Effort
 from voicemesh.errors import Unavailable
+from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
 from voicemesh_asr.engines.sophon_whisper.decoding import (

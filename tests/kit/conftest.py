@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from voicemesh.channels import Duplex, open_channel
+from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.registry import installed
 from voicemesh.server import Server
 from voicemesh.settings import load

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from voicemesh import checks
 from voicemesh.cli import main
+from voicemesh.commands import doctor_checks
 from voicemesh.commands.config import toml
 from voicemesh.commands.frame import check_writable
 from voicemesh.settings import defaults, load
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("toyroom")
 @pytest.fixture(autouse=True)
 def _plain_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(checks.CHOICES, "voicemesh.toy_engines", "echo.engine")
+    monkeypatch.setitem(doctor_checks.CHOICES, "voicemesh.toy_engines", "echo.engine")
 
 
 def _out(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -152,7 +152,7 @@ def test_doctor_tells_a_free_port_from_a_foreign_one(capsys: pytest.CaptureFixtu
 async def test_doctor_names_the_service_behind_a_port(echoing: Any) -> None:
     async with echoing() as echo:
         settings = load(environ={}, flags={"echo.port": str(echo.server.port)})
-        found = {check.name: check for check in await checks.look_at_ports(settings)}
+        found = {check.name: check for check in await doctor_checks.look_at_ports(settings)}
     assert found["echo.port"].verdict == "ok"
     assert found["echo.port"].detail.endswith("is served by echo")
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from voicemesh.server import Admission
-from voicemesh.server.crowd import MANY, Crowd
+from voicemesh.server.batch_scheduling import MANY, Crowd
 
 
 @pytest.fixture(autouse=True)

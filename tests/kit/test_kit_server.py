@@ -11,8 +11,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
-from voicemesh.channels import open_channel
 from voicemesh.errors import Busy, SettingsError, Unavailable
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 

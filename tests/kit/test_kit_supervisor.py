@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from voicemesh.channels import open_channel
 from voicemesh.errors import DeadlineExceeded, NotFound, SettingsError, Unavailable
+from voicemesh.grpc_client import open_channel
 from voicemesh.registry import installed
 from voicemesh.supervisor import Mesh
 from voicemesh.supervisor.plan import make_plan
@@ -219,7 +219,7 @@ async def test_a_second_signal_kills_at_once(saying: Any) -> None:
 
 
 def _stream(channel: Any) -> Any:
-    from voicemesh.channels import Duplex
+    from voicemesh.grpc_client import Duplex
     from voicemesh.v1.common_pb2 import STAGE_LLM
     from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from voicemesh.effort import Effort
 from voicemesh.errors import Busy, EngineError, EngineMissing
+from voicemesh.work_counter import Effort
 from voicemesh.workers import ProcessPool, ProcessWorker, ThreadWorker
 
 COUNTER = "toyroom.worker_engine:make"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemesh.checks import engine_checks
+from voicemesh.commands.doctor_checks import engine_checks
 from voicemesh.settings import load
 
 

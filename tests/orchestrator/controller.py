@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc.aio
 
-from voicemesh.channels import open_channel
 from voicemesh.errors import from_rpc
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh.v1.operations_pb2 import DescribeRequest, ListTurnsRequest

@@ -11,7 +11,7 @@ import grpc.aio
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemesh.channels import Duplex, open_channel
+from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh.v1.robot_pb2_grpc import (

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import linear16
-from voicemesh.channels import Duplex, open_channel
 from voicemesh.errors import (
     Busy,
     DeadlineExceeded,
@@ -19,6 +18,7 @@ from voicemesh.errors import (
     Unavailable,
     VoiceMeshError,
 )
+from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh.v1.operations_pb2 import DescribeRequest

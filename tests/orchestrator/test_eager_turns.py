@@ -13,8 +13,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from voicemesh.audio import linear16
-from voicemesh.channels import open_channel
 from voicemesh.errors import Busy, abort
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, llm_pb2
 from voicemesh.v1.llm_pb2_grpc import (
     LanguageModelServiceServicer,

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from voicemesh.audio import Samples, linear16
-from voicemesh.channels import open_channel
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_orchestrator.upstream.recognition import Recognition

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import linear16
-from voicemesh.channels import open_channel
 from voicemesh.errors import Busy
+from voicemesh.grpc_client import open_channel
 from voicemesh.server import Outbox
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, llm_pb2
 from voicemesh.v1.asr_pb2_grpc import (

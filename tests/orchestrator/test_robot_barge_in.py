@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh.channels import open_channel
+from voicemesh.grpc_client import open_channel
 from voicemesh.server import Server
 from voicemesh.v1 import asr_pb2, dialog_pb2, robot_pb2
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import Samples
-from voicemesh.checks import Check
+from voicemesh.check import Check
 from voicemesh_evaluation.turns.acoustics import Room
 from voicemesh_robot.checks.chirp import RATE_HERTZ, Take, chirp, judge
 

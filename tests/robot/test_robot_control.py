@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voicemesh.channels import open_channel
+from voicemesh.grpc_client import open_channel
 from voicemesh.server import Server
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemesh.audio import linear16
-from voicemesh.channels import open_channel
 from voicemesh.errors import Busy, InvalidArgument, Superseded, from_rpc
+from voicemesh.grpc_client import open_channel
 from voicemesh.server import Server
 from voicemesh.supervisor.plan import make_plan
 from voicemesh.v1 import asr_pb2, common_pb2

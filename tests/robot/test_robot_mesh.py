@@ -13,8 +13,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voicemesh.channels import open_channel
 from voicemesh.errors import Busy
+from voicemesh.grpc_client import open_channel
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemesh.audio import linear16
-from voicemesh.channels import open_channel
+from voicemesh.grpc_client import open_channel
 from voicemesh.supervisor.ports import free_ports
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import robot_pb2 as pb

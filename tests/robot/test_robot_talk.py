@@ -15,7 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from voicemesh.audio import linear16
-from voicemesh.channels import open_channel
+from voicemesh.grpc_client import open_channel
 from voicemesh.supervisor import Mesh
 from voicemesh.supervisor.ports import free_ports
 from voicemesh.v1 import asr_pb2, dialog_pb2, robot_pb2

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from voicemesh.effort import Effort
 from voicemesh.sophon import Chip, Launch, Step
+from voicemesh.work_counter import Effort
 
 Holds = Callable[[Launch], bool]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from voicemesh.checks import Check
+from voicemesh.check import Check
 from voicemesh.cli import main
 from voicemesh.settings import load
 from voicemesh.sophon.chip_report import report

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Sequence
 import numpy as np
 import pytest
 
-from voicemesh.effort import Effort
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb
+from voicemesh.work_counter import Effort
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.reply import Reply
 from voicemesh_tts.settings import TtsSettings

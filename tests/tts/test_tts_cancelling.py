@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from voicemesh.audio import linear16
-from voicemesh.channels import Duplex, open_channel
+from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub

@@ -15,7 +15,7 @@ import pytest_asyncio
 from numpy.typing import NDArray
 
 from voicemesh.audio import StreamResampler
-from voicemesh.effort import Effort
+from voicemesh.work_counter import Effort
 from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
 from voicemesh_tts.engines.engine import SpokenChunk, Voice

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import Samples, linear16, pcm16
-from voicemesh.channels import Duplex, open_channel
-from voicemesh.effort import Effort
+from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
+from voicemesh.work_counter import Effort
 from voicemesh_tts.engines.engine import SpokenChunk
 from voicemesh_tts.engines.simulated.engine import SimulatedVoice
 from voicemesh_tts.engines.simulated.settings import SimulatedSettings

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
 from voicemesh.audio import linear16, pcm16
-from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, SettingsError, Unavailable
 from voicemesh.server import Server
 from voicemesh.settings import load
@@ -27,6 +26,7 @@ from voicemesh.sophon.owner_process import OwnerProcess
 from voicemesh.v1 import common_pb2 as common
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
+from voicemesh.work_counter import Effort
 from voicemesh_tts.engines.engine import SpokenChunk
 from voicemesh_tts.engines.sophon_vits.engine import VOICE, SophonVits
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings

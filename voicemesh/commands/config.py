@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from voicemesh.checks import engine_choices
+from voicemesh.commands.doctor_checks import engine_choices
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings, Value, defaults
 

@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from voicemesh.checks import Check, refusals, sections
+from voicemesh.check import Check
+from voicemesh.commands.doctor_checks import refusals, sections
 from voicemesh.commands.frame import Command, write_json
 from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh.registry import installed

@@ -6,10 +6,10 @@ import argparse
 
 from voicemesh.commands.frame import Command
 from voicemesh.errors import NotFound
-from voicemesh.lifeline import die_with_parent
 from voicemesh.registry import installed_names, installed_one
 from voicemesh.server import ServiceSpec, run
 from voicemesh.settings import Settings
+from voicemesh.workers.parent_death import die_with_parent
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

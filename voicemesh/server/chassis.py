@@ -18,8 +18,8 @@ from prometheus_client import start_http_server
 from voicemesh import __version__, logs, metrics, tracing
 from voicemesh.aio import TaskSet, cancel_and_wait, within
 from voicemesh.errors import SettingsError
+from voicemesh.server.batch_scheduling import Crowd
 from voicemesh.server.chip_following import follow_chip
-from voicemesh.server.crowd import Crowd
 from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
 from voicemesh.server.stall import StallDetector

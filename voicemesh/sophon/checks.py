@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from voicemesh.checks import Check, Verdict
+from voicemesh.check import Check, Verdict
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Settings
 from voicemesh.sophon.inventory import inventory_of

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from voicemesh import __version__
-from voicemesh.checks import Check
+from voicemesh.check import Check
 from voicemesh.sophon.plan import DevicePlan
 from voicemesh.sophon.self_test import ChipTest
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voicemesh.checks import Check
+from voicemesh.check import Check
 from voicemesh.errors import EngineError, Unavailable, VoiceMeshError
 from voicemesh.registry import EngineSpec
 from voicemesh.settings import ServerSettings, Settings, engine_config

@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2
 
-from voicemesh.channels import CHANNEL_OPTIONS
+from voicemesh.grpc_client import CHANNEL_OPTIONS
 
 # The process is on this machine and about to open its port: dial it often.
 _REDIAL_OPTIONS = {

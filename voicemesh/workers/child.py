@@ -18,8 +18,8 @@ from contextlib import suppress
 from typing import Any
 
 from voicemesh.errors import EngineError, VoiceMeshError
-from voicemesh.lifeline import die_with_parent
 from voicemesh.workers import wire
+from voicemesh.workers.parent_death import die_with_parent
 
 # A call that was cancelled makes one item more, or a few; nobody counts further.
 _REMEMBERED = 64

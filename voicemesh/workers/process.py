@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 from voicemesh.aio import uninterrupted
-from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, VoiceMeshError
+from voicemesh.work_counter import Effort
 from voicemesh.workers import wire
 
 log = logging.getLogger(__name__)

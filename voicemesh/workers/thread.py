@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from voicemesh.aio import uninterrupted
-from voicemesh.effort import Effort
+from voicemesh.work_counter import Effort
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -18,7 +18,7 @@ import webrtcvad
 from aiohttp import WSMsgType, web
 
 from voicemesh.aio import cancel_and_wait
-from voicemesh.lifeline import die_with_parent
+from voicemesh.workers.parent_death import die_with_parent
 from voicemesh_evaluation.bench.workload import (
     END_SILENCE_MS,
     FRAME_MS,

@@ -8,8 +8,8 @@ import grpc.aio
 
 from voicemesh.aio import TaskSet, within
 from voicemesh.audio import linear16
-from voicemesh.channels import CHANNEL_OPTIONS, Duplex
 from voicemesh.errors import Unavailable, VoiceMeshError
+from voicemesh.grpc_client import CHANNEL_OPTIONS, Duplex
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_evaluation.bench.line import Caller

@@ -15,9 +15,9 @@ from typing import Any
 import grpc.aio
 import uvloop
 
-from voicemesh.channels import open_channel
 from voicemesh.commands.frame import Command, check_writable, write_json
 from voicemesh.errors import EngineMissing, InvalidArgument, SettingsError, Unavailable
+from voicemesh.grpc_client import open_channel
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import common_pb2 as pb

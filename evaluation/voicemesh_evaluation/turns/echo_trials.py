@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from voicemesh.audio import FULL_SCALE, Samples, linear16
-from voicemesh.channels import open_channel
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub

@@ -15,8 +15,8 @@ import grpc.aio
 import numpy as np
 
 from voicemesh.audio import linear16
-from voicemesh.channels import open_channel
 from voicemesh.errors import from_rpc
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh.checks import Check
+from voicemesh.check import Check
 from voicemesh.errors import VoiceMeshError
 from voicemesh.settings import Settings
 from voicemesh.v1 import common_pb2 as pb

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicemesh.checks import Check
+from voicemesh.check import Check
 from voicemesh.registry import probe_import
 from voicemesh.settings import Settings
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from voicemesh.errors import InvalidArgument
 from voicemesh.settings import Settings
+from voicemesh.settings_errors import Wrong
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh.wrong_settings import Wrong
 from voicemesh_robot.settings import RobotSettings
 
 _VAD_NAMES = {

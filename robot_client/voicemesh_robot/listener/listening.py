@@ -8,7 +8,6 @@ from contextlib import aclosing
 
 from voicemesh.aio import cancel_and_wait, within
 from voicemesh.audio import linear16
-from voicemesh.channels import Duplex, open_channel
 from voicemesh.errors import (
     DeadlineExceeded,
     Unavailable,
@@ -16,6 +15,7 @@ from voicemesh.errors import (
     VoiceMeshError,
     from_detail,
 )
+from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_robot.echo.evidence import echo_message

@@ -10,8 +10,8 @@ import grpc
 import grpc.aio
 
 from voicemesh.audio import linear16
-from voicemesh.channels import open_channel
 from voicemesh.errors import Unavailable
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import common_pb2, dialog_pb2
 
 

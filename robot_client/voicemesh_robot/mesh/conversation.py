@@ -9,8 +9,8 @@ import grpc.aio
 
 from voicemesh.aio import TaskSet, within
 from voicemesh.audio import Samples
-from voicemesh.channels import Duplex
 from voicemesh.errors import ProtocolViolation, Unavailable, VoiceMeshError
+from voicemesh.grpc_client import Duplex
 from voicemesh.stamps import Order, StampGate, order
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub

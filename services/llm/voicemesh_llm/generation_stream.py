@@ -9,11 +9,11 @@ from enum import Enum, auto
 
 from voicemesh import logs, tracing
 from voicemesh.aio import cancel_and_wait
-from voicemesh.effort import Effort
 from voicemesh.errors import DeadlineExceeded, ProtocolViolation
 from voicemesh.server import Outbox
 from voicemesh.stamps import order
 from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2
+from voicemesh.work_counter import Effort
 from voicemesh_llm import metrics
 from voicemesh_llm.engines.engine import LanguageModel, Prompt
 from voicemesh_llm.prompting.builder import build_prompt

@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc.aio
 
-from voicemesh.channels import open_channel
 from voicemesh.errors import InvalidArgument, NotFound, Superseded, from_detail
+from voicemesh.grpc_client import open_channel
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, operations_pb2

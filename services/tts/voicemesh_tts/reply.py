@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from voicemesh import logs, tracing
 from voicemesh.aio import Channel, ChannelFull
 from voicemesh.audio import Samples
-from voicemesh.effort import Effort
 from voicemesh.errors import (
     Busy,
     InternalError,
@@ -20,6 +19,7 @@ from voicemesh.errors import (
     VoiceMeshError,
 )
 from voicemesh.v1 import common_pb2, tts_pb2
+from voicemesh.work_counter import Effort
 from voicemesh_tts import metrics
 from voicemesh_tts.message_growth import GrowingMessages
 from voicemesh_tts.speaker import Manner, Speaker, Speech

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemesh.audio import Samples, StreamResampler
-from voicemesh.effort import Effort
 from voicemesh.errors import DeadlineExceeded, EngineError
+from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
 from voicemesh_tts import metrics
 from voicemesh_tts.engines.engine import SpokenChunk, Synthesizer, Voice

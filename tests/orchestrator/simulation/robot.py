@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh.channels import Duplex
+from voicemesh.grpc_client import Duplex
 from voicemesh.stamps import Order, order
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub

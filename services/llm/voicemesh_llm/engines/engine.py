@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from voicemesh.effort import Effort
+from voicemesh.work_counter import Effort
 
 
 class Speaker(Enum):

@@ -15,8 +15,8 @@ from typing import Generic, Protocol, TypeVar
 import grpc.aio
 
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, cancel_and_wait, within
-from voicemesh.channels import Duplex
 from voicemesh.errors import Busy, InternalError, Unavailable, VoiceMeshError
+from voicemesh.grpc_client import Duplex
 from voicemesh.v1 import common_pb2 as pb
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from voicemesh.audio import Samples
-from voicemesh.effort import Effort
+from voicemesh.work_counter import Effort
 from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.text.traced import TracedText
 

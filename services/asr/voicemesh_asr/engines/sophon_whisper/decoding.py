@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from voicemesh.effort import Effort
+from voicemesh.work_counter import Effort
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
 from voicemesh_asr.engines.sophon_whisper.logit_filters import LogitFilters
 from voicemesh_asr.engines.sophon_whisper.prompt import Prompt, new_tokens

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemesh.effort import Effort
 from voicemesh.errors import Busy, SettingsError
 from voicemesh.sophon import Chip
 from voicemesh.sophon.placement import Placement
 from voicemesh.v1 import asr_pb2, common_pb2
+from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.sophon_whisper import metrics, self_test

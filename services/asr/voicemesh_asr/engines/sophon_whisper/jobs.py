@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 
 from voicemesh.aio import cancel_and_wait
-from voicemesh.effort import Effort
 from voicemesh.errors import Unavailable
+from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.sophon_whisper import metrics
 from voicemesh_asr.engines.sophon_whisper.decoding import CancelledDecode

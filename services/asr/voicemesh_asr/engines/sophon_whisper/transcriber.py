@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh.effort import Effort
+from voicemesh.work_counter import Effort
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import (
     Decoded,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, cancel_and_wait
-from voicemesh.channels import Duplex
 from voicemesh.errors import Busy, Unavailable, VoiceMeshError, from_detail
+from voicemesh.grpc_client import Duplex
 from voicemesh.v1 import common_pb2, dialog_pb2, robot_pb2
 from voicemesh_orchestrator.clients.dialled.speaker_orders import RobotSpeaker
 from voicemesh_orchestrator.conversation.conversation import Conversation

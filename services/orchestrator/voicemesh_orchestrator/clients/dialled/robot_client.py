@@ -12,8 +12,8 @@ import grpc
 import grpc.aio
 
 from voicemesh.aio import TaskSet
-from voicemesh.channels import open_channel
 from voicemesh.errors import Unavailable, from_rpc
+from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
 from voicemesh_orchestrator.clients.dialled.listen_call import RobotListening

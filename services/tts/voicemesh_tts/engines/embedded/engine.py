@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from voicemesh.audio import pcm16
-from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, EngineMissing
+from voicemesh.work_counter import Effort
 from voicemesh.workers import ProcessPool
 from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
 from voicemesh_tts.engines.embedded.voice_process import VoiceboxConfig

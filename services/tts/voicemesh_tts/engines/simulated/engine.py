@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, Sequence
 import numpy as np
 
 from voicemesh.audio import FULL_SCALE, Samples
-from voicemesh.effort import Effort
 from voicemesh.simulation import SimulatedDevice
+from voicemesh.work_counter import Effort
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.engines.simulated.settings import SimulatedSettings
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from voicemesh.effort import Effort
 from voicemesh.errors import EngineMissing, Unavailable
 from voicemesh.sophon import Chip
 from voicemesh.sophon.placement import Placement
+from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
 from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice

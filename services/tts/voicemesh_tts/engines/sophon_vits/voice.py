@@ -9,8 +9,8 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from voicemesh.effort import Effort
 from voicemesh.errors import EngineError, Unavailable
+from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
 from voicemesh_tts import metrics
 from voicemesh_tts.audio.levelling import gain_to

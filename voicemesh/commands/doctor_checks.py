@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.metadata import distributions, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import grpc.aio
 
-from voicemesh.channels import open_channel
+from voicemesh.check import Check, Verdict
 from voicemesh.errors import SettingsError, VoiceMeshError
+from voicemesh.grpc_client import open_channel
 from voicemesh.registry import EngineSpec, Probe, engine_spec, engine_specs, installed
 from voicemesh.server.service import ServiceSpec
 from voicemesh.settings import Section, ServerSettings, Settings, engine_config
@@ -30,8 +29,6 @@ from voicemesh.supervisor.ports import dialled, is_free
 from voicemesh.tracing import require_opentelemetry
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
-
-Verdict = Literal["ok", "warn", "fail"]
 
 CHOICES = {
     "voicemesh.asr_engines": "asr.engine",
@@ -50,20 +47,6 @@ _DESCRIBE_S = 2.0
 _CHIP_CURE = (
     "VOICEMESH_SOPHON=cmodel simulates a chip; for a real one install the vendor's sophon.sail"
 )
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    verdict: Verdict
-    """fail: something that the settings ask for cannot work; warn: something else."""
-    detail: str
-    cure: str = ""
-
-
-SectionOfChecks = Callable[[Settings], list[Check]]
 
 
 def installed_checks(settings: Settings) -> list[Check]:

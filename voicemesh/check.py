@@ -1,0 +1,25 @@
+"""What one check of ``voicemesh doctor`` has found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from voicemesh.settings import Settings
+
+Verdict = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict
+    """fail: something that the settings ask for cannot work; warn: something else."""
+    detail: str
+    cure: str = ""
+
+
+SectionOfChecks = Callable[[Settings], list[Check]]
