@@ -21,11 +21,11 @@ from voicemesh.errors import EngineMissing
 from voicemesh.registry import installed
 from voicemesh.server import Server
 from voicemesh.settings import load
-from voicemesh.sophon.cmodel.fetch import fetch
-from voicemesh.sophon.cmodel.sophon.simulator import location
-from voicemesh.sophon.devices import DevicesSettings
-from voicemesh.sophon.owner_process import OwnerProcess
 from voicemesh.supervisor import Mesh
+from voicemesh_sophon.cmodel.fetch import fetch
+from voicemesh_sophon.cmodel.sophon.simulator import location
+from voicemesh_sophon.devices import DevicesSettings
+from voicemesh_sophon.owner_process import OwnerProcess
 
 Speech = Callable[..., NDArray[np.int16]]
 Serving = Callable[..., AbstractAsyncContextManager[str]]

@@ -53,7 +53,7 @@ class EngineSpec:
     tags: frozenset[str] = field(default_factory=frozenset)
     """What else is worth knowing: "default", "remote", "tpu"."""
     on_chip: bool = False
-    """Whether it works through the owner of a chip, see voicemesh.sophon."""
+    """Whether it works through the owner of a chip, see voicemesh_sophon."""
 
     def make(self, config: Any, placement: Any = None) -> Any:
         """The engine; ``placement`` is where an engine that is ``on_chip`` sits."""

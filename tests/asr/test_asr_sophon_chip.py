@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from voicemesh.errors import EngineError, SettingsError
-from voicemesh.sophon import Chip
-from voicemesh.sophon.owner_process import OwnerProcess
 from voicemesh.work_counter import Effort
 from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
@@ -21,6 +19,8 @@ from voicemesh_asr.engines.sophon_whisper.model_files import check_positions, re
 from voicemesh_asr.engines.sophon_whisper.prompt import make_prompt
 from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcriber, Transcription
 from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_sophon import Chip
+from voicemesh_sophon.owner_process import OwnerProcess
 
 ChipOwner = Callable[[str], OwnerProcess]
 

@@ -14,14 +14,14 @@ from prometheus_client import REGISTRY
 
 from voicemesh.audio import Samples, linear16
 from voicemesh.errors import Busy, EngineError, Unavailable
-from voicemesh.sophon.devices import DevicesSettings
-from voicemesh.sophon.owner_process import OwnerProcess
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh_asr.engines.engine import Hypothesis, SessionOptions
 from voicemesh_asr.engines.sophon_whisper.engine import SophonWhisper
 from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
+from voicemesh_sophon.devices import DevicesSettings
+from voicemesh_sophon.owner_process import OwnerProcess
 
 ChipOwner = Callable[[str], OwnerProcess]
 Serving = Callable[..., AbstractAsyncContextManager[str]]

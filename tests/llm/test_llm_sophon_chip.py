@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 
 from voicemesh.errors import EngineError, SettingsError, Unavailable
-from voicemesh.sophon import Chip, Launch, Read, from_bfloat16, to_bfloat16
-from voicemesh.sophon.devices import DevicesSettings
-from voicemesh.sophon.owner_process import OwnerProcess
 from voicemesh_llm.engines.engine import (
     Event,
     Finish,
@@ -36,6 +33,9 @@ from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule, candidates, 
 from voicemesh_llm.engines.sophon_llm.self_test import cosine
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.written import Written
+from voicemesh_sophon import Chip, Launch, Read, from_bfloat16, to_bfloat16
+from voicemesh_sophon.devices import DevicesSettings
+from voicemesh_sophon.owner_process import OwnerProcess
 
 ASSETS = Path(__file__).parents[1] / "sophon/assets/llm"
 EXPECTED = json.loads((ASSETS / "expected.json").read_text())

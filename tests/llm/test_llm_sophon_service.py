@@ -16,11 +16,11 @@ import pytest_asyncio
 from voicemesh.errors import from_rpc
 from voicemesh.server import Server
 from voicemesh.settings import load
-from voicemesh.sophon.owner_process import OwnerProcess
 from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 from voicemesh_llm.service import SPEC
+from voicemesh_sophon.owner_process import OwnerProcess
 
 ASSETS = Path(__file__).parents[1] / "sophon/assets/llm"
 EXPECTED = json.loads((ASSETS / "expected.json").read_text())

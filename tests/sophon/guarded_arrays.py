@@ -12,8 +12,8 @@ import mmap
 import os
 import sys
 
-from voicemesh.sophon.cmodel.sophon import sail
-from voicemesh.sophon.cmodel.sophon.simulator.linkage import address_of, import_slot
+from voicemesh_sophon.cmodel.sophon import sail
+from voicemesh_sophon.cmodel.sophon.simulator.linkage import address_of, import_slot
 
 SMALLEST, LARGEST = 128, 1 << 20  # bytes; what else is made goes the usual way
 ALIGNMENT = 16

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from voicemesh.sophon import Chip, Launch, Step
 from voicemesh.work_counter import Effort
+from voicemesh_sophon import Chip, Launch, Step
 
 Holds = Callable[[Launch], bool]
 

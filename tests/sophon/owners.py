@@ -11,10 +11,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from voicemesh.sophon import Chip
-from voicemesh.sophon.chip_owner import wire
-from voicemesh.sophon.owner_process import OWNER
-from voicemesh.sophon.placement import Placement
+from voicemesh_sophon import Chip
+from voicemesh_sophon.chip_owner import wire
+from voicemesh_sophon.owner_process import OWNER
+from voicemesh_sophon.placement import Placement
 
 STAND_IN = Path(__file__).parent / "scripted_sail"
 

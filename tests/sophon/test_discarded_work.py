@@ -20,7 +20,6 @@ import pytest
 from prometheus_client import REGISTRY
 
 from voicemesh.audio import Samples, linear16
-from voicemesh.sophon.owner_process import OwnerProcess
 from voicemesh.v1 import common_pb2, llm_pb2, tts_pb2
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
@@ -28,6 +27,7 @@ from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.sophon_whisper.engine import SophonWhisper
 from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
+from voicemesh_sophon.owner_process import OwnerProcess
 
 from .held_chip import HeldChip, named
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from voicemesh.errors import EngineMissing
-from voicemesh.sophon.cmodel import __main__ as command
-from voicemesh.sophon.cmodel import fetch as fetching
-from voicemesh.sophon.cmodel.fetch import fetch, missing
-from voicemesh.sophon.cmodel.sophon.simulator import location
+from voicemesh_sophon.cmodel import __main__ as command
+from voicemesh_sophon.cmodel import fetch as fetching
+from voicemesh_sophon.cmodel.fetch import fetch, missing
+from voicemesh_sophon.cmodel.sophon.simulator import location
 
 CONTENTS = {"libbmrt.so.1.0": b"runtime", "libcmodel.so": b"chip"}
 

@@ -18,9 +18,6 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemesh.audio import linear16, pcm16
-from voicemesh.sophon import Chip
-from voicemesh.sophon.owner_process import OwnerProcess
-from voicemesh.sophon.watch import ChipWatch
 from voicemesh.v1 import asr_pb2, common_pb2, llm_pb2, tts_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
@@ -29,6 +26,9 @@ from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.graphs import Graphs
 from voicemesh_asr.engines.sophon_whisper.model_files import read_positions
+from voicemesh_sophon import Chip
+from voicemesh_sophon.owner_process import OwnerProcess
+from voicemesh_sophon.watch import ChipWatch
 from voicemesh_tts.engines.sophon_vits.trimming import trimmed
 
 ChipOwner = Callable[[str], OwnerProcess]

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 from voicemesh.errors import EngineError, Unavailable
-from voicemesh.sophon import Copy, Fill, Launch, Read, Write
-from voicemesh.sophon.chip_owner import holdings, wire
-from voicemesh.sophon.owner_link import OwnerLink
-from voicemesh.sophon.owner_process import OWNER
-from voicemesh.sophon.placement import Placement
-from voicemesh.sophon.watch import ChipWatch
+from voicemesh_sophon import Copy, Fill, Launch, Read, Write
+from voicemesh_sophon.chip_owner import client_resources, wire
+from voicemesh_sophon.owner_link import OwnerLink
+from voicemesh_sophon.owner_process import OWNER
+from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.watch import ChipWatch
 
 from .owners import STAND_IN, ScriptedOwner
 
@@ -307,7 +307,7 @@ def test_tensors_that_nobody_holds_any_more_are_freed(
 
 def test_a_client_has_a_bounded_number_of_tensors(shared_owner: Scripted) -> None:
     chip = shared_owner().open("llm")
-    held = [chip.tensor((1,), "int8") for _ in range(holdings.MAX_TENSORS)]
+    held = [chip.tensor((1,), "int8") for _ in range(client_resources.MAX_TENSORS)]
     with pytest.raises(EngineError, match="at most 8192 tensors"):
         chip.tensor((1,), "int8")
     held.pop()

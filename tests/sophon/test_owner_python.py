@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemesh.sophon.owner_process import OWNER
+from voicemesh_sophon.owner_process import OWNER
 
 FILES = sorted(OWNER.glob("*.py"))
 ALLOWED = frozenset(sys.stdlib_module_names) | {"numpy", "sophon", "chip_owner"}

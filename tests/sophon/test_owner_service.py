@@ -15,9 +15,9 @@ from prometheus_client import REGISTRY
 from voicemesh.errors import Unavailable
 from voicemesh.server import Admission, Server, Service
 from voicemesh.settings import ServerSettings
-from voicemesh.sophon import Chip, Launch
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
+from voicemesh_sophon import Chip, Launch
 
 from .owners import ScriptedOwner
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemesh.errors import EngineError
-from voicemesh.sophon import Chip, Launch, Net, Read, Write, to_bfloat16
-from voicemesh.sophon.owner_process import OwnerProcess
+from voicemesh_sophon import Chip, Launch, Net, Read, Write, to_bfloat16
+from voicemesh_sophon.owner_process import OwnerProcess
 
 HISTORY = {
     "bm1688": "llm/bm1688/tiny-assistant_w4bf16_seq512_2core_history.bmodel",

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from voicemesh.errors import Unavailable
-from voicemesh.sophon import Launch, Model, Read
-from voicemesh.sophon.chip_owner.turns import Turns
+from voicemesh_sophon import Launch, Model, Read
+from voicemesh_sophon.chip_owner.scheduler import Turns
 
 from .owners import ScriptedOwner
 

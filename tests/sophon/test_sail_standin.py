@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemesh.sophon.cmodel.sophon.simulator import location
+from voicemesh_sophon.cmodel.sophon.simulator import location
 
 from .sail_behaviour import CHECKS, STAND_IN_ONLY
 
@@ -56,7 +56,8 @@ def test_the_stand_in_is_like_sail(
     assert results("stand-in", chip)[name] is None
 
 
-INSTALLED = importlib.util.find_spec("sophon") is not None
+# A folder of that name, such as ours, is no package of the vendor's.
+INSTALLED = all(importlib.util.find_spec(name) for name in ("sophon", "sophon.sail"))
 
 
 @pytest.mark.skipif(not INSTALLED, reason="the vendor's sophon.sail is not installed here")
@@ -92,7 +93,7 @@ def test_a_program_ends_in_order_and_prints_its_own_words_alone(
     simulator: Callable[[str], Path], assets: Path, chip: str
 ) -> None:
     simulator(chip)
-    folder = ROOT / "voicemesh" / "sophon" / "cmodel"
+    folder = ROOT / "sophon" / "voicemesh_sophon" / "cmodel"
     model = assets / "vits" / chip / "bert_f16_1core.bmodel"
     done = python(chip, "-c", PROGRAM.format(folder=str(folder), model=str(model)))
     assert done.returncode == 0
@@ -114,7 +115,7 @@ def test_a_model_loads_where_no_array_of_the_runtime_has_room_behind_it(
 def test_a_simulator_that_was_not_fetched_is_named_with_its_cure(tmp_path: Path) -> None:
     program = (
         "import os; os.environ['VOICEMESH_SOPHON_SIMULATOR'] = '/nowhere'\n"
-        "from voicemesh.sophon.cmodel.sophon import sail\n"
+        "from voicemesh_sophon.cmodel.sophon import sail\n"
         "sail.Handle(0)"
     )
     done = python("bm1684x", "-c", program)
@@ -126,7 +127,7 @@ def test_a_simulator_that_was_not_fetched_is_named_with_its_cure(tmp_path: Path)
 PATCHES = """
 import ctypes
 from pathlib import Path
-from voicemesh.sophon.cmodel.sophon.simulator import completion_poll, engine_threads, linkage
+from voicemesh_sophon.cmodel.sophon.simulator import completion_poll, engine_threads, linkage
 folder = Path({folder!r})
 device = ctypes.CDLL(str(folder / "libbmlib.so.0"), mode=ctypes.RTLD_GLOBAL)
 cmodel = ctypes.CDLL(str(folder / "libcmodel.so"))

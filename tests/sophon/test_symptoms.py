@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from voicemesh.sophon.chip_owner.bmodel_file import read_bmodel
-from voicemesh.sophon.chip_owner.symptoms import SYMPTOMS, explain, explained
-from voicemesh.sophon.chip_owner.versions import number_of, too_new, too_old
+from voicemesh_sophon.chip_owner.bmodel_file import read_bmodel
+from voicemesh_sophon.chip_owner.vendor_errors import SYMPTOMS, explain, explained
+from voicemesh_sophon.chip_owner.versions import number_of, too_new, too_old
 
 
 @pytest.mark.parametrize(

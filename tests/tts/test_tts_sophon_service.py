@@ -21,12 +21,12 @@ from voicemesh.audio import linear16, pcm16
 from voicemesh.errors import EngineError, SettingsError, Unavailable
 from voicemesh.server import Server
 from voicemesh.settings import load
-from voicemesh.sophon.devices import DevicesSettings
-from voicemesh.sophon.owner_process import OwnerProcess
 from voicemesh.v1 import common_pb2 as common
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
 from voicemesh.work_counter import Effort
+from voicemesh_sophon.devices import DevicesSettings
+from voicemesh_sophon.owner_process import OwnerProcess
 from voicemesh_tts.engines.engine import SpokenChunk
 from voicemesh_tts.engines.sophon_vits.engine import VOICE, SophonVits
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings

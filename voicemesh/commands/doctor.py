@@ -13,11 +13,11 @@ from voicemesh.commands.frame import Command, write_json
 from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh.registry import installed
 from voicemesh.settings import Settings
-from voicemesh.sophon.checks import finding_checks
-from voicemesh.sophon.chip_report import report
-from voicemesh.sophon.plan import device_plan
-from voicemesh.sophon.probing import best_inventory
-from voicemesh.sophon.self_test import try_chips
+from voicemesh_sophon.checks import finding_checks
+from voicemesh_sophon.chip_report import report
+from voicemesh_sophon.plan import device_plan
+from voicemesh_sophon.probing import best_inventory
+from voicemesh_sophon.self_test import try_chips
 
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 

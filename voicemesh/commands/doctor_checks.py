@@ -23,12 +23,12 @@ from voicemesh.grpc_client import open_channel
 from voicemesh.registry import EngineSpec, Probe, engine_spec, engine_specs, installed
 from voicemesh.server.service import ServiceSpec
 from voicemesh.settings import Section, ServerSettings, Settings, engine_config
-from voicemesh.sophon.devices import DevicesSettings
-from voicemesh.sophon.inventory import NODES
 from voicemesh.supervisor.ports import dialled, is_free
 from voicemesh.tracing import require_opentelemetry
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
+from voicemesh_sophon.devices import DevicesSettings
+from voicemesh_sophon.inventory import NODES
 
 CHOICES = {
     "voicemesh.asr_engines": "asr.engine",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
-from voicemesh.sophon.chip_owner.bmodel_file import read_bmodel
-from voicemesh.sophon.fetching import fetch
-from voicemesh.sophon.model_sets import ModelSet, model_set, model_sets
+from voicemesh_sophon.chip_owner.bmodel_file import read_bmodel
+from voicemesh_sophon.fetching import fetch
+from voicemesh_sophon.model_sets import ModelSet, model_set, model_sets
 
 _UNVERIFIED = (
     "unverified: the address is the vendor's, but these files were not tried with this version"

@@ -8,8 +8,8 @@ import os
 from voicemesh.commands.frame import Command
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Settings
-from voicemesh.sophon.owner_process import owner_command
-from voicemesh.sophon.placement import devices_of
+from voicemesh_sophon.owner_process import owner_command
+from voicemesh_sophon.placement import devices_of
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

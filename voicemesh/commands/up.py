@@ -11,8 +11,8 @@ from voicemesh import logs
 from voicemesh.aio import cancel_and_wait
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
-from voicemesh.sophon.placement import placement_findings
 from voicemesh.supervisor import Mesh
+from voicemesh_sophon.placement import placement_findings
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

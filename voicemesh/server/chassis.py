@@ -24,10 +24,10 @@ from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
 from voicemesh.server.stall import StallDetector
 from voicemesh.settings import Settings
-from voicemesh.sophon.metrics import CHIPS
-from voicemesh.sophon.watch import ChipWatch
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
+from voicemesh_sophon.metrics import CHIPS
+from voicemesh_sophon.watch import ChipWatch
 
 log = logging.getLogger(__name__)
 

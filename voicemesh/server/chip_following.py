@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from voicemesh.errors import VoiceMeshError
 from voicemesh.server.service import Service
-from voicemesh.sophon.metrics import LOSSES
-from voicemesh.sophon.watch import ChipWatch
+from voicemesh_sophon.metrics import LOSSES
+from voicemesh_sophon.watch import ChipWatch
 
 log = logging.getLogger(__name__)
 

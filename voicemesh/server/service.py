@@ -12,9 +12,9 @@ import grpc.aio
 from voicemesh.errors import Unavailable
 from voicemesh.server.admission import Admission
 from voicemesh.settings import ServerSettings, Settings
-from voicemesh.sophon.placement import Placement
-from voicemesh.sophon.watch import ChipWatch
 from voicemesh.v1 import common_pb2, operations_pb2
+from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.watch import ChipWatch
 
 LOADING_RETRY_MS = 200
 """How soon to ask again. Refusals are cheap, and a caller waits for what comes next."""

@@ -15,12 +15,12 @@ from voicemesh.errors import NotFound, SettingsError, Unavailable
 from voicemesh.registry import installed
 from voicemesh.server.service import ServiceSpec
 from voicemesh.settings import ServerSettings, Settings, load
-from voicemesh.sophon.devices import DevicesSettings
-from voicemesh.sophon.owner_process import owner_command
-from voicemesh.sophon.placement import Placement, devices_of, on_chip_engines, placements_of
-from voicemesh.sophon.watch import ChipWatch
 from voicemesh.supervisor.health import serving
 from voicemesh.supervisor.ports import dialled, free_ports, is_free
+from voicemesh_sophon.devices import DevicesSettings
+from voicemesh_sophon.owner_process import owner_command
+from voicemesh_sophon.placement import Placement, devices_of, on_chip_engines, placements_of
+from voicemesh_sophon.watch import ChipWatch
 
 SOCKET_FOLDER = "devices.socket_folder"
 _KNOCK_S = 0.05

@@ -12,7 +12,6 @@ import uvloop
 
 from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
-from voicemesh.sophon.probing import owner_news
 from voicemesh.supervisor import Mesh
 from voicemesh_robot.asking.console import Console
 from voicemesh_robot.asking.question_turn import Question
@@ -21,6 +20,7 @@ from voicemesh_robot.asking.session import Session
 from voicemesh_robot.asking.streamed_conversation import Manner
 from voicemesh_robot.commands.ask import add_turn_arguments
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_sophon.probing import owner_news
 
 ANSWER = Path("out/answer.wav")
 

@@ -14,7 +14,6 @@ from voicemesh.errors import Busy, InvalidArgument
 from voicemesh.registry import config_field, engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
-from voicemesh.sophon.placement import placement_of
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh.v1.asr_pb2_grpc import (
@@ -34,6 +33,7 @@ from voicemesh_asr.stream import RecognitionStream, first_config
 from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream
 from voicemesh_asr.turn_detection.models import TurnModels
 from voicemesh_asr.vad.vad import INLINE, VADS, Vad
+from voicemesh_sophon.placement import placement_of
 
 MAX_RECORDING_S = 60
 _STAGE = common_pb2.STAGE_ASR

@@ -9,7 +9,6 @@ import grpc.aio
 from voicemesh.registry import engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
-from voicemesh.sophon.placement import placement_of
 from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2
 from voicemesh.v1.llm_pb2_grpc import (
     LanguageModelServiceServicer,
@@ -20,6 +19,7 @@ from voicemesh_llm.generation_stream import GenerationStream, first_request
 from voicemesh_llm.prompting.request import read_request
 from voicemesh_llm.prompting.reset_phrases import ResetPhrases
 from voicemesh_llm.settings import ENGINE_GROUP, LanguageModelSettings
+from voicemesh_sophon.placement import placement_of
 
 Context = grpc.aio.ServicerContext[llm_pb2.GenerateRequest, llm_pb2.GenerateResponse]
 

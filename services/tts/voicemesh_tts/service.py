@@ -14,12 +14,12 @@ from voicemesh.errors import ProtocolViolation
 from voicemesh.registry import engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
-from voicemesh.sophon.placement import placement_of
 from voicemesh.v1 import common_pb2, operations_pb2, tts_pb2
 from voicemesh.v1.tts_pb2_grpc import (
     SpeechSynthesizerServiceServicer,
     add_SpeechSynthesizerServiceServicer_to_server,
 )
+from voicemesh_sophon.placement import placement_of
 from voicemesh_tts.engines.engine import Synthesizer
 from voicemesh_tts.settings import ENGINES, TtsSettings
 from voicemesh_tts.speaker import Speaker

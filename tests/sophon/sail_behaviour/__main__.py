@@ -17,7 +17,7 @@ from . import CHECKS, STAND_IN_ONLY, Bench
 
 def _sail(kind: str) -> Any:
     if kind == "stand-in":
-        from voicemesh.sophon.cmodel.sophon import sail as stand_in
+        from voicemesh_sophon.cmodel.sophon import sail as stand_in
 
         return stand_in
     from sophon import sail

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemesh.errors import EngineError
-from voicemesh.sophon import Chip, Copy, DeviceTensor, Launch, Net, Read, Slot, Step, Write
 from voicemesh_asr.engines.sophon_whisper import prompt as layout
 from voicemesh_asr.engines.sophon_whisper.graphs import Graphs
 from voicemesh_asr.engines.sophon_whisper.prompt import Prompt
+from voicemesh_sophon import Chip, Copy, DeviceTensor, Launch, Net, Read, Slot, Step, Write
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]

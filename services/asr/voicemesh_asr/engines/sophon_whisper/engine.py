@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemesh.errors import Busy, SettingsError
-from voicemesh.sophon import Chip
-from voicemesh.sophon.placement import Placement
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
@@ -38,6 +36,8 @@ from voicemesh_asr.engines.sophon_whisper.transcriber import (
     Transcription,
 )
 from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_sophon import Chip
+from voicemesh_sophon.placement import Placement
 
 log = logging.getLogger(__name__)
 

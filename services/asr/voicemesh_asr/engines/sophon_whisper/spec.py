@@ -8,8 +8,8 @@ from voicemesh.registry import EngineSpec, Probe
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 
 if TYPE_CHECKING:
-    from voicemesh.sophon.placement import Placement
     from voicemesh_asr.engines.sophon_whisper.engine import SophonWhisper
+    from voicemesh_sophon.placement import Placement
 
 
 def _make(config: SophonWhisperSettings, placement: Placement) -> SophonWhisper:

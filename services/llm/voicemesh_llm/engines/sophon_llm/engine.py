@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from voicemesh.errors import SettingsError, Unavailable
-from voicemesh.sophon import Chip
-from voicemesh.sophon.placement import Placement
 from voicemesh.workers import ThreadWorker
 from voicemesh_llm.engines.engine import Capabilities, Event, Prompt
 from voicemesh_llm.engines.sophon_llm.equipment import equip
@@ -14,6 +12,8 @@ from voicemesh_llm.engines.sophon_llm.reply_writer import Equipment, ReplyWriter
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.turns import Turns
 from voicemesh_llm.token_estimate import estimate_tokens
+from voicemesh_sophon import Chip
+from voicemesh_sophon.placement import Placement
 
 LONGEST_COUNTED = 8_000
 """Characters; their tokenisation takes about 5 ms."""

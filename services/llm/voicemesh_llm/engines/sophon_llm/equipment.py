@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 
 from voicemesh.errors import EngineError, SettingsError
-from voicemesh.sophon import Chip
-from voicemesh.sophon.placement import Placement
 from voicemesh_llm.engines.engine import Message, Speaker
 from voicemesh_llm.engines.sophon_llm.chat_template import ChatTemplate, template_source
 from voicemesh_llm.engines.sophon_llm.heads import Heads
@@ -21,6 +19,8 @@ from voicemesh_llm.engines.sophon_llm.self_test import SelfTest
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.tokenizer_folder import find_folder, read_folder
 from voicemesh_llm.engines.sophon_llm.tokens import Tokens, end_ids, read_tokens
+from voicemesh_sophon import Chip
+from voicemesh_sophon.placement import Placement
 
 log = logging.getLogger(__name__)
 _QUESTIONS = ("What is artificial intelligence?", "你好。")

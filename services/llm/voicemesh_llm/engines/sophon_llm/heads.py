@@ -13,7 +13,6 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from voicemesh.sophon import Chip, DeviceTensor, Launch, Net, Read, Step, Write, from_bfloat16
 from voicemesh_llm.engines.sophon_llm.layout import Layout
 from voicemesh_llm.engines.sophon_llm.sampling import (
     Ids,
@@ -22,6 +21,7 @@ from voicemesh_llm.engines.sophon_llm.sampling import (
     SamplingRule,
     trimmed,
 )
+from voicemesh_sophon import Chip, DeviceTensor, Launch, Net, Read, Step, Write, from_bfloat16
 
 Results: TypeAlias = list[npt.NDArray[Any]]
 

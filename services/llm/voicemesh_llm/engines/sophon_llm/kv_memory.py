@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from voicemesh.sophon import Chip, Copy, DeviceTensor, Fill, Step
 from voicemesh_llm.engines.sophon_llm.layout import Layout
+from voicemesh_sophon import Chip, Copy, DeviceTensor, Fill, Step
 
 KEYS, VALUES = 3, 4
 """Inputs of ``block_cache_i``."""

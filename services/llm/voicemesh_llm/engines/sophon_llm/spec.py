@@ -9,8 +9,8 @@ from voicemesh.registry import EngineSpec, Probe, probe_import
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 
 if TYPE_CHECKING:
-    from voicemesh.sophon.placement import Placement
     from voicemesh_llm.engines.sophon_llm.engine import SophonModel
+    from voicemesh_sophon.placement import Placement
 
 EXTRA = "voicemesh-llm[sophon]"
 

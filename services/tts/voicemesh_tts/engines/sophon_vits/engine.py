@@ -8,10 +8,10 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from voicemesh.errors import EngineMissing, Unavailable
-from voicemesh.sophon import Chip
-from voicemesh.sophon.placement import Placement
 from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
+from voicemesh_sophon import Chip
+from voicemesh_sophon.placement import Placement
 from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.engines.sophon_vits.clauses import Reader

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voicemesh.registry import EngineSpec, Probe, probe_import
-from voicemesh.sophon.placement import Placement
+from voicemesh_sophon.placement import Placement
 from voicemesh_tts.engines.engine import Synthesizer
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 

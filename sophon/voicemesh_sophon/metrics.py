@@ -18,7 +18,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from voicemesh.sophon.watch import ChipWatch
+from voicemesh_sophon.watch import ChipWatch
 
 LOSSES = Counter("voicemesh_chip_losses_total", "Times that a service lost its chip", ["service"])
 

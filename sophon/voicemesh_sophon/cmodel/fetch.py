@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voicemesh.errors import EngineMissing
-from voicemesh.sophon.cmodel.sophon.simulator import location
+from voicemesh_sophon.cmodel.sophon.simulator import location
 
 _OLDEST_GLIBC = (2, 34)
 _ROOM_BYTES = 400_000_000  # the package and what is taken out of it

@@ -9,7 +9,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from .bmodel_file import BmodelError, BmodelFile, NetEntry, read_bmodel
-from .residents import Memory, Model, Place, Refused, checked_shape
+from .chip_contents import Memory, Model, Place, Refused, checked_shape
 from .sail_chip import KINDS, ChipError, SailChip
 from .versions import too_new
 

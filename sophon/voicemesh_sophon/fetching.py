@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from voicemesh.errors import EngineError, EngineMissing, Unavailable
-from voicemesh.sophon.chip_owner.bmodel_file import BmodelError, read_bmodel
+from voicemesh_sophon.chip_owner.bmodel_file import BmodelError, read_bmodel
 
 _RECORD = ".fetched.json"
 _PART = ".part"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from voicemesh.sophon.chip_owner.bmodel_file import BmodelError, BmodelFile, read_bmodel
+from voicemesh_sophon.chip_owner.bmodel_file import BmodelError, BmodelFile, read_bmodel
 
 _MIB = 1 << 20
 _STEP_NETS = "block_cache_"

@@ -12,13 +12,13 @@ from typing import Any, Callable, Dict, Tuple
 import numpy as np
 
 from . import steps, wire
-from .holdings import Holdings
+from .chip_contents import Memory, Model, Refused
+from .client_resources import Holdings
+from .counters import Tallies
 from .launch_proof import LaunchProof
-from .residents import Memory, Model, Refused
 from .sail_chip import KINDS, ChipError, SailChip
-from .symptoms import explained
-from .tallies import Tallies
-from .turns import Turns
+from .scheduler import Turns
+from .vendor_errors import explained
 from .vendor_output import VendorOutput
 
 FAILURES_OF_A_LOST_CHIP = 3

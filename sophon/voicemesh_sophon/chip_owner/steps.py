@@ -9,8 +9,8 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from .bmodel_file import NetEntry, SlotEntry
-from .holdings import Holdings
-from .residents import Model, Place, Refused
+from .chip_contents import Model, Place, Refused
+from .client_resources import Holdings
 from .sail_chip import KINDS
 
 MAX_STEPS = 4096

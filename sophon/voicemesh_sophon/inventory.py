@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Section
-from voicemesh.sophon.chip_owner.kinds import CORES
-from voicemesh.sophon.devices import DevicesSettings
+from voicemesh_sophon.chip_owner.kinds import CORES
+from voicemesh_sophon.devices import DevicesSettings
 
 DRIVER = Path("/proc/bmsophon")
 """Where the driver of PCIe cards lists them."""

@@ -10,10 +10,10 @@ import signal
 import sys
 import threading
 
-from .hall import Hall, SocketClaim, SocketTaken
 from .sail_chip import ChipError, SailChip
+from .server import Hall, SocketClaim, SocketTaken
 from .session import Owned
-from .symptoms import explained
+from .vendor_errors import explained
 from .vendor_output import VendorOutput
 from .versions import too_old
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from voicemesh.errors import SettingsError
 from voicemesh.registry import EngineSpec, engine_specs
 from voicemesh.settings import ServerSettings, Settings
-from voicemesh.sophon.devices import SERVICES, DevicesSettings, Place
-from voicemesh.sophon.inventory import Inventory, inventory_of
-from voicemesh.sophon.placement_check import Finding, findings
+from voicemesh_sophon.devices import SERVICES, DevicesSettings, Place
+from voicemesh_sophon.inventory import Inventory, inventory_of
+from voicemesh_sophon.placement_check import Finding, findings
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from typing import Sequence
 
 import numpy as np
 
-from .holdings import Holdings
-from .residents import Place
+from .chip_contents import Place
+from .client_resources import Holdings
 from .sail_chip import KINDS
 
 EVERY_LAUNCHES = 64

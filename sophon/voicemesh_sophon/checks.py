@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from voicemesh.check import Check, Verdict
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Settings
-from voicemesh.sophon.inventory import inventory_of
-from voicemesh.sophon.placement import devices_of, on_chip_engines
-from voicemesh.sophon.placement_check import Finding
-from voicemesh.sophon.plan import device_plan
+from voicemesh_sophon.inventory import inventory_of
+from voicemesh_sophon.placement import devices_of, on_chip_engines
+from voicemesh_sophon.placement_check import Finding
+from voicemesh_sophon.plan import device_plan
 
 _VERDICTS: dict[str, Verdict] = {"note": "ok", "warn": "warn", "fail": "fail"}
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from voicemesh.sophon.chip_owner.kinds import files_of
-from voicemesh.sophon.chip_owner.wire import PRIORITIES
-from voicemesh.sophon.devices import Place
-from voicemesh.sophon.inventory import ChipEntry, Inventory
+from voicemesh_sophon.chip_owner.kinds import files_of
+from voicemesh_sophon.chip_owner.wire import PRIORITIES
+from voicemesh_sophon.devices import Place
+from voicemesh_sophon.inventory import ChipEntry, Inventory
 
 Severity = Literal["fail", "warn", "note"]
 

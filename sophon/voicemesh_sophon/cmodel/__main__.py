@@ -1,4 +1,4 @@
-"""``python -m voicemesh.sophon.cmodel``, which is ``scripts/fetch_simulator``."""
+"""``python -m voicemesh_sophon.cmodel``, which is ``scripts/fetch_simulator``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from voicemesh.errors import EngineMissing
-from voicemesh.sophon.cmodel.fetch import fetch
-from voicemesh.sophon.cmodel.sophon.simulator import location
+from voicemesh_sophon.cmodel.fetch import fetch
+from voicemesh_sophon.cmodel.sophon.simulator import location
 
 
 def main() -> int:

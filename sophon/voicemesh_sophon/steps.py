@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
-from voicemesh.sophon.model import Net
-from voicemesh.sophon.tensors import DeviceTensor
+from voicemesh_sophon.model import Net
+from voicemesh_sophon.tensors import DeviceTensor
 
 
 @dataclass(frozen=True, eq=False)

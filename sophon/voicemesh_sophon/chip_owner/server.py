@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from . import wire
+from .counters import LAUNCH_BOUNDS_S
 from .sail_chip import ChipError
 from .session import Owned, Session
-from .tallies import LAUNCH_BOUNDS_S
 
 MAX_CLIENTS = 32
 CONDITION_EVERY_S = 5.0

@@ -1,6 +1,6 @@
 """The chip through the vendor's sophon.sail: the only module that touches it.
 
-Uses nothing that is not in voicemesh/sophon/sail_interface.toml, and asks by ``hasattr`` for
+Uses nothing that is not in sophon/voicemesh_sophon/sail_interface.toml, and asks by ``hasattr`` for
 what older versions lack. Everything is checked before it comes here, because the oldest
 versions end the process on a wrong argument.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from .bmodel_file import BmodelFile
 from .kinds import CORES, files_of
-from .symptoms import MEMORY_CURE, explained
+from .vendor_errors import MEMORY_CURE, explained
 
 KINDS: dict[str, tuple[str, Any]] = {
     "float32": ("BM_FLOAT32", np.float32),
