@@ -38,6 +38,8 @@ def test_ctrl_c_while_a_command_is_imported_ends_it_without_a_traceback(
         capture_output=True,
         text=True,
         check=False,
+        # A shell's background job ignores Ctrl-C, and so would the command as its child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert ended.returncode == -signal.SIGINT
     assert ended.stderr == ""
