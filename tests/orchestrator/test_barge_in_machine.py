@@ -10,7 +10,7 @@ from voicemesh_orchestrator.turn.effects import (
     HoldReply,
     MoveFloor,
     ResumeReply,
-    Say,
+    Speak,
     StartReply,
     StopReply,
 )
@@ -180,7 +180,7 @@ def test_the_robots_own_detector_pauses_what_can_be_heard() -> None:
 def test_the_robot_speaks_first_only_where_the_floor_is_free() -> None:
     machine = TurnMachine(1)
     (say,) = machine.say("Hello.")
-    assert isinstance(say, Say)
+    assert isinstance(say, Speak)
     assert machine.say("Hello again.") == []
     machine.reply_done(say.stamp, pb.TURN_OUTCOME_COMPLETED)
     machine.user_started()
@@ -224,7 +224,7 @@ def test_a_reply_may_have_a_policy_of_its_own() -> None:
             else:
                 effects = machine.say("It is late.", policy, commanded=True)
             machine.reply_audible(machine.stamp)
-            assert isinstance(effects[-1], StartReply if typed else Say)
+            assert isinstance(effects[-1], StartReply if typed else Speak)
             held = [e.duck for e in machine.speech_began() if isinstance(e, HoldReply)]
             assert held == ducks
     machine.expect(wants_answer=True, policy=IGNORE)
@@ -244,7 +244,7 @@ def test_what_a_controller_wants_said_replaces_a_reply_but_talks_over_nobody() -
     stop, ended, _, say = machine.say("Dinner is ready.", commanded=True)
     assert stop == StopReply(story.stamp, "command")
     assert ended == EndTurn(story.stamp, pb.TURN_OUTCOME_INTERRUPTED)
-    assert say == Say(machine.stamp, "Dinner is ready.")
+    assert say == Speak(machine.stamp, "Dinner is ready.")
     machine.reply_done(machine.stamp, pb.TURN_OUTCOME_COMPLETED)
     machine.user_started()
     assert machine.say("It is cold.", commanded=True) == []

@@ -7,11 +7,11 @@ import numpy as np
 
 from voicemesh.audio import linear16
 from voicemesh.v1 import asr_pb2, dialog_pb2
-from voicemesh_orchestrator.upstream.send_ticks import Beat
+from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 
 
 async def test_few_conversations_do_not_gather() -> None:
-    beat = Beat(0.01)
+    beat = SendTicks(0.01)
     leaves = [beat.join(lambda n=n: None) for n in range(9)]  # type: ignore[misc]  # a default
     assert beat.gathers
     leaves.pop()()
@@ -21,7 +21,7 @@ async def test_few_conversations_do_not_gather() -> None:
 
 
 async def test_everybody_is_called_until_they_leave() -> None:
-    beat = Beat(0.01)
+    beat = SendTicks(0.01)
     called = [asyncio.Event() for _ in range(4)]
     leaves = [beat.join(event.set) for event in called]
     async with asyncio.timeout(10):

@@ -13,7 +13,7 @@ from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_orchestrator.upstream.recognition import Recognition
-from voicemesh_orchestrator.upstream.send_ticks import Beat
+from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 
 RATE = 16_000
 FRAME = 320
@@ -28,7 +28,7 @@ Serving = Callable[..., AbstractAsyncContextManager[str]]
 async def started(target: str, said: Samples, likelihoods: list[float]) -> bool:
     """Whether a turn begins where the frames have these likelihoods in turn."""
     events: asyncio.Queue[asr_pb2.TurnEvent] = asyncio.Queue()
-    beat = Beat(60.0)  # Messages go when they are long enough, not at moments.
+    beat = SendTicks(60.0)  # Messages go when they are long enough, not at moments.
     leave = [beat.join(lambda: None) for _ in range(9)]
     async with open_channel(target) as channel:
         recognition = Recognition(

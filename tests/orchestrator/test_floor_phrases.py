@@ -7,7 +7,7 @@ import pytest
 from voicemesh.audio import linear16
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_orchestrator.barge_in import phrases
-from voicemesh_orchestrator.barge_in.classifier import InterruptionJudge, Situation
+from voicemesh_orchestrator.barge_in.classifier import InterruptionClassifier, Situation
 from voicemesh_orchestrator.floor_settings import FloorSettings
 from voicemesh_orchestrator.plan import recognition_config
 from voicemesh_orchestrator.turn.verdict import Verdict
@@ -34,7 +34,7 @@ def test_fillers_and_words_that_begin_questions_are_not_expected_alone() -> None
 
 
 def test_every_phrase_that_is_expected_means_something_when_it_is_heard() -> None:
-    judge = InterruptionJudge()
+    judge = InterruptionClassifier()
     decided = {Verdict.HARD_STOP, Verdict.BACKCHANNEL, Verdict.INTERRUPTION}
     for phrase in expected_phrases():
         assert judge.judge(phrase, Situation(), final=True, voiced_ms=300) in decided, phrase

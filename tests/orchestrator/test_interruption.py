@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from voicemesh_orchestrator.barge_in.classifier import SHORT_MS, InterruptionJudge, Situation
+from voicemesh_orchestrator.barge_in.classifier import SHORT_MS, InterruptionClassifier, Situation
 from voicemesh_orchestrator.turn.verdict import Verdict
 
-JUDGE = InterruptionJudge()
+JUDGE = InterruptionClassifier()
 STORY = Situation("Once upon a time there was a king.")
 ASKED = Situation("Do you want to hear more?")
 
@@ -132,7 +132,7 @@ def test_the_robots_own_words_are_an_echo() -> None:
 
 
 def test_thresholds_and_lists_can_be_set() -> None:
-    judge = InterruptionJudge(4, 3, hard_stops=["halt"], backchannels=["roger"])
+    judge = InterruptionClassifier(4, 3, hard_stops=["halt"], backchannels=["roger"])
     assert judge.judge("tell me more", STORY, final=False) is Verdict.UNCLEAR
     assert judge.judge("后天", STORY, final=False) is Verdict.UNCLEAR
     assert judge.judge("roger", STORY, final=True) is Verdict.BACKCHANNEL

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_orchestrator.barge_in.self_echo import is_self_speech, repeated_share, tokens_of
+from voicemesh_orchestrator.barge_in.self_echo import is_self_echo, repeated_share, tokens_of
 
 REPLY = (
     "Artificial intelligence is the field that builds machines which learn from examples. "
@@ -26,12 +26,12 @@ CHINESE_REPLY = "人工智能是研究如何让机器从例子中学习的领域
     ],
 )
 def test_the_robots_own_words_are_recognised(heard: str) -> None:
-    assert is_self_speech(heard, REPLY)
+    assert is_self_echo(heard, REPLY)
 
 
 @pytest.mark.parametrize("heard", ["让机器从例子中学习", "研究如何让机气从例子中", "人工智能是"])
 def test_the_robots_own_chinese_words_are_recognised(heard: str) -> None:
-    assert is_self_speech(heard, CHINESE_REPLY)
+    assert is_self_echo(heard, CHINESE_REPLY)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_the_robots_own_chinese_words_are_recognised(heard: str) -> None:
     ["what is the weather tomorrow", "no i meant the other one", "tell me about mars", "", "..."],
 )
 def test_a_users_words_are_not(heard: str) -> None:
-    assert not is_self_speech(heard, REPLY)
+    assert not is_self_echo(heard, REPLY)
 
 
 @pytest.mark.parametrize("heard", ["不是，我说的是后天", "今天天气怎么样"])
 def test_a_users_chinese_words_are_not(heard: str) -> None:
-    assert not is_self_speech(heard, CHINESE_REPLY)
+    assert not is_self_echo(heard, CHINESE_REPLY)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_a_users_chinese_words_are_not(heard: str) -> None:
 def test_a_short_question_is_not_the_robots_for_a_word_or_two_in_common(
     heard: str, reply: str
 ) -> None:
-    assert not is_self_speech(heard, reply)
-    assert is_self_speech(reply, reply)
+    assert not is_self_echo(heard, reply)
+    assert is_self_echo(reply, reply)
 
 
 def test_words_scattered_over_the_reply_are_no_repetition() -> None:
-    assert not is_self_speech("it machines field", REPLY)
+    assert not is_self_echo("it machines field", REPLY)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_words_scattered_over_the_reply_are_no_repetition() -> None:
     ],
 )
 def test_stop_always_wins(heard: str, reply: str) -> None:
-    assert is_self_speech(heard, reply)
-    assert not is_self_speech(heard, reply, ["stop", "停"])
+    assert is_self_echo(heard, reply)
+    assert not is_self_echo(heard, reply, ["stop", "停"])
 
 
 def test_without_a_reply_nothing_is_self_speech() -> None:
-    assert not is_self_speech("hello there", "")
+    assert not is_self_echo("hello there", "")
 
 
 def test_chinese_is_counted_by_the_character_and_english_by_the_word() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_orchestrator.barge_in.classifier import SHORT_MS
-from voicemesh_orchestrator.barge_in.handler import Overhearing
+from voicemesh_orchestrator.barge_in.handler import BargeIn
 from voicemesh_orchestrator.floor_settings import FloorSettings
 from voicemesh_orchestrator.turn.effects import Effect, EndTurn, HoldReply, ResumeReply, StopReply
 from voicemesh_orchestrator.turn.machine import TurnMachine
@@ -27,7 +27,7 @@ class Reply:
     def __init__(self, policy: dialog_pb2.InterruptionPolicy.ValueType = PAUSE) -> None:
         self.machine = TurnMachine(epoch=1, policy=policy)
         self.effects: list[Effect] = []
-        self.overhearing = Overhearing(
+        self.overhearing = BargeIn(
             FloorSettings(), self.machine, self.effects.extend, lambda stamp: "a long story", RATE
         )
         self.machine.typed("tell me a story", with_speech=False)

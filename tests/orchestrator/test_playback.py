@@ -8,21 +8,21 @@ from hypothesis import strategies as st
 
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.history import Exchange, History
-from voicemesh_orchestrator.reply.paced_sender import Voice
-from voicemesh_orchestrator.reply.playback_estimate import Playback, SpokenText
+from voicemesh_orchestrator.reply.paced_sender import PacedSender
+from voicemesh_orchestrator.reply.playback_estimate import PlaybackEstimate, SpokenText
 
 RATE = 16_000
 
 
 def test_without_reports_audio_is_played_as_it_arrives() -> None:
-    playback = Playback(RATE)
+    playback = PlaybackEstimate(RATE)
     playback.add(RATE, now_s=10.0)
     assert playback.played(10.5) == RATE // 2
     assert playback.played(12.0) == RATE
 
 
 def test_audio_that_comes_late_is_played_from_its_arrival() -> None:
-    playback = Playback(RATE)
+    playback = PlaybackEstimate(RATE)
     playback.add(RATE, now_s=0.0)
     playback.add(RATE, now_s=5.0)
     assert playback.underruns == 1
@@ -30,7 +30,7 @@ def test_audio_that_comes_late_is_played_from_its_arrival() -> None:
 
 
 def test_a_report_overrules_the_clock_and_a_pause_stops_it() -> None:
-    playback = Playback(RATE)
+    playback = PlaybackEstimate(RATE)
     playback.add(2 * RATE, now_s=0.0)
     playback.report(played=1000, paused=True, now_s=1.0)
     assert playback.played(9.0) == 1000
@@ -39,14 +39,14 @@ def test_a_report_overrules_the_clock_and_a_pause_stops_it() -> None:
 
 
 def test_a_report_beyond_what_was_sent_is_not_believed() -> None:
-    playback = Playback(RATE)
+    playback = PlaybackEstimate(RATE)
     playback.add(100, now_s=0.0)
     playback.report(played=5000, paused=True, now_s=1.0)
     assert playback.played(2.0) == 100
 
 
 def test_the_end_of_a_pause_cannot_be_told_from_the_clock() -> None:
-    playback = Playback(RATE)
+    playback = PlaybackEstimate(RATE)
     playback.add(RATE, now_s=0.0)
     playback.report(played=RATE // 2, paused=True, now_s=0.5)
     assert playback.seconds_until(RATE, now_s=3.0) is None
@@ -103,13 +103,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
         "voicemesh_orchestrator.reply.paced_sender.time.monotonic", lambda: clock.now
     )
 
-    async def wait(voice: Voice, seconds: float | None) -> None:
+    async def wait(voice: PacedSender, seconds: float | None) -> None:
         if seconds is None:
             await voice._news.wait()
         else:
             clock.now += seconds
 
-    monkeypatch.setattr(Voice, "_wait", wait)
+    monkeypatch.setattr(PacedSender, "_wait", wait)
     return clock
 
 
@@ -119,7 +119,7 @@ async def test_audio_never_runs_further_ahead_than_the_lead(clock: VirtualClock)
     def send(audio: dialog_pb2.ReplyAudio) -> None:
         sent.append((clock.now, audio.chunk.first_sample))
 
-    voice = Voice(RATE, lead_ms=400, ahead_ms=60_000, send=send)
+    voice = PacedSender(RATE, lead_ms=400, ahead_ms=60_000, send=send)
     for _ in range(50):
         voice.add(bytes(2 * RATE // 5), common_pb2.TextSpan(end_char=1))
     voice.complete()
@@ -135,7 +135,7 @@ async def test_audio_never_runs_further_ahead_than_the_lead(clock: VirtualClock)
 async def test_a_speaker_that_ran_dry_within_a_reply_still_plays_the_rest(
     clock: VirtualClock,
 ) -> None:
-    voice = Voice(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None)
+    voice = PacedSender(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None)
     voice.add(bytes(2 * RATE), common_pb2.TextSpan())
     sending = asyncio.ensure_future(voice.send_all())
     await asyncio.sleep(0)  # It has been sent.
@@ -150,7 +150,7 @@ async def test_a_speaker_that_ran_dry_within_a_reply_still_plays_the_rest(
 async def test_a_reply_that_is_held_before_its_last_word_is_not_over_until_it_has_been_said(
     clock: VirtualClock,
 ) -> None:
-    voice = Voice(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None, reports=True)
+    voice = PacedSender(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None, reports=True)
     voice.add(bytes(2 * RATE), common_pb2.TextSpan())
     voice.complete()
     await voice.send_all()
@@ -172,7 +172,7 @@ async def test_a_reply_that_is_held_before_its_last_word_is_not_over_until_it_ha
 async def test_a_reply_that_was_said_to_its_end_is_over_though_it_is_held(
     clock: VirtualClock,
 ) -> None:
-    voice = Voice(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None, reports=True)
+    voice = PacedSender(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None, reports=True)
     voice.add(bytes(2 * RATE), common_pb2.TextSpan())
     voice.complete()
     await voice.send_all()
@@ -183,7 +183,7 @@ async def test_a_reply_that_was_said_to_its_end_is_over_though_it_is_held(
 
 
 async def test_synthesis_waits_when_enough_is_ready() -> None:
-    voice = Voice(RATE, lead_ms=400, ahead_ms=1000, send=lambda audio: None)
+    voice = PacedSender(RATE, lead_ms=400, ahead_ms=1000, send=lambda audio: None)
     for _ in range(6):
         voice.add(bytes(2 * RATE // 5), common_pb2.TextSpan())
     waiting = asyncio.ensure_future(voice.room())
@@ -194,7 +194,7 @@ async def test_synthesis_waits_when_enough_is_ready() -> None:
 
 
 def test_a_client_that_never_reports_is_believed_to_pause_when_it_is_asked_to() -> None:
-    playback = Playback(RATE)
+    playback = PlaybackEstimate(RATE)
     playback.add(2 * RATE, now_s=0.0)
     playback.asked_to_pause(0.5)
     assert playback.played(9.0) == RATE // 2
@@ -204,7 +204,7 @@ def test_a_client_that_never_reports_is_believed_to_pause_when_it_is_asked_to() 
 
 
 def test_a_client_that_reports_pauses_when_it_says_so() -> None:
-    playback = Playback(RATE, reports=True)
+    playback = PlaybackEstimate(RATE, reports=True)
     playback.add(2 * RATE, now_s=0.0)
     assert playback.played(0.5) == RATE // 2
     assert playback.heard(0.5) == 0
@@ -232,7 +232,7 @@ def test_no_sample_is_lost_repeated_or_sent_into_a_pause(steps: list[tuple[str, 
             assert not held
             sent.append(audio)
 
-        voice = Voice(RATE, lead_ms=200, ahead_ms=60_000, send=send, reports=True)
+        voice = PacedSender(RATE, lead_ms=200, ahead_ms=60_000, send=send, reports=True)
         sending = asyncio.ensure_future(voice.send_all())
         added = 0
         for kind, count in steps:

@@ -23,7 +23,7 @@ from voicemesh_orchestrator.turn.effects import (
     HoldReply,
     MoveFloor,
     ResumeReply,
-    Say,
+    Speak,
     Speculate,
     StartReply,
     StopReply,
@@ -242,7 +242,7 @@ class AnyOrder(RuleBasedStateMachine):
                     self.begun = None
                     if isinstance(effect, Commit):
                         self.start(stamp)
-                case StartReply(stamp) | Say(stamp):
+                case StartReply(stamp) | Speak(stamp):
                     assert self.begun is None
                     self.start(stamp)
                 case Apologise(stamp):

@@ -9,7 +9,7 @@ import pytest
 
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1 import dialog_pb2 as pb
-from voicemesh_orchestrator.conversation.turn_feed import Event, TurnWatch
+from voicemesh_orchestrator.conversation.turn_feed import Event, TurnFeed
 
 START = asr_pb2.TURN_EVENT_TYPE_START_OF_TURN
 END = asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
@@ -22,7 +22,7 @@ class Following:
     """A watch of turn 1, and what it is told."""
 
     def __init__(self, spoken: bool = False) -> None:
-        self.watch = TurnWatch()
+        self.watch = TurnFeed()
         self.watch.follow(self.stamp(1), spoken)
 
     @staticmethod

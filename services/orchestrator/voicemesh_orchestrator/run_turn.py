@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from voicemesh.errors import DeadlineExceeded, InvalidArgument, Superseded
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.conversation.conversation import Conversation
-from voicemesh_orchestrator.conversation.turn_feed import News, TurnWatch
+from voicemesh_orchestrator.conversation.turn_feed import News, TurnFeed
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.turn.machine import MAX_TYPED_CHARS
 from voicemesh_orchestrator.turn.policy import check_policy
@@ -19,7 +19,7 @@ _LONGEST_NO_SPEECH_MS = 600_000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedTurn:
     """What a controller wants of a turn."""
 
     text: str = ""
@@ -61,7 +61,7 @@ class Wanted:
         check_policy(self.policy, "interruption_policy")
 
 
-class ControlledTurn:
+class RequestedTurn:
     """Asks for one turn of a conversation and tells what becomes of it."""
 
     def __init__(
@@ -74,10 +74,10 @@ class ControlledTurn:
         self._conversation = conversation
         self._settings = settings
         self._tell = tell
-        self._watch = TurnWatch()
+        self._watch = TurnFeed()
         self._heartbeats = 0
 
-    async def run(self, wanted: Wanted) -> dialog_pb2.TurnEnded:
+    async def run(self, wanted: WantedTurn) -> dialog_pb2.TurnEnded:
         """The whole turn; its end is told and returned.
 
         Superseded when a newer one is asked for, Unavailable when the robot
@@ -108,7 +108,7 @@ class ControlledTurn:
         if self._watch.stamp is not None:
             self._conversation.asked_turns.give_up(self._watch.stamp)
 
-    async def _say(self, wanted: Wanted) -> News | None:
+    async def _say(self, wanted: WantedTurn) -> News | None:
         """What is said first; the end of it where that is the end of all."""
         stamp = self._conversation.asked_turns.say(wanted.say, wanted.policy)
         self._starts(stamp, "")
@@ -124,7 +124,7 @@ class ControlledTurn:
         self._watch.follow(stamp, spoken=False)
         self._tell(News(stamp=stamp, reply_started=dialog_pb2.ReplyStarted(question=question)))
 
-    async def _begin(self, wanted: Wanted) -> None:
+    async def _begin(self, wanted: WantedTurn) -> None:
         conversation = self._conversation
         if wanted.text:
             conversation.type_text(

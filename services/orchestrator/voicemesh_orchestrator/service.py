@@ -21,15 +21,15 @@ from voicemesh.v1.dialog_pb2_grpc import (
 )
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
-from voicemesh_orchestrator.clients.converse_stream import Converse
+from voicemesh_orchestrator.clients.converse_stream import ConverseStream
 from voicemesh_orchestrator.clients.dialled.robots import Robots
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.observing.observers import Watch
 from voicemesh_orchestrator.observing.recorder import Recorder
-from voicemesh_orchestrator.run_turn import ControlledTurn, Wanted
+from voicemesh_orchestrator.run_turn import RequestedTurn, WantedTurn
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.upstream.send_ticks import Beat
-from voicemesh_orchestrator.upstream.services import Stubs
+from voicemesh_orchestrator.upstream.send_ticks import SendTicks
+from voicemesh_orchestrator.upstream.services import Services
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -49,9 +49,9 @@ class Orchestrator(Service, DialogServiceServicer):
         self.settings: OrchestratorSettings = settings
         self.admission = Admission(settings.max_conversations, "conversations")
         self._channels: list[grpc.aio.Channel] = []
-        self._live: set[Converse] = set()
+        self._live: set[ConverseStream] = set()
         self._controllers: set[Outbox[dialog_pb2.RunTurnResponse]] = set()
-        self._stubs: Stubs
+        self._stubs: Services
         self._robots: Robots
         self._recorder: Recorder | None = None
 
@@ -67,11 +67,11 @@ class Orchestrator(Service, DialogServiceServicer):
                 self.settings.tts_target,
             )
         ]
-        self._stubs = Stubs(
+        self._stubs = Services(
             SpeechRecognizerServiceStub(asr),
             LanguageModelServiceStub(llm),
             SpeechSynthesizerServiceStub(tts),
-            Beat(self.settings.microphone_coalescing_ms / 1000),
+            SendTicks(self.settings.microphone_coalescing_ms / 1000),
         )
         self._robots = Robots(self.settings, self._stubs)
 
@@ -107,7 +107,7 @@ class Orchestrator(Service, DialogServiceServicer):
     ) -> None:
         """A conversation in both directions at once."""
         async with rpc_errors(context, self.stage):
-            live = Converse(self.settings, self._stubs, self._capabilities(), self._watches())
+            live = ConverseStream(self.settings, self._stubs, self._capabilities(), self._watches())
             # A client that is refused while it still writes learns from grpc.aio only
             # that the stream broke; so its config is read before it is admitted.
             config = await live.first(request_iterator)
@@ -159,9 +159,9 @@ class Orchestrator(Service, DialogServiceServicer):
                 response.transcript.CopyFrom(event.transcript)
 
         async with rpc_errors(context, self.stage):
-            wanted = Wanted(no_speech_ms=request.no_speech_timeout_ms, wants_answer=False)
+            wanted = WantedTurn(no_speech_ms=request.no_speech_timeout_ms, wants_answer=False)
             async with self._on_robot(request) as conversation:
-                ended = await ControlledTurn(conversation, self.settings, take).run(wanted)
+                ended = await RequestedTurn(conversation, self.settings, take).run(wanted)
             if ended.outcome not in _LISTENED:
                 raise from_detail(ended.error) if ended.HasField("error") else _NOT_HEARD
         return response
@@ -171,7 +171,7 @@ class Orchestrator(Service, DialogServiceServicer):
     ) -> None:
         """One whole turn on a robot."""
         async with rpc_errors(context, self.stage):
-            wanted = Wanted(
+            wanted = WantedTurn(
                 request.text,
                 request.no_speech_timeout_ms,
                 say=request.say,
@@ -182,7 +182,7 @@ class Orchestrator(Service, DialogServiceServicer):
                 self._controllers.add(outbox)
                 try:
                     async with self._on_robot(request) as conversation:
-                        turn = ControlledTurn(conversation, self.settings, outbox.send)
+                        turn = RequestedTurn(conversation, self.settings, outbox.send)
                         await turn.run(wanted)
                 finally:
                     self._controllers.discard(outbox)

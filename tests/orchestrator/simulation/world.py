@@ -12,10 +12,10 @@ from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
-from voicemesh_orchestrator.clients.converse_stream import Converse
+from voicemesh_orchestrator.clients.converse_stream import ConverseStream
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.upstream.send_ticks import Beat
-from voicemesh_orchestrator.upstream.services import Stubs
+from voicemesh_orchestrator.upstream.send_ticks import SendTicks
+from voicemesh_orchestrator.upstream.services import Services
 
 from .language_model import LanguageModel
 from .network import Context, Network
@@ -98,7 +98,7 @@ class World:
         self.synthesiser = Synthesiser(seed + 2)
         self.network.serve(TTS, self.synthesiser.synthesise)
         self.network.serve(DIALOG, self._converse)
-        self._converses: list[Converse] = []
+        self._converses: list[ConverseStream] = []
         self.robot = SimulatedRobot(
             self.network, self.air, circumstances.manner, circumstances.policy
         )
@@ -117,13 +117,13 @@ class World:
         """Errors in the log, which are always a mistake of the program."""
 
     async def _converse(self, requests: AsyncIterator[Any], context: Context) -> None:
-        stubs = Stubs(
+        stubs = Services(
             SpeechRecognizerServiceStub(self.network.channel),
             LanguageModelServiceStub(self.network.channel),
             SpeechSynthesizerServiceStub(self.network.channel),
-            Beat(0.1),
+            SendTicks(0.1),
         )
-        live = Converse(SETTINGS, stubs, pb.DialogCapabilities(), [lambda *_: self.wire])
+        live = ConverseStream(SETTINGS, stubs, pb.DialogCapabilities(), [lambda *_: self.wire])
         config = await live.first(requests)
         self._converses.append(live)
         await live.run(config, requests, context)  # type: ignore[arg-type]  # gRPC is simulated.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voicemesh_orchestrator.barge_in.phrases import BACKCHANNELS, HARD_STOPS, OBJECTIONS
-from voicemesh_orchestrator.barge_in.self_echo import is_self_speech
+from voicemesh_orchestrator.barge_in.self_echo import is_self_echo
 from voicemesh_orchestrator.text.words import is_chinese, words
 from voicemesh_orchestrator.turn.verdict import Verdict
 
@@ -40,7 +40,7 @@ class Situation:
         return self.reply.rstrip("\"'”’)） \n").endswith(("?", "？", "吗", "呢"))
 
 
-class InterruptionJudge:
+class InterruptionClassifier:
     """Tells interruptions from everything else that is heard during a reply."""
 
     def __init__(
@@ -82,7 +82,7 @@ class InterruptionJudge:
         rest = _after_phrases(heard, self._backchannels)
         if rest and self._says_stop(heard):  # "Fair enough" is no command.
             return Verdict.HARD_STOP
-        if is_self_speech(text, situation.reply, self._stop_phrases):
+        if is_self_echo(text, situation.reply, self._stop_phrases):
             return Verdict.ECHO
         if situation.asked:
             return Verdict.INTERRUPTION

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.barge_in.classifier import InterruptionJudge, Situation
+from voicemesh_orchestrator.barge_in.classifier import InterruptionClassifier, Situation
 from voicemesh_orchestrator.floor_settings import FloorSettings
 from voicemesh_orchestrator.turn.effects import Effect
 from voicemesh_orchestrator.turn.machine import TurnMachine
@@ -17,7 +17,7 @@ from voicemesh_orchestrator.turn.verdict import Verdict
 log = logging.getLogger(__name__)
 
 
-class Overhearing:
+class BargeIn:
     """Follows what is said over a reply, and has the turn machine decide on it."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Overhearing:
         self._do = do
         self._said_lately = said_lately
         self._rate = rate_hertz
-        self._judge = InterruptionJudge(
+        self._judge = InterruptionClassifier(
             settings.min_words,
             settings.min_characters,
             settings.hard_stop_phrases,

@@ -74,7 +74,7 @@ def _sounds_alike(word: str, other: str) -> bool:
     return matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
 
 
-def is_self_speech(hypothesis: str, reply: str, stop_phrases: Iterable[str] = ()) -> bool:
+def is_self_echo(hypothesis: str, reply: str, stop_phrases: Iterable[str] = ()) -> bool:
     """Whether ``hypothesis`` is the robot hearing itself say ``reply``.
 
     Args:

@@ -17,7 +17,7 @@ from voicemesh.errors import DeadlineExceeded, ProtocolViolation, Unsupported
 from voicemesh.server import Outbox
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, operations_pb2, robot_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.clients.microphone_clock import Microphone
+from voicemesh_orchestrator.clients.microphone_clock import MicrophoneClock
 from voicemesh_orchestrator.clients.robot_commands import RobotCommands
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.history import History, Memory
@@ -25,7 +25,7 @@ from voicemesh_orchestrator.observing.observers import Observers, Watch
 from voicemesh_orchestrator.plan import check_config, check_said, recognition_config
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.turn.policy import check_policy
-from voicemesh_orchestrator.upstream.services import Stubs
+from voicemesh_orchestrator.upstream.services import Services
 from voicemesh_orchestrator.upstream.synthesis import Synthesis
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,13 @@ Request = dialog_pb2.ConverseRequest
 Response = dialog_pb2.ConverseResponse
 
 
-class Converse:
+class ConverseStream:
     """One client's stream; it is also the face that its conversation talks to."""
 
     def __init__(
         self,
         settings: OrchestratorSettings,
-        stubs: Stubs,
+        stubs: Services,
         capabilities: dialog_pb2.DialogCapabilities,
         watches: Sequence[Watch] = (),
     ) -> None:
@@ -53,7 +53,7 @@ class Converse:
         self._capabilities = capabilities
         self._observers = Observers(watches)
         self._conversation_id = uuid.uuid4().hex[:12]
-        self._microphone: Microphone | None = None
+        self._microphone: MicrophoneClock | None = None
         self._tasks = TaskSet()
         self._commands = RobotCommands(self._command, settings.deadlines.robot_answer_s)
         self._told_to_listen: common_pb2.Stamp | None = None
@@ -175,7 +175,7 @@ class Converse:
         self._reports_playback = config.reports_playback
         check_config(config)
         if config.HasField("input_format"):
-            self._microphone = Microphone(config.input_format.sample_rate_hertz)
+            self._microphone = MicrophoneClock(config.input_format.sample_rate_hertz)
         return config
 
     async def _open(
@@ -281,7 +281,7 @@ class Converse:
             case _:
                 raise ProtocolViolation("the message is empty", field="converse_request")
 
-    def _sound(self, field: str) -> Microphone:
+    def _sound(self, field: str) -> MicrophoneClock:
         """The microphone, for a message that needs one."""
         if self._microphone is None:
             raise ProtocolViolation(

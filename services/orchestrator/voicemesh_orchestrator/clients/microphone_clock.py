@@ -9,7 +9,7 @@ from voicemesh.v1 import common_pb2
 MAX_SILENCE_S = 10
 
 
-class Microphone:
+class MicrophoneClock:
     """Where the sound stands. Errors name the field of the message."""
 
     def __init__(self, rate_hertz: int, next_sample: int = 0) -> None:

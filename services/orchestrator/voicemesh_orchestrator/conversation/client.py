@@ -7,7 +7,7 @@ from typing import Protocol
 from voicemesh.v1 import dialog_pb2, robot_pb2
 
 
-class Face(Protocol):
+class Client(Protocol):
     """A client over Converse, or a robot's listener that the orchestrator has dialled."""
 
     def tell(self, event: dialog_pb2.ConverseResponse) -> None:

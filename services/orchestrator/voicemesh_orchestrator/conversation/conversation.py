@@ -2,7 +2,7 @@
 
 All state changes happen on the event loop between two awaits, so there is
 nothing to lock. What is said goes to ``hearing``, turns that somebody asks for
-to ``asked_turns``; both have the turn machine decide, and ``Performer`` carries
+to ``asked_turns``; both have the turn machine decide, and ``EffectHandler`` carries
 out what it decides.
 """
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2, operations_pb2
-from voicemesh_orchestrator.conversation.client import Face
-from voicemesh_orchestrator.conversation.effect_handler import Performer
-from voicemesh_orchestrator.conversation.requested_turns import AskedTurns
+from voicemesh_orchestrator.conversation.client import Client
+from voicemesh_orchestrator.conversation.effect_handler import EffectHandler
+from voicemesh_orchestrator.conversation.requested_turns import RequestedTurns
 from voicemesh_orchestrator.conversation.timers import Timers
-from voicemesh_orchestrator.conversation.turn_feed import TurnWatch
-from voicemesh_orchestrator.conversation.user_turns import Hearing
+from voicemesh_orchestrator.conversation.turn_feed import TurnFeed
+from voicemesh_orchestrator.conversation.user_turns import UserTurns
 from voicemesh_orchestrator.history import Memory
 from voicemesh_orchestrator.plan import recognition_config
 from voicemesh_orchestrator.settings import OrchestratorSettings
@@ -40,25 +40,27 @@ class Conversation:
         settings: OrchestratorSettings,
         llm: LanguageModelServiceAsyncStub,
         synthesis: Synthesis | None,
-        face: Face,
+        face: Client,
     ) -> None:
         """``memory``: what was before; it is kept up to date."""
         self.conversation_id = memory.conversation_id
         self.face = face
         self._settings = settings
         self._synthesis = synthesis
-        self._watch: TurnWatch | None = None
-        self._performer = Performer(
+        self._watch: TurnFeed | None = None
+        self._performer = EffectHandler(
             memory, config, settings, llm, synthesis, self._send, self._turn_over
         )
         self._machine = self._performer.machine
         self._timers = timers = Timers()
-        self.hearing = Hearing(
+        self.hearing = UserTurns(
             self._performer, settings, timers, memory, config.input_format.sample_rate_hertz, face
         )
         """The user's spoken turns."""
         recognition = recognition_config(self.conversation_id, config, settings.floor)
-        self.asked_turns = AskedTurns(self._performer, settings, timers, memory, recognition, face)
+        self.asked_turns = RequestedTurns(
+            self._performer, settings, timers, memory, recognition, face
+        )
         """Those that somebody asks for."""
 
     def begin(self) -> None:
@@ -96,7 +98,7 @@ class Conversation:
         if self.idle:
             self.face.close_microphone()
 
-    def watch(self, watch: TurnWatch) -> None:
+    def watch(self, watch: TurnFeed) -> None:
         """Show ``watch`` what happens from now on; who watched before is superseded."""
         self.supersede()
         self._watch = watch

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.barge_in.handler import Overhearing
-from voicemesh_orchestrator.conversation.idle_timer import Idleness
+from voicemesh_orchestrator.barge_in.handler import BargeIn
+from voicemesh_orchestrator.conversation.idle_timer import IdleTimer
 from voicemesh_orchestrator.history import Exchange, Memory
 from voicemesh_orchestrator.plan import policy_of
-from voicemesh_orchestrator.reply.runner import Answering
+from voicemesh_orchestrator.reply.runner import ReplyRunner
 from voicemesh_orchestrator.reply.turn_record import TurnRecords, count_error
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.turn.effects import (
@@ -25,7 +25,7 @@ from voicemesh_orchestrator.turn.effects import (
     HoldReply,
     MoveFloor,
     ResumeReply,
-    Say,
+    Speak,
     Speculate,
     StartReply,
     StopReply,
@@ -46,7 +46,7 @@ _ECHO_MEMORY_S = 5.0
 Event = dialog_pb2.ConverseResponse
 
 
-class Performer:
+class EffectHandler:
     """The turn machine of a conversation and its hands: replies, timers, news, history."""
 
     def __init__(
@@ -65,12 +65,12 @@ class Performer:
         )
         self.turns = TurnRecords()
         self.send = send
-        self.answering = Answering(memory.conversation_id, config, settings, llm, synthesis, self)
+        self.answering = ReplyRunner(memory.conversation_id, config, settings, llm, synthesis, self)
         rate_hertz = config.input_format.sample_rate_hertz
-        self.overhearing = Overhearing(
+        self.overhearing = BargeIn(
             settings.floor, self.machine, self.do, self._said_lately, rate_hertz
         )
-        self.idleness = Idleness(settings.proactive, self.say, self._fall_asleep)
+        self.idleness = IdleTimer(settings.proactive, self.say, self._fall_asleep)
         self._memory = memory
         self._turn_over = turn_over
         self._phase = self.machine.phase
@@ -107,7 +107,7 @@ class Performer:
             case StartReply(stamp, question):
                 self._reply_starts(stamp, question)
                 answering.start(stamp, turn(stamp), self._memory.history)
-            case Say(stamp, text):
+            case Speak(stamp, text):
                 self._reply_starts(stamp, "")
                 answering.say(stamp, turn(stamp), text)
             case HoldReply(stamp, duck):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from voicemesh_orchestrator.settings import ProactiveSettings
 
 
-class Idleness:
+class IdleTimer:
     """Counts silence from the last moment in which anything was said.
 
     What the robot says by itself does not count: it is asked for by the silence.

@@ -6,8 +6,8 @@ import logging
 
 from voicemesh.errors import Busy, DeadlineExceeded, VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
-from voicemesh_orchestrator.conversation.client import Face
-from voicemesh_orchestrator.conversation.effect_handler import Performer
+from voicemesh_orchestrator.conversation.client import Client
+from voicemesh_orchestrator.conversation.effect_handler import EffectHandler
 from voicemesh_orchestrator.conversation.timers import Timers
 from voicemesh_orchestrator.history import Memory
 from voicemesh_orchestrator.settings import OrchestratorSettings
@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 _NO_SPEECH_GRACE_S = 1.0
 
 
-class AskedTurns:
+class RequestedTurns:
     """Opens the microphone for a turn, and ends the turn where nobody speaks."""
 
     def __init__(
         self,
-        performer: Performer,
+        performer: EffectHandler,
         settings: OrchestratorSettings,
         timers: Timers,
         memory: Memory,
         recognition: asr_pb2.StreamingRecognitionConfig,
-        face: Face,
+        face: Client,
     ) -> None:
         """``recognition``: how what is said is to be recognised. ``timers`` end with speech."""
         self._performer = performer

@@ -27,7 +27,7 @@ News = dialog_pb2.RunTurnResponse
 Event = dialog_pb2.ConverseResponse
 
 
-class TurnWatch:
+class TurnFeed:
     """The news of one turn of a conversation, in order.
 
     Who interrupts its reply begins a turn that the controller has not asked for but

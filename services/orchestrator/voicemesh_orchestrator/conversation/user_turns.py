@@ -8,8 +8,8 @@ import time
 from voicemesh.errors import DeadlineExceeded, VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.conversation.client import Face
-from voicemesh_orchestrator.conversation.effect_handler import Performer
+from voicemesh_orchestrator.conversation.client import Client
+from voicemesh_orchestrator.conversation.effect_handler import EffectHandler
 from voicemesh_orchestrator.conversation.timers import Timers
 from voicemesh_orchestrator.history import Memory
 from voicemesh_orchestrator.reply.turn_record import count_error
@@ -23,17 +23,17 @@ _LOOKS_AGAIN_S = 1.0
 Event = dialog_pb2.ConverseResponse
 
 
-class Hearing:
+class UserTurns:
     """Follows the user's turns and has the turn machine decide on them."""
 
     def __init__(
         self,
-        performer: Performer,
+        performer: EffectHandler,
         settings: OrchestratorSettings,
         timers: Timers,
         memory: Memory,
         rate_hertz: int,
-        face: Face,
+        face: Client,
     ) -> None:
         """``rate_hertz``: of the microphone. ``timers`` end with the next event of the turn."""
         self._performer = performer

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.reply.playback_estimate import Playback, SpokenText
+from voicemesh_orchestrator.reply.playback_estimate import PlaybackEstimate, SpokenText
 
 _LONGEST_LIVE_LEAD_MS = 10_000
 
 
-class Voice:
+class PacedSender:
     """The audio of one reply between synthesis and speaker.
 
     gRPC would buffer minutes of audio; an interruption must not find them there.
@@ -48,7 +48,7 @@ class Voice:
         self._room = asyncio.Event()
         self._room.set()
         self._held = False
-        self._playback = Playback(rate_hertz, reports)
+        self._playback = PlaybackEstimate(rate_hertz, reports)
         self.spoken = SpokenText()
 
     @property

@@ -9,7 +9,7 @@ _WORD_BREAK = re.compile(r"\s")
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3000-\u303f\uff00-\uffef]")
 
 
-class Playback:
+class PlaybackEstimate:
     """The play-out of one reply, in samples at the reply's rate.
 
     Without reports audio is assumed to be played as it arrives, with no pause but

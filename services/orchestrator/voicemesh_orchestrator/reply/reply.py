@@ -13,7 +13,7 @@ from voicemesh.aio import Channel, ChannelClosed, TaskSet
 from voicemesh.errors import DeadlineExceeded, EngineError, InternalError, VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2, llm_pb2, tts_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.reply.paced_sender import Voice
+from voicemesh_orchestrator.reply.paced_sender import PacedSender
 from voicemesh_orchestrator.reply.timeline import Timeline
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.text.cutting import Piece, PieceCutter
@@ -53,7 +53,7 @@ class Reply:
         context: ReplyContext,
         stamp: common_pb2.Stamp,
         timeline: Timeline,
-        voice: Voice | None,
+        voice: PacedSender | None,
     ) -> None:
         """``voice`` is given exactly when the context has a synthesis."""
         self.stamp = stamp
@@ -112,7 +112,7 @@ class Reply:
             await self._committed.wait()
             self._tell_end(0)
 
-    async def _play(self, voice: Voice) -> None:
+    async def _play(self, voice: PacedSender) -> None:
         await self._committed.wait()
         await voice.send_all()
         self._tell_end(voice.sent_samples)

@@ -19,7 +19,7 @@ from voicemesh.v1 import common_pb2, dialog_pb2, llm_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.history import History
 from voicemesh_orchestrator.reply.apology import apology
-from voicemesh_orchestrator.reply.paced_sender import Voice
+from voicemesh_orchestrator.reply.paced_sender import PacedSender
 from voicemesh_orchestrator.reply.reply import Reply, ReplyContext
 from voicemesh_orchestrator.reply.timeline import Timeline
 from voicemesh_orchestrator.reply.turn_record import TurnRecord
@@ -38,7 +38,7 @@ _DEFAULT_RATE_HERTZ = 16_000
 Event = dialog_pb2.ConverseResponse
 
 
-class Asker(Protocol):
+class ReplyEvents(Protocol):
     """The conversation that a reply belongs to."""
 
     def tell(self, stamp: common_pb2.Stamp, event: Event) -> None:
@@ -65,10 +65,10 @@ class _Begun:
 
     stamp: common_pb2.Stamp
     reply: Reply
-    voice: Voice | None
+    voice: PacedSender | None
 
 
-class Answering:
+class ReplyRunner:
     """Starts, stops and replaces replies."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Answering:
         settings: OrchestratorSettings,
         llm: LanguageModelServiceAsyncStub,
         synthesis: Synthesis | None,
-        asker: Asker,
+        asker: ReplyEvents,
     ) -> None:
         """``synthesis`` is None for clients that want text only."""
         self._conversation_id = conversation_id
@@ -170,7 +170,7 @@ class Answering:
         )
         return _Begun(stamp, reply, voice)
 
-    def _new_voice(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> Voice | None:
+    def _new_voice(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> PacedSender | None:
         if self._synthesis is None:
             return None
         lead_ms = self._config.reply_lead_ms or self._settings.reply_lead_ms
@@ -182,7 +182,7 @@ class Answering:
                 self._asker.reply_audible(stamp)
             self._asker.tell(stamp, Event(reply_audio=audio))
 
-        return Voice(
+        return PacedSender(
             self._config.output_format.sample_rate_hertz,
             lead_ms,
             ahead_ms,

@@ -9,7 +9,7 @@ from voicemesh import tracing
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.reply.paced_sender import Voice
+from voicemesh_orchestrator.reply.paced_sender import PacedSender
 from voicemesh_orchestrator.reply.reply import Reply
 from voicemesh_orchestrator.reply.timeline import Timeline
 
@@ -26,7 +26,7 @@ class TurnRecord:
     question: str = ""
     wait_ms: int = 0
     reply: Reply | None = None
-    voice: Voice | None = None
+    voice: PacedSender | None = None
     error: VoiceMeshError | None = None
 
     def user_fell_silent(self, last_voiced_s: float, final_text_s: float, now_s: float) -> None:

@@ -42,7 +42,7 @@ class StartReply:
 
 
 @dataclass(frozen=True)
-class Say:
+class Speak:
     """Say ``text`` under ``stamp``; nobody has asked."""
 
     stamp: Stamp
@@ -103,7 +103,7 @@ Effect = (
     | Discard
     | Commit
     | StartReply
-    | Say
+    | Speak
     | HoldReply
     | ResumeReply
     | StopReply

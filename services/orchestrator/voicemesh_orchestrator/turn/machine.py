@@ -32,13 +32,13 @@ from voicemesh_orchestrator.turn.effects import (
     Effect,
     EndTurn,
     MoveFloor,
-    Say,
+    Speak,
     StartReply,
 )
 from voicemesh_orchestrator.turn.policy import IGNORE, STOP, UNSPECIFIED, Outcome, Policy
-from voicemesh_orchestrator.turn.reply_state import Replying
+from voicemesh_orchestrator.turn.reply_state import ReplyState
 from voicemesh_orchestrator.turn.speculation import Speculation
-from voicemesh_orchestrator.turn.stamp_mint import Mint
+from voicemesh_orchestrator.turn.stamp_mint import StampMint
 from voicemesh_orchestrator.turn.verdict import Verdict
 
 MAX_TYPED_CHARS = 4000
@@ -56,13 +56,13 @@ class TurnMachine:
         ``turn``: the newest turn that the conversation has had already.
         ``policy``: what happens when the user speaks while the robot does.
         """
-        self._mint = Mint(epoch, turn)
+        self._mint = StampMint(epoch, turn)
         self._expected: Stamp | None = None
         self._hearing: Stamp | None = None
         self._wants_answer = True
         self._asked_policy: Policy = UNSPECIFIED
         self._speculation = Speculation(self._mint)
-        self._reply = Replying(policy)
+        self._reply = ReplyState(policy)
         self._typed = ""
         self._over: Stamp | None = None
         self._spoke_over = False
@@ -331,7 +331,7 @@ class TurnMachine:
             return []
         stamp = self._mint.turn()
         self._reply.begin(stamp, policy)
-        return [*effects, Say(stamp, text)]
+        return [*effects, Speak(stamp, text)]
 
     def interrupt(self) -> list[Effect]:
         """The client wants quiet."""

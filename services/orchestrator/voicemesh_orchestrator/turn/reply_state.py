@@ -19,7 +19,7 @@ from voicemesh_orchestrator.turn.effects import (
 from voicemesh_orchestrator.turn.policy import DUCK, IGNORE, UNSPECIFIED, Outcome, Policy
 
 
-class Replying:
+class ReplyState:
     """At most one reply at a time."""
 
     def __init__(self, policy: Policy) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from voicemesh.v1.common_pb2 import Stamp
 from voicemesh_orchestrator.text.words import same_words
 from voicemesh_orchestrator.turn.effects import Commit, Discard, Effect, Speculate
-from voicemesh_orchestrator.turn.stamp_mint import Mint
+from voicemesh_orchestrator.turn.stamp_mint import StampMint
 
 
 class Speculation:
     """At most one answer that nobody hears yet, and a bounded number of them in a turn."""
 
-    def __init__(self, mint: Mint) -> None:
+    def __init__(self, mint: StampMint) -> None:
         """``mint``: each is begun under a revision of its turn."""
         self._mint = mint
         self._begun: Commit | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voicemesh.v1.common_pb2 import Stamp
 
 
-class Mint:
+class StampMint:
     """Makes stamps under one epoch."""
 
     def __init__(self, epoch: int, turn: int = 0) -> None:

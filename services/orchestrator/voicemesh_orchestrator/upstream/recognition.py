@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from voicemesh.aio import TaskSet
 from voicemesh.errors import Unavailable, VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2
-from voicemesh_orchestrator.upstream.recognition_outage import Outage
-from voicemesh_orchestrator.upstream.send_ticks import Beat
+from voicemesh_orchestrator.upstream.recognition_outage import RecognitionOutage
+from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 from voicemesh_orchestrator.upstream.stream import Upstream
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
@@ -55,7 +55,7 @@ class Recognition:
         config: asr_pb2.StreamingRecognitionConfig,
         connect_s: float,
         coalescing_ms: int,
-        beat: Beat,
+        beat: SendTicks,
         on_turn_event: Callable[[asr_pb2.TurnEvent], None],
         on_failed: Callable[[VoiceMeshError], None],
     ) -> None:
@@ -82,7 +82,7 @@ class Recognition:
         self._next_sample = config.first_sample
         self._kept: deque[Said] = deque()
         self._kept_samples = 0
-        self._outage: Outage | None = None
+        self._outage: RecognitionOutage | None = None
         self._tasks = TaskSet()
         self._upstream = self._new_upstream()
         self._state = config.resume_from
@@ -219,7 +219,7 @@ class Recognition:
 
     def _lost(self, error: VoiceMeshError) -> None:
         self.in_turn = False
-        self._outage = Outage(self._rate, self._connect_s, self._still_lost)
+        self._outage = RecognitionOutage(self._rate, self._connect_s, self._still_lost)
         self._on_failed(error)
         self._tasks.start(self._reopen(self._upstream), "reopen recognition")
 

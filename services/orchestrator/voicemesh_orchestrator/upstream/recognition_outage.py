@@ -12,7 +12,7 @@ _SPEECH_DBFS = -45.0  # Quiet speech into a microphone is louder, an empty room 
 _PAUSE_S = 1.0  # Longer than pauses within a question.
 
 
-class Outage:
+class RecognitionOutage:
     """Tells when it has become long, and from then on whenever somebody begins to speak.
 
     What is said into a short outage is not lost, because the sound is kept. Nobody can

@@ -48,7 +48,7 @@ class _Phase:
             self._set_timer()
 
 
-class Beat:
+class SendTicks:
     """Lets conversations send what has gathered at common moments.
 
     On a stream of audio the wake-ups cost more than the bytes: messages that

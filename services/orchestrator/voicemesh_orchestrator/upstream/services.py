@@ -9,7 +9,7 @@ from voicemesh.v1 import asr_pb2, dialog_pb2, tts_pb2
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.upstream.recognition import Recognition
-from voicemesh_orchestrator.upstream.send_ticks import Beat
+from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 from voicemesh_orchestrator.upstream.synthesis import Synthesis
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
@@ -19,13 +19,13 @@ if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
 
 
 @dataclass(frozen=True)
-class Stubs:
+class Services:
     """One for each service."""
 
     asr: SpeechRecognizerServiceAsyncStub
     llm: LanguageModelServiceAsyncStub
     tts: SpeechSynthesizerServiceAsyncStub
-    beat: Beat
+    beat: SendTicks
     """When microphones are passed on; of all conversations."""
 
     def recognition(

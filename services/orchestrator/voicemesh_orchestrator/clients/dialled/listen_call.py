@@ -18,11 +18,11 @@ from voicemesh.errors import (
 )
 from voicemesh.stamps import order
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
-from voicemesh_orchestrator.clients.microphone_clock import Microphone
+from voicemesh_orchestrator.clients.microphone_clock import MicrophoneClock
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.upstream.recognition import Recognition
-from voicemesh_orchestrator.upstream.services import Stubs
+from voicemesh_orchestrator.upstream.services import Services
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
     from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceAsyncStub
@@ -41,7 +41,7 @@ class _Gone(Unavailable):
     """The robot does not listen any more, and is not asked for anything else."""
 
 
-class RobotListening:
+class ListenCall:
     """Brings what a robot hears to its conversation.
 
     Either the robot streams to ASR itself and its turn events come over the
@@ -55,7 +55,7 @@ class RobotListening:
         request: robot_pb2.ListenRequest,
         conversation: Conversation,
         settings: OrchestratorSettings,
-        stubs: Stubs,
+        stubs: Services,
     ) -> None:
         """Begins the call."""
         self._request = request
@@ -63,7 +63,7 @@ class RobotListening:
         self._conversation = conversation
         self._settings = settings
         self._stubs = stubs
-        self._microphone: Microphone | None = None
+        self._microphone: MicrophoneClock | None = None
         self._recognition: Recognition | None = None
         self._over = False
 
@@ -148,13 +148,13 @@ class RobotListening:
             case _:
                 pass  # Heartbeats and drain notices: what is under way is still served.
 
-    async def _sound(self, first_sample: int) -> Microphone:
+    async def _sound(self, first_sample: int) -> MicrophoneClock:
         """The microphone; with its first sound recognition opens, on the robot's own count."""
         if self._microphone is None:
             config = asr_pb2.StreamingRecognitionConfig()
             config.CopyFrom(self._request.recognition)
             config.first_sample = first_sample
-            self._microphone = Microphone(config.audio_format.sample_rate_hertz, first_sample)
+            self._microphone = MicrophoneClock(config.audio_format.sample_rate_hertz, first_sample)
             self._recognition = self._stubs.recognition(config, self._settings, self._conversation)
             self._recognition.stamp = self._request.stamp
             await self._recognition.start()

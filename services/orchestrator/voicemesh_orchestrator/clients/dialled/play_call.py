@@ -12,7 +12,7 @@ from voicemesh.aio import Channel, ChannelClosed, ChannelFull, cancel_and_wait
 from voicemesh.errors import Busy, Unavailable, VoiceMeshError, from_detail
 from voicemesh.grpc_client import Duplex
 from voicemesh.v1 import common_pb2, dialog_pb2, robot_pb2
-from voicemesh_orchestrator.clients.dialled.speaker_orders import RobotSpeaker
+from voicemesh_orchestrator.clients.dialled.speaker_orders import SpeakerOrders
 from voicemesh_orchestrator.conversation.conversation import Conversation
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
@@ -26,7 +26,7 @@ Request = robot_pb2.PlayRequest
 Response = robot_pb2.PlayResponse
 
 
-class RobotPlaying:
+class PlayCall:
     """Sends a reply as it comes (its pace is the voice's), and passes on where playback stands."""
 
     def __init__(
@@ -48,7 +48,7 @@ class RobotPlaying:
         self._complete = False
         self._newest: common_pb2.PlaybackReport | None = None
         self._stopped = False
-        self.speaker = RobotSpeaker(listener, stamp)
+        self.speaker = SpeakerOrders(listener, stamp)
         """Orders about this reply."""
 
     def add(self, chunk: common_pb2.AudioChunk) -> None:

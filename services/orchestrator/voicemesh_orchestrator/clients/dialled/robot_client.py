@@ -16,11 +16,11 @@ from voicemesh.errors import Unavailable, from_rpc
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
-from voicemesh_orchestrator.clients.dialled.listen_call import RobotListening
-from voicemesh_orchestrator.clients.dialled.play_call import RobotPlaying
+from voicemesh_orchestrator.clients.dialled.listen_call import ListenCall
+from voicemesh_orchestrator.clients.dialled.play_call import PlayCall
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.upstream.services import Stubs
+from voicemesh_orchestrator.upstream.services import Services
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
     from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceAsyncStub
@@ -35,7 +35,7 @@ _SETTLE_S = 5.0
 _SHORTEST_TURN_MS = 1_000  # Recognition refuses to cut sooner.
 
 
-class RobotFace:
+class RobotClient:
     """Dials a robot for the length of one turn."""
 
     def __init__(
@@ -43,7 +43,7 @@ class RobotFace:
         target: str,
         audio_format: common_pb2.AudioFormat,
         settings: OrchestratorSettings,
-        stubs: Stubs,
+        stubs: Services,
     ) -> None:
         """``audio_format``: of the replies. Nothing is asked of the robot yet."""
         self._target = target
@@ -53,10 +53,10 @@ class RobotFace:
         self._channel = open_channel(target)
         self._listener: RobotListenerServiceAsyncStub = RobotListenerServiceStub(self._channel)
         self._tasks = TaskSet()
-        self._listening: RobotListening | None = None
+        self._listening: ListenCall | None = None
         self._microphone_open = False
         self._heard_to_the_end = False
-        self._playing: RobotPlaying | None = None
+        self._playing: PlayCall | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._shutting: asyncio.Task[None] | None = None
         self._conversation: Conversation | None = None
@@ -105,7 +105,7 @@ class RobotFace:
             case "reply_interrupted":
                 self._interrupt(event.stamp)
 
-    def _plays(self, stamp: common_pb2.Stamp) -> RobotPlaying | None:
+    def _plays(self, stamp: common_pb2.Stamp) -> PlayCall | None:
         """The Play call of a reply that the robot has not played to its end."""
         playing = self._playing
         if playing is None or playing.stamp != stamp or playing.over.is_set():
@@ -121,10 +121,10 @@ class RobotFace:
         elif playing is not None:
             playing.stop()
 
-    def _voice(self, stamp: common_pb2.Stamp) -> RobotPlaying:
+    def _voice(self, stamp: common_pb2.Stamp) -> PlayCall:
         assert self._conversation is not None
         if self._playing is None or self._playing.stamp != stamp:
-            self._playing = RobotPlaying(self._listener, stamp, self._format, self._conversation)
+            self._playing = PlayCall(self._listener, stamp, self._format, self._conversation)
             self._tasks.start(self._playing.run(), "play on the robot")
         return self._playing
 
@@ -139,13 +139,13 @@ class RobotFace:
                 request.recognition.turn_detector.max_turn_ms = limit_ms
         assert self._conversation is not None
         self.close_microphone()
-        listening = self._listening = RobotListening(
+        listening = self._listening = ListenCall(
             self._listener, request, self._conversation, self._settings, self._stubs
         )
         self._microphone_open, self._heard_to_the_end = True, False
         self._tasks.start(self._listen(listening), "listen on the robot")
 
-    async def _listen(self, listening: RobotListening) -> None:
+    async def _listen(self, listening: ListenCall) -> None:
         await listening.run()
         if not listening.over:  # The robot has closed it.
             self._microphone_open = False
@@ -162,7 +162,7 @@ class RobotFace:
         else:
             listening.end()
 
-    async def _shut(self, listening: RobotListening) -> None:
+    async def _shut(self, listening: ListenCall) -> None:
         """Have the robot close it, so that it is closed when the turn has been told to be over."""
         stop = robot_pb2.StopRequest(stamp=listening.stamp, listening=True, keep_playing=True)
         listening.hear_no_more()

@@ -15,11 +15,11 @@ from voicemesh.audio import linear16
 from voicemesh.errors import InvalidArgument, Superseded
 from voicemesh.v1 import common_pb2, dialog_pb2, operations_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.clients.dialled.robot_client import RobotFace
+from voicemesh_orchestrator.clients.dialled.robot_client import RobotClient
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.history import History, Memory
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.upstream.services import Stubs
+from voicemesh_orchestrator.upstream.services import Services
 
 # What the recognisers work with and the default voices speak: nothing is resampled.
 _RATE_HERTZ = 16_000
@@ -49,7 +49,7 @@ class _Robot:
 class Robots:
     """Consecutive turns on one robot are one conversation, until it has been idle for long."""
 
-    def __init__(self, settings: OrchestratorSettings, stubs: Stubs) -> None:
+    def __init__(self, settings: OrchestratorSettings, stubs: Services) -> None:
         """No robot is known yet."""
         self._settings = settings
         self._stubs = stubs
@@ -97,7 +97,7 @@ class Robots:
             robot.conversation.supersede()
         async with robot.turn:
             robot.used_s = time.monotonic()
-            face = RobotFace(target, linear16(_RATE_HERTZ), self._settings, self._stubs)
+            face = RobotClient(target, linear16(_RATE_HERTZ), self._settings, self._stubs)
             try:
                 facts = await face.greet() if number == robot.asked else {}
                 if number != robot.asked:
@@ -117,7 +117,7 @@ class Robots:
 
     @asynccontextmanager
     async def _talking(
-        self, robot: _Robot, face: RobotFace, config: dialog_pb2.ConverseConfig
+        self, robot: _Robot, face: RobotClient, config: dialog_pb2.ConverseConfig
     ) -> AsyncIterator[Conversation]:
         name = robot.memory.conversation_id
         conversation = Conversation(

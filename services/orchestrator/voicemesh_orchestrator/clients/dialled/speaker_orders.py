@@ -24,7 +24,7 @@ Order: TypeAlias = (
 )
 
 
-class RobotSpeaker:
+class SpeakerOrders:
     """Gives one order after the other, so that they arrive in order; the newest counts."""
 
     def __init__(self, listener: RobotListenerServiceAsyncStub, stamp: common_pb2.Stamp) -> None:
