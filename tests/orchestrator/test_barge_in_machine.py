@@ -9,18 +9,20 @@ from voicemesh_orchestrator.turn.effects import (
     EndTurn,
     HoldReply,
     MoveFloor,
+    OverlapDecided,
     ResumeReply,
     Speak,
     StartReply,
     StopReply,
 )
 from voicemesh_orchestrator.turn.machine import TurnMachine
+from voicemesh_orchestrator.turn.phase import FloorMove
 from voicemesh_orchestrator.turn.verdict import Verdict
 
 PAUSE = pb.INTERRUPTION_POLICY_PAUSE_THEN_DECIDE
 DUCK = pb.INTERRUPTION_POLICY_DUCK
 IGNORE = pb.INTERRUPTION_POLICY_IGNORE
-KEEPS = MoveFloor(pb.FLOOR_STATE_SPEAK, pb.FLOOR_TRANSITION_CONTINUE_SPEAK, "backchannel")
+KEEPS = MoveFloor(FloorMove.CONTINUE_SPEAK, "backchannel")
 
 
 def speaking(policy: pb.InterruptionPolicy.ValueType = PAUSE) -> tuple[TurnMachine, StartReply]:
@@ -41,7 +43,8 @@ def test_a_backchannel_lets_the_reply_go_on_and_is_no_turn(
     assert machine.user_said(Verdict.BACKCHANNEL, fell_silent=False) == []
     resumed = [ResumeReply(story.stamp, "backchannel"), KEEPS]
     assert machine.user_said(Verdict.BACKCHANNEL, fell_silent=True) == resumed
-    (ended,) = machine.user_finished("uh huh", Verdict.BACKCHANNEL)
+    decided, ended = machine.user_finished("uh huh", Verdict.BACKCHANNEL)
+    assert decided == OverlapDecided(Verdict.BACKCHANNEL)
     assert ended == EndTurn(machine.stamp, pb.TURN_OUTCOME_BACKCHANNEL)
     assert machine.answering == story.stamp
 
@@ -49,11 +52,12 @@ def test_a_backchannel_lets_the_reply_go_on_and_is_no_turn(
 def test_words_stop_the_reply_before_the_turn_is_over() -> None:
     machine, story = speaking()
     machine.user_started()
-    stop, ended, floor = machine.user_said(Verdict.INTERRUPTION, fell_silent=False)
+    decided, stop, ended, floor = machine.user_said(Verdict.INTERRUPTION, fell_silent=False)
+    assert decided == OverlapDecided(Verdict.INTERRUPTION)
     assert stop == StopReply(story.stamp, "speech")
     assert ended == EndTurn(story.stamp, pb.TURN_OUTCOME_INTERRUPTED)
     assert isinstance(floor, MoveFloor)
-    assert floor.transition == pb.FLOOR_TRANSITION_START_LISTEN
+    assert floor.move is FloorMove.START_LISTEN
     (start,) = machine.user_finished("what time is it")
     assert isinstance(start, StartReply)
 
@@ -63,7 +67,7 @@ def test_nothing_that_follows_lets_the_reply_go_on_and_words_still_stop_it() -> 
     machine.user_started()
     assert machine.nothing_followed()[0] == ResumeReply(story.stamp, "timeout")
     assert machine.nothing_followed() == []
-    assert machine.user_said(Verdict.INTERRUPTION, fell_silent=False)[0] == StopReply(
+    assert machine.user_said(Verdict.INTERRUPTION, fell_silent=False)[1] == StopReply(
         story.stamp, "speech"
     )
 
@@ -80,7 +84,8 @@ def test_a_backchannel_after_the_last_word_is_no_question() -> None:
     machine.user_started()
     machine.user_said(Verdict.BACKCHANNEL, fell_silent=True)
     machine.reply_done(story.stamp, pb.TURN_OUTCOME_COMPLETED)
-    (ended,) = machine.user_finished("uh huh", Verdict.BACKCHANNEL)
+    decided, ended = machine.user_finished("uh huh", Verdict.BACKCHANNEL)
+    assert decided == OverlapDecided(Verdict.BACKCHANNEL)
     assert ended == EndTurn(machine.stamp, pb.TURN_OUTCOME_BACKCHANNEL)
 
 
@@ -89,7 +94,7 @@ def test_a_word_after_the_last_word_is_a_question() -> None:
     machine.user_started()
     machine.nothing_followed()
     machine.reply_done(story.stamp, pb.TURN_OUTCOME_COMPLETED)
-    (start,) = machine.user_finished("Paris", Verdict.UNCLEAR)
+    _, start = machine.user_finished("Paris", Verdict.UNCLEAR)
     assert isinstance(start, StartReply)
 
 
@@ -97,7 +102,7 @@ def test_a_word_after_the_last_word_is_a_question() -> None:
 def test_a_hard_stop_is_obeyed_and_not_answered(policy: pb.InterruptionPolicy.ValueType) -> None:
     machine, story = speaking(policy)
     machine.user_started()
-    assert machine.user_said(Verdict.HARD_STOP, fell_silent=False)[0] == StopReply(
+    assert machine.user_said(Verdict.HARD_STOP, fell_silent=False)[1] == StopReply(
         story.stamp, "stop"
     )
     (ended,) = machine.user_finished("stop", Verdict.HARD_STOP, only_stop=True)
@@ -111,7 +116,7 @@ def test_what_is_said_over_a_reply_that_goes_on_is_answered_afterwards() -> None
     machine, story = speaking(IGNORE)
     machine.user_started()
     assert machine.user_said(Verdict.INTERRUPTION, fell_silent=True) == []
-    assert machine.user_finished("what time is it") == []
+    assert machine.user_finished("what time is it") == [OverlapDecided(Verdict.INTERRUPTION)]
     kept = machine.stamp
     effects = machine.reply_done(story.stamp, pb.TURN_OUTCOME_COMPLETED)
     assert effects[-1] == StartReply(kept, "what time is it")
@@ -139,7 +144,8 @@ def test_a_nod_to_a_reply_that_is_stopped_meanwhile_is_not_answered(
         machine.interrupt()
     answering = machine.answering
     assert machine.user_said(verdict, fell_silent=True) == []
-    (ended,) = machine.user_finished("uh huh", verdict)
+    decided, ended = machine.user_finished("uh huh", verdict)
+    assert decided == OverlapDecided(verdict)
     assert ended == EndTurn(machine.stamp, pb.TURN_OUTCOME_BACKCHANNEL)
     assert machine.answering == answering
 
@@ -149,7 +155,7 @@ def test_words_said_over_a_reply_that_is_stopped_meanwhile_are_answered(verdict:
     machine, _ = speaking()
     machine.user_started()
     machine.interrupt()
-    (start,) = machine.user_finished("tomorrow", verdict)
+    _, start = machine.user_finished("tomorrow", verdict)
     assert isinstance(start, StartReply)
 
 
@@ -159,11 +165,9 @@ def test_who_was_interrupted_by_the_robot_cannot_interrupt_it_but_by_a_hard_stop
     (start,) = machine.user_finished("and then and then", keeps_floor=True)
     assert isinstance(start, StartReply)
     machine.reply_audible(start.stamp)
-    assert machine.user_started() == [
-        MoveFloor(pb.FLOOR_STATE_SPEAK, pb.FLOOR_TRANSITION_CONTINUE_SPEAK, "policy")
-    ]
+    assert machine.user_started() == [MoveFloor(FloorMove.CONTINUE_SPEAK, "policy")]
     assert machine.user_said(Verdict.INTERRUPTION, fell_silent=True) == []
-    assert machine.user_said(Verdict.HARD_STOP, fell_silent=False)[0] == StopReply(
+    assert machine.user_said(Verdict.HARD_STOP, fell_silent=False)[1] == StopReply(
         start.stamp, "stop"
     )
 
@@ -179,12 +183,12 @@ def test_the_robots_own_detector_pauses_what_can_be_heard() -> None:
 
 def test_the_robot_speaks_first_only_where_the_floor_is_free() -> None:
     machine = TurnMachine(1)
-    (say,) = machine.say("Hello.")
+    (say,) = machine.speak("Hello.")
     assert isinstance(say, Speak)
-    assert machine.say("Hello again.") == []
+    assert machine.speak("Hello again.") == []
     machine.reply_done(say.stamp, pb.TURN_OUTCOME_COMPLETED)
     machine.user_started()
-    assert machine.say("Hello again.") == []
+    assert machine.speak("Hello again.") == []
 
 
 def test_whoever_asks_for_a_turn_stops_the_reply_that_is_spoken_over() -> None:
@@ -222,7 +226,7 @@ def test_a_reply_may_have_a_policy_of_its_own() -> None:
             if typed:
                 effects = machine.typed("tell me a story", False, policy)
             else:
-                effects = machine.say("It is late.", policy, commanded=True)
+                effects = machine.speak("It is late.", policy, commanded=True)
             machine.reply_audible(machine.stamp)
             assert isinstance(effects[-1], StartReply if typed else Speak)
             held = [e.duck for e in machine.speech_began() if isinstance(e, HoldReply)]
@@ -241,13 +245,13 @@ def test_a_reply_may_have_a_policy_of_its_own() -> None:
 
 def test_what_a_controller_wants_said_replaces_a_reply_but_talks_over_nobody() -> None:
     machine, story = speaking()
-    stop, ended, _, say = machine.say("Dinner is ready.", commanded=True)
+    stop, ended, _, say = machine.speak("Dinner is ready.", commanded=True)
     assert stop == StopReply(story.stamp, "command")
     assert ended == EndTurn(story.stamp, pb.TURN_OUTCOME_INTERRUPTED)
     assert say == Speak(machine.stamp, "Dinner is ready.")
     machine.reply_done(machine.stamp, pb.TURN_OUTCOME_COMPLETED)
     machine.user_started()
-    assert machine.say("It is cold.", commanded=True) == []
+    assert machine.speak("It is cold.", commanded=True) == []
 
 
 def test_a_client_that_leaves_during_a_reply_leaves_the_floor_free() -> None:
@@ -258,6 +262,6 @@ def test_a_client_that_leaves_during_a_reply_leaves_the_floor_free() -> None:
     stop, ended, floor, forgotten = machine.abandon()
     assert stop == StopReply(story.stamp, "gone")
     assert ended == EndTurn(story.stamp, pb.TURN_OUTCOME_ABANDONED)
-    assert floor == MoveFloor(pb.FLOOR_STATE_LISTEN, pb.FLOOR_TRANSITION_START_LISTEN, "gone")
+    assert floor == MoveFloor(FloorMove.START_LISTEN, "gone")
     assert forgotten == EndTurn(heard, pb.TURN_OUTCOME_ABANDONED)
-    assert machine.phase == "idle"
+    assert machine.phase.value == "idle"

@@ -16,7 +16,7 @@ def cut(text: str, settings: Cutting = SHORT, step: int = 1) -> list[str]:
     cutter = PieceCutter(settings)
     pieces = []
     for first in range(0, len(text), step):
-        pieces += cutter.push(text[first : first + step])
+        pieces += cutter.process(text[first : first + step])
     return [piece.text.strip() for piece in [*pieces, *cutter.finish()]]
 
 
@@ -73,8 +73,8 @@ def test_chinese_counts_by_spoken_length() -> None:
 
 def test_a_full_stop_after_a_word_is_spoken_without_waiting_for_the_next_token() -> None:
     cutter = PieceCutter(Cutting())
-    cutter.push("Artificial intelligence is the science of")
-    assert [p.text for p in cutter.push(" thinking.")] != []
+    cutter.process("Artificial intelligence is the science of")
+    assert [p.text for p in cutter.process(" thinking.")] != []
 
 
 def test_a_text_without_marks_is_cut_at_a_word() -> None:
@@ -96,7 +96,7 @@ def test_an_open_code_block_is_dropped_at_the_end() -> None:
 
 def test_without_overlap_nothing_is_cut_before_the_end() -> None:
     cutter = PieceCutter(Cutting(overlap=False))
-    assert cutter.push("One sentence. And another one that is longer.") == []
+    assert cutter.process("One sentence. And another one that is longer.") == []
     assert cutter.finish() != []
 
 
@@ -105,7 +105,7 @@ def test_pieces_hold_the_whole_text_in_order(text: str, step: int) -> None:
     cutter = PieceCutter(Cutting(min_tts_input_len=3, later_piece_len=10, longest_piece_len=30))
     pieces = []
     for first in range(0, len(text), step):
-        pieces += cutter.push(text[first : first + step])
+        pieces += cutter.process(text[first : first + step])
     pieces += cutter.finish()
     joined = "".join(piece.text for piece in pieces)
     assert re.sub(r"\s", "", joined) == re.sub(r"\s", "", text)

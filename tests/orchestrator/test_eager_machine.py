@@ -17,6 +17,7 @@ from voicemesh_orchestrator.turn.effects import (
     StartReply,
 )
 from voicemesh_orchestrator.turn.machine import TurnMachine
+from voicemesh_orchestrator.turn.phase import FloorMove
 
 
 def spoken(text: str = "what time is it") -> tuple[TurnMachine, Speculate]:
@@ -49,7 +50,7 @@ def test_who_goes_on_speaking_is_answered_under_a_newer_revision() -> None:
     discard, floor = machine.user_resumed()
     assert discard == Discard(begun.stamp, "resumed")
     assert isinstance(floor, MoveFloor)
-    assert floor.transition == pb.FLOOR_TRANSITION_CONTINUE_LISTEN
+    assert floor.move is FloorMove.CONTINUE_LISTEN
     (again,) = machine.eager_end("what time is it in Berlin", max_tries=3)
     assert isinstance(again, Speculate)
     assert order(again.stamp) > order(begun.stamp)
@@ -109,7 +110,7 @@ def test_what_fails_unheard_is_begun_again_when_the_turn_is_over() -> None:
 
 def test_lost_recognition_and_a_lost_client_discard_it() -> None:
     machine, begun = spoken()
-    assert machine.hearing_failed(Unavailable("gone"))[0] == Discard(begun.stamp, "failed")
+    assert machine.recognition_failed(Unavailable("gone"))[0] == Discard(begun.stamp, "failed")
     machine, begun = spoken()
     hearing = machine.hearing
     assert hearing is not None

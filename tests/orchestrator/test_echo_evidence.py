@@ -9,9 +9,11 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from voicemesh.audio import Samples, linear16
+from voicemesh.errors import VoiceMeshError
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
+from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.upstream.recognition import Recognition
 from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 
@@ -25,21 +27,31 @@ Speech = Callable[..., Samples]
 Serving = Callable[..., AbstractAsyncContextManager[str]]
 
 
+class Events:
+    """What recognition reports."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[asr_pb2.TurnEvent] = asyncio.Queue()
+
+    def on_turn_event(self, event: asr_pb2.TurnEvent) -> None:
+        self.queue.put_nowait(event)
+
+    def recognition_failed(self, error: VoiceMeshError) -> None:
+        pytest.fail(str(error))
+
+
 async def started(target: str, said: Samples, likelihoods: list[float]) -> bool:
     """Whether a turn begins where the frames have these likelihoods in turn."""
-    events: asyncio.Queue[asr_pb2.TurnEvent] = asyncio.Queue()
-    beat = SendTicks(60.0)  # Messages go when they are long enough, not at moments.
-    leave = [beat.join(lambda: None) for _ in range(9)]
+    events = Events()
+    ticks = SendTicks(60.0)  # Messages go when they are long enough, not at moments.
+    leave = [ticks.join(lambda: None) for _ in range(9)]
     async with open_channel(target) as channel:
         recognition = Recognition(
             SpeechRecognizerServiceStub(channel),
-            target,
+            OrchestratorSettings(asr_target=target, microphone_coalescing_ms=GATHERED_MS),
             asr_pb2.StreamingRecognitionConfig(audio_format=linear16(RATE)),
-            5.0,
-            GATHERED_MS,
-            beat,
-            events.put_nowait,
-            lambda error: pytest.fail(str(error)),
+            ticks,
+            events,
         )
         await recognition.start()
         for number, first in enumerate(range(0, len(said) - FRAME + 1, FRAME)):
@@ -57,7 +69,7 @@ async def started(target: str, said: Samples, likelihoods: list[float]) -> bool:
         seen: list[asr_pb2.TurnEventType.ValueType] = []
         async with asyncio.timeout(20):
             while asr_pb2.TURN_EVENT_TYPE_END_OF_TURN not in seen:
-                seen.append((await events.get()).type)
+                seen.append((await events.queue.get()).type)
         await recognition.close()
     for go in leave:
         go()

@@ -9,7 +9,8 @@ from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_orchestrator.barge_in import phrases
 from voicemesh_orchestrator.barge_in.classifier import InterruptionClassifier, Situation
 from voicemesh_orchestrator.floor_settings import FloorSettings
-from voicemesh_orchestrator.plan import recognition_config
+from voicemesh_orchestrator.plan import plan_conversation
+from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.turn.verdict import Verdict
 
 
@@ -34,10 +35,12 @@ def test_fillers_and_words_that_begin_questions_are_not_expected_alone() -> None
 
 
 def test_every_phrase_that_is_expected_means_something_when_it_is_heard() -> None:
-    judge = InterruptionClassifier()
+    classifier = InterruptionClassifier()
     decided = {Verdict.HARD_STOP, Verdict.BACKCHANNEL, Verdict.INTERRUPTION}
     for phrase in expected_phrases():
-        assert judge.judge(phrase, Situation(), final=True, voiced_ms=300) in decided, phrase
+        assert classifier.classify(phrase, Situation(), final=True, voiced_ms=300) in decided, (
+            phrase
+        )
 
 
 def test_the_hints_of_a_conversation_are_the_clients_and_the_robots_own() -> None:
@@ -47,7 +50,9 @@ def test_the_hints_of_a_conversation_are_the_clients_and_the_robots_own() -> Non
         phrase_hints=[asr_pb2.PhraseHint(phrase="good night robot", boost=3)],
     )
     floor = FloorSettings(hard_stop_phrases=("halt",), backchannel_phrases=("roger",))
-    hints = recognition_config("c", config, floor).phrase_hints
+    hints = plan_conversation(
+        "c", config, OrchestratorSettings(floor=floor)
+    ).recognition.phrase_hints
     assert hints[0] == config.phrase_hints[0]
     own = {hint.phrase: hint for hint in hints[1:]}
     assert {"halt", "roger", "stop", "okay"} <= own.keys()

@@ -1,15 +1,22 @@
 """What the user has heard: the playback clock, the spoken text, the pacing of audio."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voicemesh.audio import linear16
+from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.history import Exchange, History
+from voicemesh_orchestrator.plan import plan_conversation
+from voicemesh_orchestrator.reply.outgoing import Outgoing
 from voicemesh_orchestrator.reply.paced_sender import PacedSender
 from voicemesh_orchestrator.reply.playback_estimate import PlaybackEstimate, SpokenText
+from voicemesh_orchestrator.settings import OrchestratorSettings
+from voicemesh_orchestrator.turn.machine import TurnMachine
 
 RATE = 16_000
 
@@ -89,6 +96,46 @@ def test_nothing_heard_of_a_reply_keeps_only_the_question() -> None:
     assert texts == ["two", "three", "3", "four"]
 
 
+class Listener:
+    """The client that a sender sends to, and the conversation that it reports to."""
+
+    def __init__(self, take: Callable[[dialog_pb2.ReplyAudio], None]) -> None:
+        self._take = take
+
+    def send(self, event: dialog_pb2.ConverseResponse) -> None:
+        self._take(event.reply_audio)
+
+    def reply_audible(self, stamp: common_pb2.Stamp) -> None:
+        """See ReplyEvents; the others are the reply's own."""
+
+    def reply_done(
+        self, stamp: common_pb2.Stamp, outcome: dialog_pb2.TurnOutcome.ValueType
+    ) -> None: ...
+
+    def reply_failed(self, stamp: common_pb2.Stamp, error: VoiceMeshError) -> None: ...
+
+    def speculation_failed(self, stamp: common_pb2.Stamp) -> None: ...
+
+
+def paced_sender(
+    take: Callable[[dialog_pb2.ReplyAudio], None] = lambda audio: None,
+    lead_ms: int = 400,
+    ahead_ms: int = 60_000,
+    reports: bool = False,
+) -> PacedSender:
+    """The sender of a reply that is wanted; what it sends goes to ``take``."""
+    machine = TurnMachine(epoch=1)
+    machine.typed("tell me a story", with_speech=False)
+    assert machine.answering is not None
+    config = dialog_pb2.ConverseConfig(
+        output_format=linear16(RATE), reply_lead_ms=lead_ms, reports_playback=reports
+    )
+    plan = plan_conversation("c", config, OrchestratorSettings())
+    listener = Listener(take)
+    outgoing = Outgoing(listener, machine)
+    return PacedSender(machine.answering, plan, ahead_ms, outgoing, listener)
+
+
 class VirtualClock:
     """time.monotonic and asyncio.timeout on a clock that a test turns."""
 
@@ -119,7 +166,7 @@ async def test_audio_never_runs_further_ahead_than_the_lead(clock: VirtualClock)
     def send(audio: dialog_pb2.ReplyAudio) -> None:
         sent.append((clock.now, audio.chunk.first_sample))
 
-    voice = PacedSender(RATE, lead_ms=400, ahead_ms=60_000, send=send)
+    voice = paced_sender(send)
     for _ in range(50):
         voice.add(bytes(2 * RATE // 5), common_pb2.TextSpan(end_char=1))
     voice.complete()
@@ -135,7 +182,7 @@ async def test_audio_never_runs_further_ahead_than_the_lead(clock: VirtualClock)
 async def test_a_speaker_that_ran_dry_within_a_reply_still_plays_the_rest(
     clock: VirtualClock,
 ) -> None:
-    voice = PacedSender(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None)
+    voice = paced_sender()
     voice.add(bytes(2 * RATE), common_pb2.TextSpan())
     sending = asyncio.ensure_future(voice.send_all())
     await asyncio.sleep(0)  # It has been sent.
@@ -150,7 +197,7 @@ async def test_a_speaker_that_ran_dry_within_a_reply_still_plays_the_rest(
 async def test_a_reply_that_is_held_before_its_last_word_is_not_over_until_it_has_been_said(
     clock: VirtualClock,
 ) -> None:
-    voice = PacedSender(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None, reports=True)
+    voice = paced_sender(reports=True)
     voice.add(bytes(2 * RATE), common_pb2.TextSpan())
     voice.complete()
     await voice.send_all()
@@ -172,7 +219,7 @@ async def test_a_reply_that_is_held_before_its_last_word_is_not_over_until_it_ha
 async def test_a_reply_that_was_said_to_its_end_is_over_though_it_is_held(
     clock: VirtualClock,
 ) -> None:
-    voice = PacedSender(RATE, lead_ms=400, ahead_ms=60_000, send=lambda audio: None, reports=True)
+    voice = paced_sender(reports=True)
     voice.add(bytes(2 * RATE), common_pb2.TextSpan())
     voice.complete()
     await voice.send_all()
@@ -183,7 +230,7 @@ async def test_a_reply_that_was_said_to_its_end_is_over_though_it_is_held(
 
 
 async def test_synthesis_waits_when_enough_is_ready() -> None:
-    voice = PacedSender(RATE, lead_ms=400, ahead_ms=1000, send=lambda audio: None)
+    voice = paced_sender(ahead_ms=1000)
     for _ in range(6):
         voice.add(bytes(2 * RATE // 5), common_pb2.TextSpan())
     waiting = asyncio.ensure_future(voice.room())
@@ -232,7 +279,7 @@ def test_no_sample_is_lost_repeated_or_sent_into_a_pause(steps: list[tuple[str, 
             assert not held
             sent.append(audio)
 
-        voice = PacedSender(RATE, lead_ms=200, ahead_ms=60_000, send=send, reports=True)
+        voice = paced_sender(send, lead_ms=200, reports=True)
         sending = asyncio.ensure_future(voice.send_all())
         added = 0
         for kind, count in steps:

@@ -2,20 +2,26 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from voicemesh.enums import short_name
 from voicemesh.metrics import STAGE_BUCKETS
 from voicemesh.v1 import dialog_pb2
 
 
 def _stage(name: str, text: str) -> Histogram:
-    return Histogram(f"voicemesh_turn_{name}_seconds", text, buckets=STAGE_BUCKETS)
+    return Histogram(name, text, buckets=STAGE_BUCKETS)
 
 
-ENDPOINT_WAIT = _stage("endpoint_wait", "Last voiced sample to end of turn")
-ASR_FINAL = _stage("asr_final", "The recogniser's final pass")
-LLM_FIRST_TOKEN = _stage("llm_first_token", "Question to first text of the reply")
-FIRST_PIECE = _stage("first_piece", "Question to first speakable piece")
-TTS_FIRST_AUDIO = _stage("tts_first_audio", "First piece to its first audio")
-RESPONSE = _stage("response", "Last voiced sample (or typed text) to first reply audio sent")
+ENDPOINT_WAIT = _stage("voicemesh_turn_endpoint_wait_seconds", "Last voiced sample to end of turn")
+ASR_FINAL = _stage("voicemesh_turn_asr_final_seconds", "The recogniser's final pass")
+LLM_FIRST_TOKEN = _stage(
+    "voicemesh_turn_llm_first_token_seconds", "Question to first text of the reply"
+)
+FIRST_PIECE = _stage("voicemesh_turn_first_piece_seconds", "Question to first speakable piece")
+TTS_FIRST_AUDIO = _stage("voicemesh_turn_tts_first_audio_seconds", "First piece to its first audio")
+RESPONSE = _stage(
+    "voicemesh_turn_response_seconds",
+    "Last voiced sample (or typed text) to first reply audio sent",
+)
 
 TURNS = Counter("voicemesh_turns_total", "Turns by outcome", ["outcome"])
 INTERRUPTIONS = Counter("voicemesh_interruptions_total", "Replies cut short", ["reason"])
@@ -46,5 +52,5 @@ FLOOR_MOVES = Counter("voicemesh_floor_moves_total", "Moves of the floor", ["tra
 
 def count_floor_move(change: dialog_pb2.FloorChange) -> None:
     """Count how the floor has moved."""
-    name = dialog_pb2.FloorTransition.Name(change.transition)
-    FLOOR_MOVES.labels(name.removeprefix("FLOOR_TRANSITION_").lower(), change.reason).inc()
+    name = short_name(dialog_pb2.FloorTransition, change.transition)
+    FLOOR_MOVES.labels(name, change.reason).inc()

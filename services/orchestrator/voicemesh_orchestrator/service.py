@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc.aio
 
-from voicemesh.errors import InvalidArgument, NotFound, Superseded, from_detail
+from voicemesh.errors import InvalidArgument, NotFound, Superseded, Unavailable, from_detail
 from voicemesh.grpc_client import open_channel
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings
@@ -26,7 +26,8 @@ from voicemesh_orchestrator.clients.dialled.robots import Robots
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.observing.observers import Watch
 from voicemesh_orchestrator.observing.recorder import Recorder
-from voicemesh_orchestrator.run_turn import RequestedTurn, WantedTurn
+from voicemesh_orchestrator.request_checks import TurnRequest
+from voicemesh_orchestrator.run_turn import RunTurn
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 from voicemesh_orchestrator.upstream.services import Services
@@ -36,6 +37,13 @@ Context = grpc.aio.ServicerContext[Any, Any]
 _LISTENED = (dialog_pb2.TURN_OUTCOME_COMPLETED, dialog_pb2.TURN_OUTCOME_NOTHING_HEARD)
 _NOT_HEARD = Superseded("something else was asked of the robot before anybody was heard")
 _RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+
+
+class _Loaded(NamedTuple):
+    """What the service has once it is loaded."""
+
+    services: Services
+    robots: Robots
 
 
 class Orchestrator(Service, DialogServiceServicer):
@@ -51,8 +59,7 @@ class Orchestrator(Service, DialogServiceServicer):
         self._channels: list[grpc.aio.Channel] = []
         self._live: set[ConverseStream] = set()
         self._controllers: set[Outbox[dialog_pb2.RunTurnResponse]] = set()
-        self._stubs: Services
-        self._robots: Robots
+        self._loaded: _Loaded | None = None
         self._recorder: Recorder | None = None
 
     async def load(self) -> None:
@@ -67,13 +74,21 @@ class Orchestrator(Service, DialogServiceServicer):
                 self.settings.tts_target,
             )
         ]
-        self._stubs = Services(
+        services = Services(
+            self.settings,
             SpeechRecognizerServiceStub(asr),
             LanguageModelServiceStub(llm),
             SpeechSynthesizerServiceStub(tts),
             SendTicks(self.settings.microphone_coalescing_ms / 1000),
         )
-        self._robots = Robots(self.settings, self._stubs)
+        self._loaded = _Loaded(services, Robots(services))
+
+    @property
+    def _ready(self) -> _Loaded:
+        """What ``load`` has made; Unavailable before."""
+        if self._loaded is None:
+            raise Unavailable("orchestrator: it is still loading; ask again in a moment")
+        return self._loaded
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
         """Add DialogService."""
@@ -97,8 +112,9 @@ class Orchestrator(Service, DialogServiceServicer):
 
     def live_turns(self) -> Sequence[operations_pb2.LiveTurn]:
         """What each conversation is doing."""
-        dialled_in = [live.turn() for live in self._live if live.started]
-        return [*dialled_in, *self._robots.live_turns()]
+        begun = [live.conversation for live in self._live if live.conversation is not None]
+        dialled = [] if self._loaded is None else self._loaded.robots.live_turns()
+        return [*(conversation.live_turn() for conversation in begun), *dialled]
 
     # The stubs know stream handlers as generators only; grpc.aio also takes
     # coroutines that write, which lets one task own the writing.
@@ -107,26 +123,26 @@ class Orchestrator(Service, DialogServiceServicer):
     ) -> None:
         """A conversation in both directions at once."""
         async with rpc_errors(context, self.stage):
-            live = ConverseStream(self.settings, self._stubs, self._capabilities(), self._watches())
+            live = ConverseStream(self._ready.services, self._capabilities(), self._watches())
             # A client that is refused while it still writes learns from grpc.aio only
             # that the stream broke; so its config is read before it is admitted.
-            config = await live.first(request_iterator)
+            opening = await live.first(request_iterator)
             with self.admission.slot():
                 self._live.add(live)
                 try:
-                    await live.run(config, request_iterator, context)
+                    await live.run(opening, request_iterator, context)
                 finally:
                     self._live.discard(live)
 
     @asynccontextmanager
     async def _on_robot(
         self, request: dialog_pb2.RunTurnRequest | dialog_pb2.ListenOnceRequest
-    ) -> AsyncIterator[Conversation]:
+    ) -> AsyncIterator[Conversation[Any]]:
         """The conversation that a controller means, with the robot that is dialled or has."""
         match request.WhichOneof("robot"):
             case "robot_target":
                 with self.admission.slot():
-                    dialled = self._robots.conversation(
+                    dialled = self._ready.robots.conversation(
                         request.robot_target, request.language_codes
                     )
                     async with dialled as conversation:
@@ -138,10 +154,11 @@ class Orchestrator(Service, DialogServiceServicer):
                     "no robot is named; set robot_target or conversation_id", field="robot"
                 )
 
-    def _live_conversation(self, conversation_id: str) -> Conversation:
+    def _live_conversation(self, conversation_id: str) -> Conversation[Any]:
         for live in self._live:
-            if live.started and live.conversation.conversation_id == conversation_id:
-                return live.conversation
+            conversation = live.conversation
+            if conversation is not None and conversation.conversation_id == conversation_id:
+                return conversation
         raise NotFound(
             f"no conversation {conversation_id!r} is open here; ListTurns names those that are",
             field="conversation_id",
@@ -159,9 +176,9 @@ class Orchestrator(Service, DialogServiceServicer):
                 response.transcript.CopyFrom(event.transcript)
 
         async with rpc_errors(context, self.stage):
-            wanted = WantedTurn(no_speech_ms=request.no_speech_timeout_ms, wants_answer=False)
+            wanted = TurnRequest(no_speech_ms=request.no_speech_timeout_ms, wants_answer=False)
             async with self._on_robot(request) as conversation:
-                ended = await RequestedTurn(conversation, self.settings, take).run(wanted)
+                ended = await RunTurn(conversation, self.settings, take).run(wanted)
             if ended.outcome not in _LISTENED:
                 raise from_detail(ended.error) if ended.HasField("error") else _NOT_HEARD
         return response
@@ -171,7 +188,7 @@ class Orchestrator(Service, DialogServiceServicer):
     ) -> None:
         """One whole turn on a robot."""
         async with rpc_errors(context, self.stage):
-            wanted = WantedTurn(
+            wanted = TurnRequest(
                 request.text,
                 request.no_speech_timeout_ms,
                 say=request.say,
@@ -182,7 +199,7 @@ class Orchestrator(Service, DialogServiceServicer):
                 self._controllers.add(outbox)
                 try:
                     async with self._on_robot(request) as conversation:
-                        turn = RequestedTurn(conversation, self.settings, outbox.send)
+                        turn = RunTurn(conversation, self.settings, outbox.send)
                         await turn.run(wanted)
                 finally:
                     self._controllers.discard(outbox)

@@ -117,16 +117,17 @@ class World:
         """Errors in the log, which are always a mistake of the program."""
 
     async def _converse(self, requests: AsyncIterator[Any], context: Context) -> None:
-        stubs = Services(
+        services = Services(
+            SETTINGS,
             SpeechRecognizerServiceStub(self.network.channel),
             LanguageModelServiceStub(self.network.channel),
             SpeechSynthesizerServiceStub(self.network.channel),
             SendTicks(0.1),
         )
-        live = ConverseStream(SETTINGS, stubs, pb.DialogCapabilities(), [lambda *_: self.wire])
-        config = await live.first(requests)
+        live = ConverseStream(services, pb.DialogCapabilities(), [lambda *_: self.wire])
+        opening = await live.first(requests)
         self._converses.append(live)
-        await live.run(config, requests, context)  # type: ignore[arg-type]  # gRPC is simulated.
+        await live.run(opening, requests, context)  # type: ignore[arg-type]  # gRPC is simulated.
 
     # What the user does.
 
@@ -187,7 +188,8 @@ class World:
         quiet = 0
         while quiet < 5:  # What has just been said may still be on its way.
             self.most_tasks = max(self.most_tasks, len(asyncio.all_tasks()))
-            phase = self._converses[0].turn().phase if self._converses else "unborn"
+            conversation = self._converses[0].conversation if self._converses else None
+            phase = conversation.live_turn().phase if conversation is not None else "unborn"
             quiet = quiet + 1 if phase == "idle" and not self.robot.playing else 0
             if loop.time() > until_s:
                 raise Stuck(f"after {SETTLES_S:g} s the conversation is still {phase}")

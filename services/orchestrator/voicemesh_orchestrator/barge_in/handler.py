@@ -1,43 +1,49 @@
-"""Judges what is said while the robot speaks, and watches for that nothing follows."""
+"""Barge-in: what is said while the robot speaks, and what becomes of the reply."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from voicemesh.v1 import asr_pb2, common_pb2
-from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.barge_in.classifier import InterruptionClassifier, Situation
 from voicemesh_orchestrator.floor_settings import FloorSettings
 from voicemesh_orchestrator.turn.effects import Effect
 from voicemesh_orchestrator.turn.machine import TurnMachine
 from voicemesh_orchestrator.turn.verdict import Verdict
 
-log = logging.getLogger(__name__)
+
+class Conversation(Protocol):
+    """What barge-in needs of the conversation that it belongs to."""
+
+    def carry_out(self, effects: Sequence[Effect]) -> None:
+        """Carry out what the machine has decided, in order."""
+
+    def spoken_lately(self, stamp: common_pb2.Stamp) -> str:
+        """The text of the reply of ``stamp`` around the place that plays now."""
 
 
 class BargeIn:
-    """Follows what is said over a reply, and has the turn machine decide on it."""
+    """Takes the events of the user's turns to the turn machine, with a verdict on the words.
+
+    ``take`` is the one way in. A reply that is held goes on when nothing that stops it
+    has followed for ``resume_after_ms``.
+    """
 
     def __init__(
         self,
         settings: FloorSettings,
         machine: TurnMachine,
-        do: Callable[[Sequence[Effect]], None],
-        said_lately: Callable[[common_pb2.Stamp], str],
+        conversation: Conversation,
         rate_hertz: int,
     ) -> None:
-        """``do`` carries effects out; ``said_lately``: the text of a reply up to about now.
-
-        ``rate_hertz``: of the microphone, on whose clock events stand.
-        """
+        """``rate_hertz``: of the microphone, on whose clock events stand."""
         self._settings = settings
         self._machine = machine
-        self._do = do
-        self._said_lately = said_lately
+        self._conversation = conversation
         self._rate = rate_hertz
-        self._judge = InterruptionClassifier(
+        self._classifier = InterruptionClassifier(
             settings.min_words,
             settings.min_characters,
             settings.hard_stop_phrases,
@@ -47,42 +53,44 @@ class BargeIn:
         self._began = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def look_around(self) -> None:
+    def take(self, event: asr_pb2.TurnEvent, takes_floor: bool = False) -> list[Effect]:
+        """What an event of the user's turn means for the turns; effects to carry out.
+
+        ``takes_floor``: with the end of the turn, that the robot has ended it.
+        """
+        self._note_situation()
+        match event.type:
+            case asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+                self._began = event.sample
+                effects = self._machine.user_started()
+            case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
+                return self._finished(event, takes_floor)
+            case _:
+                effects = []
+        if self._machine.over is not None:
+            silent = event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN
+            effects += self._machine.user_said(self._verdict(event, silent), silent)
+            if self._machine.held:
+                self.await_more()
+        return effects
+
+    def _note_situation(self) -> None:
         """Note what is said over, as long as there is a reply; remembered when it ends."""
         answering, over = self._machine.answering, self._machine.over
         if answering is not None and over in (None, answering):
-            said = self._said_lately(answering)
-            self._situation = Situation(said, self._machine.audible)
+            spoken = self._conversation.spoken_lately(answering)
+            self._situation = Situation(spoken, self._machine.audible)
 
-    def heard(self, event: asr_pb2.TurnEvent) -> None:
-        """The user has said more, or paused: it may be clear now what it means."""
-        machine = self._machine
-        if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
-            self._began = event.sample
-        if machine.over is None:
-            return
-        silent = event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN
-        verdict = self._verdict(event, silent)
-        effects = machine.user_said(verdict, silent)
-        if machine.over is None:
-            self._decided(verdict)
-        elif machine.held:
-            self.wait()
-        self._do(effects)
-
-    def finished(self, event: asr_pb2.TurnEvent, takes_floor: bool) -> list[Effect]:
-        """The user's turn is over: what becomes of it, and of the reply that it was said over."""
+    def _finished(self, event: asr_pb2.TurnEvent, takes_floor: bool) -> list[Effect]:
         text, verdict = event.transcript.text, Verdict.INTERRUPTION
         if self._machine.over is not None:
             verdict = self._verdict(event, fell_silent=True)
-            self._decided(verdict)
-        return self._machine.user_finished(
-            text, verdict, self._judge.only_stop(text), keeps_floor=takes_floor
-        )
+        only_stop = self._classifier.only_stop(text)
+        return self._machine.user_finished(text, verdict, only_stop, keeps_floor=takes_floor)
 
     def _verdict(self, event: asr_pb2.TurnEvent, fell_silent: bool) -> Verdict:
         voiced_ms = (event.last_voiced_sample - self._began) * 1000 / self._rate
-        return self._judge.judge(
+        return self._classifier.classify(
             event.transcript.text,
             self._situation,
             fell_silent,
@@ -92,13 +100,9 @@ class BargeIn:
 
     def wants_silence(self, text: str) -> bool:
         """Whether what was said over a reply is nothing but a command to be quiet."""
-        return self._machine.spoke_over and self._judge.only_stop(text)
+        return self._machine.spoke_over and self._classifier.only_stop(text)
 
-    def _decided(self, verdict: Verdict) -> None:
-        metrics.OVERLAPS.labels(verdict.value).inc()
-        log.info("somebody spoke over the reply: %s", verdict.value)
-
-    def wait(self) -> None:
+    def await_more(self) -> None:
         """The reply is held: from now on something must follow, or it goes on."""
         self.cancel()
         after_s = self._settings.resume_after_ms / 1000
@@ -106,10 +110,10 @@ class BargeIn:
 
     def _expired(self) -> None:
         self._timer = None
-        self._do(self._machine.nothing_followed())
+        self._conversation.carry_out(self._machine.nothing_followed())
 
     def cancel(self) -> None:
-        """Nothing is waited for any more."""
+        """Nothing is awaited any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -6,12 +6,11 @@ of its own voice; what still gets through is understood as words of the reply.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-# Scripts that are written without spaces count by the character, others by the word.
-_TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+(?:['’][^\W_]+)*")
+from voicemesh_orchestrator.text.words import words
+
 # Recognisers mishear distorted speech: "intelligence" may come as "intelligent".
 _ALIKE = 0.72
 _SHARE = 0.6
@@ -24,11 +23,6 @@ _LONGEST = 64
 """Newest words of a hypothesis that are looked at; bounds the work."""
 
 
-def tokens_of(text: str) -> list[str]:
-    """The words of a text in lower case, Chinese and Japanese by the character."""
-    return _TOKEN.findall(text.lower().replace("’", "'"))
-
-
 def repeated_share(hypothesis: str, reply: str) -> float:
     """The share of ``hypothesis`` that ``reply`` says too, in its order, 0 to 1.
 
@@ -36,8 +30,8 @@ def repeated_share(hypothesis: str, reply: str) -> float:
     reply counts, with gaps of up to three words: words that are scattered over
     it are no repetition. Nothing understood repeats nothing: 0.
     """
-    heard = tokens_of(hypothesis)[-_LONGEST:]
-    said = tokens_of(reply)
+    heard = words(hypothesis)[-_LONGEST:]
+    said = words(reply)
     if not heard or not said:
         return 0.0
     return min(1.0, _longest_chain(heard, said) / len(heard))
@@ -89,9 +83,9 @@ def is_self_echo(hypothesis: str, reply: str, stop_phrases: Iterable[str] = ()) 
     True where at least 0.6 of the words are repeated (Chinese: of the characters); of
     three or fewer all.
     """
-    heard = tokens_of(hypothesis)
+    heard = words(hypothesis)
     for phrase in stop_phrases:
-        wanted = tokens_of(phrase)
+        wanted = words(phrase)
         places = range(len(heard) - len(wanted) + 1)
         if wanted and any(heard[i : i + len(wanted)] == wanted for i in places):
             return False

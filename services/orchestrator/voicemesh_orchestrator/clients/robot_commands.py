@@ -24,7 +24,7 @@ class RobotCommands:
         self._waiting: dict[str, asyncio.Future[Result]] = {}
         self._count = 0
 
-    def tell(self, command: robot_pb2.RobotCommand) -> str:
+    def send(self, command: robot_pb2.RobotCommand) -> str:
         """Send ``command`` and expect nothing of it; the id that it was given."""
         self._count += 1
         command.command_id = str(self._count)
@@ -40,7 +40,7 @@ class RobotCommands:
         if len(self._waiting) >= _MOST_WAITING:
             raise Busy("robot: it still owes the answers to earlier commands", stage=_ROBOT)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        command_id = self.tell(command)
+        command_id = self.send(command)
         self._waiting[command_id] = answer
         try:
             async with asyncio.timeout(self._limit_s):

@@ -10,7 +10,7 @@ from voicemesh.v1 import dialog_pb2, robot_pb2
 class Client(Protocol):
     """A client over Converse, or a robot's listener that the orchestrator has dialled."""
 
-    def tell(self, event: dialog_pb2.ConverseResponse) -> None:
+    def send(self, event: dialog_pb2.ConverseResponse) -> None:
         """News of the conversation, reply audio among it. Never waits."""
 
     async def listen(self, request: robot_pb2.ListenRequest) -> None:

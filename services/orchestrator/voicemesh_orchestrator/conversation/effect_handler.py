@@ -1,10 +1,8 @@
-"""Carries out what the turn machine decides, in order, and passes on what replies say."""
+"""Carries out what the turn machine decides: replies, news to the client, history."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import logging
 
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2
@@ -12,10 +10,9 @@ from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.barge_in.handler import BargeIn
 from voicemesh_orchestrator.conversation.idle_timer import IdleTimer
 from voicemesh_orchestrator.history import Exchange, Memory
-from voicemesh_orchestrator.plan import policy_of
+from voicemesh_orchestrator.reply.outgoing import Event, Outgoing
 from voicemesh_orchestrator.reply.runner import ReplyRunner
 from voicemesh_orchestrator.reply.turn_record import TurnRecords, count_error
-from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.turn.effects import (
     Apologise,
     Commit,
@@ -24,6 +21,7 @@ from voicemesh_orchestrator.turn.effects import (
     EndTurn,
     HoldReply,
     MoveFloor,
+    OverlapDecided,
     ResumeReply,
     Speak,
     Speculate,
@@ -31,185 +29,102 @@ from voicemesh_orchestrator.turn.effects import (
     StopReply,
 )
 from voicemesh_orchestrator.turn.machine import TurnMachine
-from voicemesh_orchestrator.turn.policy import UNSPECIFIED, Policy
-from voicemesh_orchestrator.upstream.synthesis import Synthesis
 
-if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
-    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
-
-# What the robot is about to say counts as said: who answers a question need not
-# wait for its last word.
-_ABOUT_TO_BE_HEARD_S = 1.0
-# Older words of the robot are no echo: who repeats them asks about them.
-_ECHO_MEMORY_S = 5.0
-
-Event = dialog_pb2.ConverseResponse
+log = logging.getLogger(__name__)
 
 
 class EffectHandler:
-    """The turn machine of a conversation and its hands: replies, timers, news, history."""
+    """Carries out one effect at a time, on the parts of one conversation."""
 
     def __init__(
         self,
+        *,
         memory: Memory,
-        config: dialog_pb2.ConverseConfig,
-        settings: OrchestratorSettings,
-        llm: LanguageModelServiceAsyncStub,
-        synthesis: Synthesis | None,
-        send: Callable[[Event], None],
-        turn_over: Callable[[], None],
+        machine: TurnMachine,
+        records: TurnRecords,
+        outgoing: Outgoing,
+        replies: ReplyRunner,
+        barge_in: BargeIn,
+        idle: IdleTimer,
     ) -> None:
-        """``send`` tells the client and never waits; ``turn_over``: a turn has ended."""
-        self.machine = TurnMachine(
-            memory.stamp.epoch, memory.stamp.turn, policy_of(config, settings.floor)
-        )
-        self.turns = TurnRecords()
-        self.send = send
-        self.answering = ReplyRunner(memory.conversation_id, config, settings, llm, synthesis, self)
-        rate_hertz = config.input_format.sample_rate_hertz
-        self.overhearing = BargeIn(
-            settings.floor, self.machine, self.do, self._said_lately, rate_hertz
-        )
-        self.idleness = IdleTimer(settings.proactive, self.say, self._fall_asleep)
+        """``machine`` has decided what is carried out here; only its stamp is read."""
         self._memory = memory
-        self._turn_over = turn_over
-        self._phase = self.machine.phase
-        self._phase_since_s = time.monotonic()
+        self._machine = machine
+        self._records = records
+        self._outgoing = outgoing
+        self._replies = replies
+        self._barge_in = barge_in
+        self._idle = idle
 
-    @property
-    def stamp(self) -> common_pb2.Stamp:
-        """The newest stamp."""
-        return self.machine.stamp
-
-    @property
-    def phase_ms(self) -> int:
-        """For how long the conversation has been in its phase, in milliseconds."""
-        return int((time.monotonic() - self._phase_since_s) * 1000)
-
-    def do(self, effects: Sequence[Effect]) -> None:
-        """Carry ``effects`` out."""
-        for effect in effects:
-            self._carry_out(effect)
-        self._memory.stamp = self.stamp
-        if self._phase != self.machine.phase:
-            self._phase, self._phase_since_s = self.machine.phase, time.monotonic()
-
-    def _carry_out(self, effect: Effect) -> None:
-        answering, turn = self.answering, self.turns.of
+    def carry_out(self, effect: Effect) -> None:
+        """Carry ``effect`` out. Never waits."""
+        replies, record, history = self._replies, self._records.of, self._memory.history
         match effect:
             case Speculate(stamp, question):
-                answering.speculate(stamp, turn(stamp), self._memory.history, question)
+                replies.speculate(stamp, record(stamp), history, question)
             case Discard(stamp, reason):
-                answering.discard(stamp, reason)
+                replies.discard(stamp, reason)
             case Commit(stamp, question):
                 self._reply_starts(stamp, question)
-                answering.commit(stamp, turn(stamp))
+                replies.commit(stamp, record(stamp))
             case StartReply(stamp, question):
                 self._reply_starts(stamp, question)
-                answering.start(stamp, turn(stamp), self._memory.history)
+                replies.start(stamp, record(stamp), history)
             case Speak(stamp, text):
                 self._reply_starts(stamp, "")
-                answering.say(stamp, turn(stamp), text)
+                replies.speak(stamp, record(stamp), text)
             case HoldReply(stamp, duck):
-                answering.hold(stamp, turn(stamp), duck)
-                self.overhearing.wait()
+                replies.hold(stamp, record(stamp), duck)
+                self._barge_in.await_more()
             case ResumeReply(stamp, reason):
-                self.overhearing.cancel()
-                answering.resume(stamp, turn(stamp), reason)
+                self._barge_in.cancel()
+                replies.resume(stamp, record(stamp), reason)
             case StopReply(stamp, reason):
-                self.overhearing.cancel()
-                metrics.INTERRUPTIONS.labels(reason).inc()
-                answering.stop(stamp, reason)
-                interrupted = dialog_pb2.ReplyInterrupted(reason=reason)
-                self.send(Event(stamp=stamp, reply_interrupted=interrupted))
+                self._stop_reply(stamp, reason)
             case Apologise(stamp, error):
-                self.failed(stamp, error)
-                answering.apologise(stamp, turn(stamp))
+                self.fail(stamp, error)
+                replies.apologise(stamp, record(stamp))
             case EndTurn(stamp, outcome):
                 self._end_turn(stamp, outcome)
-            case MoveFloor(state, transition, reason):
-                floor = dialog_pb2.FloorChange(state=state, transition=transition, reason=reason)
-                metrics.count_floor_move(floor)
-                self.send(Event(stamp=self.stamp, floor=floor))
+            case MoveFloor(move, reason):
+                change = move.change(reason)
+                metrics.count_floor_move(change)
+                self._outgoing.send(Event(stamp=self._machine.stamp, floor=change))
+            case OverlapDecided(verdict):
+                metrics.OVERLAPS.labels(verdict.value).inc()
+                log.info("somebody spoke over the reply: %s", verdict.value)
 
-    def failed(self, stamp: common_pb2.Stamp, error: VoiceMeshError) -> None:
+    def fail(self, stamp: common_pb2.Stamp, error: VoiceMeshError) -> None:
         """Count and tell why the turn of ``stamp`` fails."""
         count_error(error)
-        self.turns.of(stamp).error = error
-        self.send(Event(stamp=stamp, error=error.detail()))
+        self._records.of(stamp).error = error
+        self._outgoing.send(Event(stamp=stamp, error=error.detail()))
 
     def _reply_starts(self, stamp: common_pb2.Stamp, question: str) -> None:
-        self.turns.of(stamp).question = question
+        self._records.of(stamp).question = question
         if question:
-            self.idleness.close()
+            self._idle.close()
         started = dialog_pb2.ReplyStarted(question=question)
-        self.send(Event(stamp=stamp, reply_started=started))
+        self._outgoing.send(Event(stamp=stamp, reply_started=started))
+
+    def _stop_reply(self, stamp: common_pb2.Stamp, reason: str) -> None:
+        self._barge_in.cancel()
+        metrics.INTERRUPTIONS.labels(reason).inc()
+        self._replies.stop(stamp, reason)
+        interrupted = dialog_pb2.ReplyInterrupted(reason=reason)
+        self._outgoing.send(Event(stamp=stamp, reply_interrupted=interrupted))
 
     def _end_turn(self, stamp: common_pb2.Stamp, outcome: dialog_pb2.TurnOutcome.ValueType) -> None:
-        turn, history = self.turns.take(stamp), self._memory.history
-        self._turn_over()
+        turn, history = self._records.take(stamp), self._memory.history
         completed = outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
         heard = turn.heard_text(completed)
         if turn.reply is not None and completed and turn.reply.history_reset:
             history.clear()
         elif turn.reply is not None:
             history.add(Exchange(turn.question, heard, not completed))
-        self.send(Event(stamp=stamp, turn_ended=turn.ended(outcome, heard)))
+        self._outgoing.send(Event(stamp=stamp, turn_ended=turn.ended(outcome, heard)))
         if turn.reply is not None and not turn.question:
-            self.idleness.silent()
+            self._idle.robot_spoke()
         else:
-            self.idleness.spoken()
+            self._idle.restart()
         turn.measure(self._memory.conversation_id, stamp, outcome)
-
-    def say(self, text: str, policy: Policy = UNSPECIFIED, commanded: bool = False) -> bool:
-        """Have the robot say ``text`` by itself; whether the floor is free for it."""
-        effects = self.machine.say(text, policy, commanded)
-        self.do(effects)
-        return bool(effects)
-
-    def _fall_asleep(self, idle_s: float) -> None:
-        if self.machine.phase != "idle":
-            self.idleness.spoken()  # The robot says something by itself, or waits for somebody.
-            return
-        asleep = dialog_pb2.FallAsleep(idle_ms=int(idle_s * 1000))
-        self.send(Event(stamp=self.stamp, fall_asleep=asleep))
-
-    def _said_lately(self, stamp: common_pb2.Stamp) -> str:
-        reply = self.turns.of(stamp).reply
-        if reply is None:
-            return ""
-        before = reply.heard_text(-_ECHO_MEMORY_S)
-        return reply.heard_text(_ABOUT_TO_BE_HEARD_S).removeprefix(before).strip()
-
-    # What a reply says (see Asker).
-
-    def tell(self, stamp: common_pb2.Stamp, event: Event) -> None:
-        """Send something of a reply, unless that reply is no longer wanted."""
-        if stamp == self.machine.answering:
-            event.stamp.CopyFrom(stamp)
-            self.send(event)
-
-    def reply_audible(self, stamp: common_pb2.Stamp) -> None:
-        """The first audio of the reply goes to the client."""
-        self.do(self.machine.reply_audible(stamp))
-
-    def reply_done(
-        self, stamp: common_pb2.Stamp, outcome: dialog_pb2.TurnOutcome.ValueType
-    ) -> None:
-        """The reply (or the apology) has been played to its end."""
-        self.do(self.machine.reply_done(stamp, outcome))
-
-    def reply_failed(self, stamp: common_pb2.Stamp, error: VoiceMeshError) -> None:
-        """A stage of the reply has failed."""
-        self.do(self.machine.reply_failed(stamp, error))
-
-    def speculation_failed(self, stamp: common_pb2.Stamp) -> None:
-        """What was begun before the turn is over has failed."""
-        self.do(self.machine.speculation_failed(stamp))
-
-    async def close(self) -> None:
-        """The client is gone: end what is under way."""
-        self.do(self.machine.abandon())
-        self.overhearing.cancel()
-        self.idleness.close()
-        await self.answering.close()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Protocol
 
 from voicemesh.errors import Busy, DeadlineExceeded, VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
 from voicemesh_orchestrator.conversation.client import Client
-from voicemesh_orchestrator.conversation.effect_handler import EffectHandler
 from voicemesh_orchestrator.conversation.timers import Timers
 from voicemesh_orchestrator.history import Memory
+from voicemesh_orchestrator.reply.turn_record import TurnRecords
 from voicemesh_orchestrator.settings import OrchestratorSettings
+from voicemesh_orchestrator.turn.effects import Effect
+from voicemesh_orchestrator.turn.machine import TurnMachine
 from voicemesh_orchestrator.turn.policy import UNSPECIFIED, Policy
 
 log = logging.getLogger(__name__)
@@ -19,36 +23,50 @@ log = logging.getLogger(__name__)
 _NO_SPEECH_GRACE_S = 1.0
 
 
+class Decisions(Protocol):
+    """The conversation, as requested turns see it."""
+
+    def carry_out(self, effects: Sequence[Effect]) -> None:
+        """Carry out what the machine has decided, in order."""
+
+    def speak(self, text: str, policy: Policy = UNSPECIFIED, commanded: bool = False) -> bool:
+        """Have the robot speak ``text``; whether the floor is free for it."""
+
+
 class RequestedTurns:
     """Opens the microphone for a turn, and ends the turn where nobody speaks."""
 
     def __init__(
         self,
-        performer: EffectHandler,
-        settings: OrchestratorSettings,
-        timers: Timers,
+        *,
         memory: Memory,
         recognition: asr_pb2.StreamingRecognitionConfig,
-        face: Client,
+        settings: OrchestratorSettings,
+        machine: TurnMachine,
+        decisions: Decisions,
+        records: TurnRecords,
+        timers: Timers,
+        client: Client,
     ) -> None:
         """``recognition``: how what is said is to be recognised. ``timers`` end with speech."""
-        self._performer = performer
-        self._machine = performer.machine
-        self._settings = settings
-        self._timers = timers
         self._memory = memory
         self._recognition = recognition
-        self._face = face
+        self._settings = settings
+        self._machine = machine
+        self._decisions = decisions
+        self._records = records
+        self._timers = timers
+        self._client = client
         self._answers = True
 
-    def say(self, text: str, policy: Policy) -> common_pb2.Stamp:
-        """The robot says ``text`` now; the stamp of that. Busy while somebody speaks."""
-        if not self._performer.say(text, policy, commanded=True):
+    def speak(self, text: str, policy: Policy) -> common_pb2.Stamp:
+        """The robot speaks ``text`` now; the stamp of that. Busy while somebody speaks."""
+        if not self._decisions.speak(text, policy, commanded=True):
             raise Busy(
                 "somebody is speaking to the robot; say it when they have finished",
                 stage=common_pb2.STAGE_ORCHESTRATOR,
             )
-        return self._performer.stamp
+        return self._machine.stamp
 
     def expect(self, wants_answer: bool, policy: Policy = UNSPECIFIED) -> common_pb2.Stamp:
         """The next (or present) speech is a turn that was asked for; its stamp.
@@ -56,8 +74,8 @@ class RequestedTurns:
         ``policy``: what happens when the user speaks over the answer.
         """
         self._answers = wants_answer
-        self._performer.do(self._machine.expect(wants_answer, policy))
-        return self._machine.hearing or self._performer.stamp
+        self._decisions.carry_out(self._machine.expect(wants_answer, policy))
+        return self._machine.hearing or self._machine.stamp
 
     async def listen(self, stamp: common_pb2.Stamp, no_speech_ms: int) -> None:
         """Open the microphone for the expected turn of ``stamp``; raises why that cannot be.
@@ -66,15 +84,17 @@ class RequestedTurns:
         interrupted. ``no_speech_ms``: how long to wait for speech; 0: the setting.
         """
         limit_ms = no_speech_ms or self._settings.no_speech_timeout_ms
-        self._recognition.resume_from.CopyFrom(self._memory.speaker)
+        recognition = asr_pb2.StreamingRecognitionConfig()
+        recognition.CopyFrom(self._recognition)  # The plan stays as it was made.
+        recognition.resume_from.CopyFrom(self._memory.speaker)
         request = robot_pb2.ListenRequest(
             stamp=stamp,
-            recognition=self._recognition,
+            recognition=recognition,
             no_speech_timeout_ms=limit_ms,
             keep_listening=self._answers and self._settings.floor.listen_while_speaking,
         )
         try:
-            await self._face.listen(request)
+            await self._client.listen(request)
         except VoiceMeshError as error:
             self._unheard(error, dialog_pb2.TURN_OUTCOME_FAILED)
             raise
@@ -99,15 +119,15 @@ class RequestedTurns:
         self._timers.cancel()
         expected = self._machine.expected
         if expected is not None:
-            self._performer.turns.of(expected).error = error
-            self._face.close_microphone()
-            self._performer.do(self._machine.nobody_spoke(outcome))
+            self._records.of(expected).error = error
+            self._client.close_microphone()
+            self._decisions.carry_out(self._machine.nobody_spoke(outcome))
 
     def give_up(self, stamp: common_pb2.Stamp) -> None:
         """Whoever asked for the turn of ``stamp`` has gone."""
         if stamp in (self._machine.expected, self._machine.hearing):
-            self._face.close_microphone()
-        self._performer.do(self._machine.give_up(stamp))
+            self._client.close_microphone()
+        self._decisions.carry_out(self._machine.give_up(stamp))
 
     async def wake(self) -> None:
         """The robot woke up by itself: listen to whoever woke it, unless somebody speaks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull
 from voicemesh.errors import Superseded, Unavailable, VoiceMeshError
@@ -27,6 +28,15 @@ News = dialog_pb2.RunTurnResponse
 Event = dialog_pb2.ConverseResponse
 
 
+@dataclass(frozen=True)
+class _Overlap:
+    """The turn of somebody who speaks over the reply that is watched."""
+
+    stamp: common_pb2.Stamp
+    said: bool
+    """Whether it has been said to its end."""
+
+
 class TurnFeed:
     """The news of one turn of a conversation, in order.
 
@@ -43,8 +53,7 @@ class TurnFeed:
         self._awaits_speech = False
         self._answered = False
         self._by_voice = False
-        self._over: common_pb2.Stamp | None = None
-        self._over_said = False
+        self._over: _Overlap | None = None
         self._end: News | None = None
         self._failure: VoiceMeshError = Unavailable(
             "robot: the conversation has ended", stage=common_pb2.STAGE_ROBOT
@@ -57,14 +66,14 @@ class TurnFeed:
         self._answered = self._by_voice = False
         self._over = None
 
-    def tell(self, event: Event) -> None:
+    def send(self, event: Event) -> None:
         """Something has happened in the conversation."""
         if self.stamp is None:
             return
         kind = event.WhichOneof("converse_response")
         if kind == "turn_event":
-            self._hear(event)
-        elif kind == "turn_ended" and event.stamp == self._over:
+            self._follow_user(self.stamp, event)
+        elif kind == "turn_ended" and self._over is not None and event.stamp == self._over.stamp:
             self._over = None  # It was no turn: a nod, a noise.
         if event.stamp != self.stamp or kind not in _TOLD:
             return
@@ -79,20 +88,19 @@ class TurnFeed:
             self._by_voice = event.reply_interrupted.reason in _BY_VOICE
         self._show(news)
 
-    def _hear(self, event: Event) -> None:
-        """The user speaks: in the turn that is watched, or over its reply."""
-        assert self.stamp is not None
+    def _follow_user(self, stamp: common_pb2.Stamp, event: Event) -> None:
+        """The user speaks: in the turn of ``stamp``, which is watched, or over its reply."""
         said = event.turn_event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
         if self._awaits_speech:
             if said:
                 self._awaits_speech = False
                 # Newer where text was typed while the user spoke, or where the answer
                 # was begun before the end: it is the same turn.
-                self.stamp = max(self.stamp, event.stamp, key=order)
-        elif order(event.stamp) > order(self.stamp):
-            self._over, self._over_said = event.stamp, said
+                self.stamp = max(stamp, event.stamp, key=order)
+        elif order(event.stamp) > order(stamp):
+            self._over = _Overlap(event.stamp, said)
             if self._end is not None and self._by_voice:
-                self._go_on()
+                self._go_on(self._over)
 
     def _ended(self, end: News) -> None:
         """The turn that is watched is over, and with it all, unless it was interrupted."""
@@ -105,12 +113,11 @@ class TurnFeed:
             return
         self._end = end
         if self._over is not None:
-            self._go_on()
+            self._go_on(self._over)
 
-    def _go_on(self) -> None:
+    def _go_on(self, over: _Overlap) -> None:
         """Watch the turn of whoever has interrupted."""
-        assert self._over is not None
-        self.follow(self._over, spoken=not self._over_said)
+        self.follow(over.stamp, spoken=not over.said)
 
     def played(self, report: common_pb2.PlaybackReport) -> None:
         """The robot says where its speaker stands."""

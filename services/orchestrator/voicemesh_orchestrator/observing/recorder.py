@@ -153,7 +153,7 @@ class RecordedConversation:
             log.warning("a conversation is not recorded: %s", error)
             self._forget()
             return
-        self._check_space(0.0)
+        self._check_space(0.0, self._writer.size)
 
     def _write_request(self, at_ms: float, message: bytes) -> None:
         request = dialog_pb2.ConverseRequest.FromString(message)
@@ -175,11 +175,11 @@ class RecordedConversation:
             limit = self._limits.max_megabytes
             self._cut(at_ms, f"it has reached orchestrator.recorder.max_megabytes ({limit:g})")
         elif self._writer.size > self._space_checked_at + _SPACE_CHECKED_EVERY_BYTES:
-            self._check_space(at_ms)
+            self._check_space(at_ms, self._writer.size)
 
-    def _check_space(self, at_ms: float) -> None:
-        assert self._writer is not None
-        self._space_checked_at = self._writer.size
+    def _check_space(self, at_ms: float, size: int) -> None:
+        """``size``: of the recording so far, in bytes."""
+        self._space_checked_at = size
         limit = self._limits.min_free_megabytes
         if shutil.disk_usage(self._folder).free < limit * _MB:
             self._cut(

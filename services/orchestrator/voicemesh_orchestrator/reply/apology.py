@@ -7,6 +7,7 @@ They need no service, because the one that is down may be the one that speaks.
 from __future__ import annotations
 
 import wave
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,6 +15,10 @@ from importlib.resources import files
 import numpy as np
 
 from voicemesh.audio import StreamResampler
+from voicemesh.v1 import common_pb2
+from voicemesh.writing import has_han
+from voicemesh_orchestrator.reply.outgoing import Outgoing
+from voicemesh_orchestrator.reply.paced_sender import PacedSender
 
 _TEXTS = {
     "en": "Sorry, something went wrong. Please ask me again.",
@@ -21,12 +26,23 @@ _TEXTS = {
 }
 
 
+_CHUNK_S = 0.2
+_BREATH_S = 0.3
+
+
 @dataclass(frozen=True)
 class Apology:
-    """A spoken apology: its text and its samples (LINEAR16 at the asked rate)."""
+    """A spoken apology: its text and its samples (LINEAR16 at ``rate_hertz``)."""
 
     text: str
     audio: bytes
+    rate_hertz: int
+
+
+def apology_for(language_codes: Sequence[str], question: str, rate_hertz: int) -> Apology:
+    """The apology in the conversation's language, or else in that of the question."""
+    named = language_codes[0] if language_codes else ""
+    return apology(named or ("zh" if has_han(question) else "en"), rate_hertz)
 
 
 @cache
@@ -40,4 +56,35 @@ def apology(language_code: str, rate_hertz: int) -> Apology:
         samples = np.frombuffer(clip.readframes(clip.getnframes()), dtype="<i2")
         resampler = StreamResampler(clip.getframerate(), rate_hertz)
     spoken = np.concatenate([resampler.push(samples), resampler.finish()])
-    return Apology(_TEXTS[language], spoken.astype("<i2").tobytes())
+    return Apology(_TEXTS[language], spoken.astype("<i2").tobytes(), rate_hertz)
+
+
+async def play_apology(
+    clip: Apology,
+    stamp: common_pb2.Stamp,
+    first_char: int,
+    sender: PacedSender | None,
+    outgoing: Outgoing,
+) -> None:
+    """Send ``clip`` as the rest of the reply of ``stamp``, until it has been played.
+
+    ``first_char``: where its text begins in the reply. ``sender``: what has sent the
+    reply so far; None for clients that want text only.
+    """
+    end_char = first_char + len(clip.text)
+    outgoing.send_text(stamp, clip.text, first_char)
+    if sender is None:
+        outgoing.send_end(stamp, end_char, 0)
+        return
+    sender.drop_waiting()
+    span = common_pb2.TextSpan(begin_char=first_char, end_char=end_char)
+    # A breath after what was broken off, so that the two do not run together.
+    breath = bytes(int(clip.rate_hertz * _BREATH_S) * 2) if sender.sent_samples else b""
+    audio = breath + clip.audio
+    step = int(clip.rate_hertz * _CHUNK_S) * 2
+    for first in range(0, len(audio), step):
+        sender.add(audio[first : first + step], span)
+    sender.complete()
+    await sender.send_all()
+    outgoing.send_end(stamp, end_char, sender.sent_samples)
+    await sender.played_out()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator import metrics
+from voicemesh_orchestrator.plan import ConversationPlan
+from voicemesh_orchestrator.reply.events import ReplyEvents
+from voicemesh_orchestrator.reply.outgoing import Outgoing
 from voicemesh_orchestrator.reply.playback_estimate import PlaybackEstimate, SpokenText
 
 _LONGEST_LIVE_LEAD_MS = 10_000
@@ -24,22 +26,26 @@ class PacedSender:
 
     def __init__(
         self,
-        rate_hertz: int,
-        lead_ms: int,
+        stamp: common_pb2.Stamp,
+        plan: ConversationPlan,
         ahead_ms: int,
-        send: Callable[[dialog_pb2.ReplyAudio], None],
-        reports: bool = False,
+        outgoing: Outgoing,
+        events: ReplyEvents,
     ) -> None:
-        """``ahead_ms``: how much may wait here before synthesis must pause.
+        """``stamp``: of the reply. Its audio goes to ``outgoing``; ``events`` hear of the first.
 
-        ``reports``: the client has promised to report playback.
+        ``ahead_ms``: how much may wait here before synthesis must pause.
         """
+        rate_hertz, lead_ms = plan.reply_rate_hertz, plan.reply_lead_ms
+        ahead_ms = max(lead_ms, ahead_ms)
+        self._stamp = stamp
+        self._outgoing = outgoing
+        self._events = events
         self._rate = rate_hertz
         self._lead = rate_hertz * lead_ms // 1000
         self._ahead = rate_hertz * ahead_ms // 1000
         # Whoever asks for more only stores the reply and cannot run dry.
         self._heard_live = lead_ms <= _LONGEST_LIVE_LEAD_MS
-        self._send = send
         self._waiting: deque[dialog_pb2.ReplyAudio] = deque()
         self._waiting_samples = 0
         self._received = 0
@@ -48,7 +54,7 @@ class PacedSender:
         self._room = asyncio.Event()
         self._room.set()
         self._held = False
-        self._playback = PlaybackEstimate(rate_hertz, reports)
+        self._playback = PlaybackEstimate(rate_hertz, plan.reports_playback)
         self.spoken = SpokenText()
 
     @property
@@ -148,11 +154,13 @@ class PacedSender:
         self._waiting_samples -= count
         if self._waiting_samples <= self._ahead:
             self._room.set()
-        before = self._playback.underruns
+        first, underruns = not self._playback.sent, self._playback.underruns
         self._playback.add(count, now)
         if self._heard_live:
-            metrics.LATE_AUDIO.inc(self._playback.underruns - before)
-        self._send(reply)
+            metrics.LATE_AUDIO.inc(self._playback.underruns - underruns)
+        if first:
+            self._events.reply_audible(self._stamp)
+        self._outgoing.send_reply(self._stamp, dialog_pb2.ConverseResponse(reply_audio=reply))
 
     async def _wait(self, seconds: float | None) -> None:
         """Wait for news, at most that long."""

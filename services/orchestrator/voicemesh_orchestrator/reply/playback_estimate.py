@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from voicemesh.writing import HAN
+
 _WORD_BREAK = re.compile(r"\s")
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3000-\u303f\uff00-\uffef]")
+# Chinese characters, and the marks and full-width forms that stand between them.
+_HAN = re.compile(f"[{HAN}\u3000-\u303f\uff00-\uffef]")
 
 
 class PlaybackEstimate:

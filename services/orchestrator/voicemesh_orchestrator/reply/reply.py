@@ -4,41 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from voicemesh import tracing
-from voicemesh.aio import Channel, ChannelClosed, TaskSet
-from voicemesh.errors import DeadlineExceeded, EngineError, InternalError, VoiceMeshError
-from voicemesh.v1 import common_pb2, dialog_pb2, llm_pb2, tts_pb2
+from voicemesh.aio import TaskSet
+from voicemesh.errors import EngineError, VoiceMeshError
+from voicemesh.v1 import common_pb2, llm_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.reply.paced_sender import PacedSender
+from voicemesh_orchestrator.reply.outgoing import Outgoing
+from voicemesh_orchestrator.reply.speech import ReplySpeech
 from voicemesh_orchestrator.reply.timeline import Timeline
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.text.cutting import Piece, PieceCutter
 from voicemesh_orchestrator.upstream.generation import Generation
-from voicemesh_orchestrator.upstream.synthesis import Synthesis
-
-if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
-    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
+from voicemesh_orchestrator.upstream.services import Services
 
 log = logging.getLogger(__name__)
-
-_MAX_PIECES = 4096
 
 
 @dataclass(frozen=True)
 class ReplyContext:
-    """What a reply needs of its conversation."""
+    """What the replies of a conversation share."""
 
-    settings: OrchestratorSettings
     conversation_id: str
-    llm: LanguageModelServiceAsyncStub
-    synthesis: Synthesis | None
-    """None for clients that want text only."""
+    settings: OrchestratorSettings
+    services: Services
+    outgoing: Outgoing
     closing: TaskSet
-    tell: Callable[[common_pb2.Stamp, dialog_pb2.ConverseResponse], None]
+    """Runs the ends of generations in the background."""
 
 
 class Reply:
@@ -53,23 +46,25 @@ class Reply:
         context: ReplyContext,
         stamp: common_pb2.Stamp,
         timeline: Timeline,
-        voice: PacedSender | None,
+        speech: ReplySpeech | None,
     ) -> None:
-        """``voice`` is given exactly when the context has a synthesis."""
+        """``speech`` is None for clients that want text only."""
         self.stamp = stamp
-        self.timeline = timeline
         self.text = ""
         self.history_reset = False
+        self.speech = speech
         self._context = context
-        self._voice = voice
         self._cutter = PieceCutter(context.settings.cutting)
-        self._pieces: Channel[Piece] = Channel(_MAX_PIECES)
-        self._piece_ends: Channel[int] = Channel(_MAX_PIECES)
-        self._failure: VoiceMeshError | None = None
         self._generation: Generation | None = None
         self._committed = asyncio.Event()
+        self._use(timeline)
         self.goodbye: asyncio.Task[None] | None = None
         """Runs once the model is done: ends when its place is free again."""
+
+    def _use(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        if self.speech is not None:
+            self.speech.timeline = timeline
 
     @property
     def committed(self) -> bool:
@@ -81,64 +76,62 @@ class Reply:
 
         ``timeline``: of the turn; from now on it goes on there.
         """
-        timeline.adopt(self.timeline)
-        self.timeline = timeline
+        timeline.adopt(self._timeline)
+        self._use(timeline)
         self._committed.set()
         if self.text:
-            self._tell_text(self.text, 0)
+            self._context.outgoing.send_text(self.stamp, self.text, 0)
 
     def waste(self) -> None:
         """It was made for nothing: count what it has cost."""
         if self._generation is not None:
             self._generation.waste()
-        if self._voice is not None:
-            metrics.EAGER_WASTED_AUDIO.inc(self._voice.received_s)
+        if self.speech is not None:
+            metrics.EAGER_WASTED_AUDIO.inc(self.speech.sender.received_s)
 
     async def run(self, asked: llm_pb2.GenerationRequest | str) -> None:
-        """Answer a request, or say a text; raises the VoiceMeshError of the stage that failed."""
+        """Answer a request, or speak a text; raises the VoiceMeshError of the stage that failed."""
         source = self._recite(asked) if isinstance(asked, str) else self._think(asked)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(source, name="think")
-                if self._voice is not None and self._context.synthesis is not None:
-                    group.create_task(self._speak(self._context.synthesis), name="speak")
-                    group.create_task(self._play(self._voice), name="play")
+                if self.speech is not None:
+                    group.create_task(self.speech.run(), name="speak")
+                    group.create_task(self._play(self.speech), name="play")
         except* VoiceMeshError as failed:
             error = failed.exceptions[0]
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
             raise error from None
-        if self._voice is None:
+        if self.speech is None:
             await self._committed.wait()
-            self._tell_end(0)
+            self._send_end(0)
 
-    async def _play(self, voice: PacedSender) -> None:
+    async def _play(self, speech: ReplySpeech) -> None:
         await self._committed.wait()
-        await voice.send_all()
-        self._tell_end(voice.sent_samples)
-        await voice.played_out()
+        await speech.sender.send_all()
+        self._send_end(speech.sender.sent_samples)
+        await speech.sender.played_out()
 
-    def _tell_end(self, sample_count: int) -> None:
-        self.timeline.reach("reply_sent")
-        ended = dialog_pb2.ReplyEnded(char_count=len(self.text), sample_count=sample_count)
-        self._context.tell(self.stamp, dialog_pb2.ConverseResponse(reply_ended=ended))
+    def _send_end(self, sample_count: int) -> None:
+        self._timeline.reach("reply_sent")
+        self._context.outgoing.send_end(self.stamp, len(self.text), sample_count)
 
     async def _recite(self, text: str) -> None:
-        """Say what needs no thinking."""
+        """Speak what needs no thinking."""
         self._write(text)
         self._finish_text()
 
     def _finish_text(self) -> None:
         for piece in self._cutter.finish():
             self._queue(piece)
-        self._pieces.close()
+        if self.speech is not None:
+            self.speech.finish()
 
     async def _think(self, request: llm_pb2.GenerationRequest) -> None:
         context = self._context
-        target = context.settings.llm_target
-        generation = self._generation = Generation(
-            context.llm, target, self.stamp, context.settings.deadlines, context.closing
-        )
+        generation = context.services.generation(self.stamp, context.closing)
+        self._generation = generation
         with tracing.span("llm", context.conversation_id, self.stamp):
             try:
                 await generation.start(request)
@@ -156,13 +149,13 @@ class Reply:
             kind = event.WhichOneof("generate_response")
             if kind == "delta" and event.delta.text:
                 first = False
-                self.timeline.reach("llm_first_token")
+                self._timeline.reach("llm_first_token")
                 self._write(event.delta.text)
             elif kind == "tool_call":
                 # Nor would it be run for a turn that may not be over.
                 log.warning("the model called a tool that was not offered")
             elif kind == "finished":
-                self.timeline.reach("llm_end")
+                self._timeline.reach("llm_end")
                 self.history_reset = event.finished.history_reset
                 return
 
@@ -170,72 +163,21 @@ class Reply:
         """More of the reply's text: to the client as it is, to synthesis in pieces."""
         begin = len(self.text)
         self.text += text
-        for piece in self._cutter.push(text):
+        for piece in self._cutter.process(text):
             self._queue(piece)
         if self.committed:
-            self._tell_text(text, begin)
-
-    def _tell_text(self, text: str, first_char: int) -> None:
-        delta = dialog_pb2.ReplyText(text=text, first_char=first_char)
-        self._context.tell(self.stamp, dialog_pb2.ConverseResponse(reply_text=delta))
+            self._context.outgoing.send_text(self.stamp, text, begin)
 
     def _queue(self, piece: Piece) -> None:
-        self.timeline.reach("first_piece")
-        self._pieces.send(piece)
-
-    async def _speak(self, synthesis: Synthesis) -> None:
-        """Give the pieces to TTS, one ahead of the audio that waits."""
-        assert self._voice is not None
-        number = 0
-        await synthesis.ensure_open()
-        synthesis.begin(self.stamp, self)
-        with tracing.span("tts", self._context.conversation_id, self.stamp):
-            async for piece in self._pieces:
-                number += 1
-                synthesis.say(piece, number, last=False)
-                await self._piece_spoken()
-                metrics.SYNTHESIS_QUEUE.set(len(self._pieces))
-                await self._voice.room()
-        self._voice.complete()
-
-    async def _piece_spoken(self) -> None:
-        """Wait for the end of the piece under way, as long as its audio keeps coming."""
-        assert self._voice is not None
-        limit = self._context.settings.deadlines.audio_s
-        while True:
-            received = self._voice.received_samples
-            try:
-                async with asyncio.timeout(limit):
-                    await self._piece_ends.receive()
-                return
-            except ChannelClosed:
-                raise self._failure or InternalError("tts: the reply lost its voice") from None
-            except TimeoutError:
-                if self._voice.received_samples == received:
-                    raise DeadlineExceeded(
-                        f"tts: no audio within {limit:g} s", stage=common_pb2.STAGE_TTS
-                    ) from None
-
-    def on_audio(self, audio: tts_pb2.SynthesizedAudio) -> None:
-        """Audio from TTS."""
-        assert self._voice is not None
-        self.timeline.reach("tts_first_audio")
-        self._voice.add(audio.chunk.audio, audio.span)
-
-    def on_piece_finished(self, finished: tts_pb2.PieceFinished) -> None:
-        """TTS has spoken a piece to its end."""
-        self._piece_ends.send(finished.piece)
-
-    def on_synthesis_failed(self, error: VoiceMeshError) -> None:
-        """TTS cannot go on."""
-        self._failure = error
-        self._piece_ends.close()
+        self._timeline.reach("first_piece")
+        if self.speech is not None:
+            self.speech.add(piece)
 
     def heard_text(self, ahead_s: float = 0.0) -> str:
         """What of the reply the user has heard; for text-only clients all of it.
 
         ``ahead_s``: and what will have been in so many seconds; negative: so long ago.
         """
-        if self._voice is None:
+        if self.speech is None:
             return self.text.strip()
-        return self._voice.heard_text(self.text, ahead_s)
+        return self.speech.sender.heard_text(self.text, ahead_s)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 from voicemesh import logs
 from voicemesh.aio import TaskSet, cancel_and_wait
@@ -18,181 +16,129 @@ from voicemesh.errors import InternalError, Unsupported, VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2, llm_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.history import History
-from voicemesh_orchestrator.reply.apology import apology
+from voicemesh_orchestrator.plan import ConversationPlan
+from voicemesh_orchestrator.reply.apology import apology_for, play_apology
+from voicemesh_orchestrator.reply.events import ReplyEvents
+from voicemesh_orchestrator.reply.outgoing import Outgoing
 from voicemesh_orchestrator.reply.paced_sender import PacedSender
 from voicemesh_orchestrator.reply.reply import Reply, ReplyContext
+from voicemesh_orchestrator.reply.speech import ReplySpeech
 from voicemesh_orchestrator.reply.timeline import Timeline
 from voicemesh_orchestrator.reply.turn_record import TurnRecord
-from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.upstream.synthesis import Synthesis
-
-if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
-    from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceAsyncStub
+from voicemesh_orchestrator.upstream.services import Services
 
 log = logging.getLogger(__name__)
-
-_APOLOGY_CHUNK_S = 0.2
-_BREATH_S = 0.3
-_DEFAULT_RATE_HERTZ = 16_000
 
 Event = dialog_pb2.ConverseResponse
 
 
-class ReplyEvents(Protocol):
-    """The conversation that a reply belongs to."""
-
-    def tell(self, stamp: common_pb2.Stamp, event: Event) -> None:
-        """Send something of a reply to the client, unless it is no longer wanted."""
-
-    def reply_audible(self, stamp: common_pb2.Stamp) -> None:
-        """The first audio of the reply goes to the client."""
-
-    def reply_done(
-        self, stamp: common_pb2.Stamp, outcome: dialog_pb2.TurnOutcome.ValueType
-    ) -> None:
-        """The reply (or the apology) has been played to its end."""
-
-    def reply_failed(self, stamp: common_pb2.Stamp, error: VoiceMeshError) -> None:
-        """A stage of the reply has failed."""
-
-    def speculation_failed(self, stamp: common_pb2.Stamp) -> None:
-        """What was begun before the turn is over has failed; nobody has noticed."""
-
-
-@dataclass
-class _Begun:
-    """A reply that is under way, and what carries it."""
-
-    stamp: common_pb2.Stamp
-    reply: Reply
-    voice: PacedSender | None
-
-
 class ReplyRunner:
-    """Starts, stops and replaces replies."""
+    """Starts, holds, stops and replaces the replies of one conversation."""
 
     def __init__(
         self,
         conversation_id: str,
-        config: dialog_pb2.ConverseConfig,
-        settings: OrchestratorSettings,
-        llm: LanguageModelServiceAsyncStub,
-        synthesis: Synthesis | None,
-        asker: ReplyEvents,
+        plan: ConversationPlan,
+        services: Services,
+        outgoing: Outgoing,
+        events: ReplyEvents,
     ) -> None:
-        """``synthesis`` is None for clients that want text only."""
+        """``outgoing`` is sent what replies are made of; ``events`` hear how they go."""
         self._conversation_id = conversation_id
-        self._config = config
-        self._settings = settings
-        self._synthesis = synthesis
-        self._asker = asker
+        self._plan = plan
+        self._settings = services.settings
+        self._outgoing = outgoing
+        self._events = events
         self._tasks = TaskSet()
         self._closing = TaskSet()
         self._running: asyncio.Task[None] | None = None
-        self._held: _Begun | None = None
+        self._held: Reply | None = None
         self._discarded: Reply | None = None
-        self.speculates = settings.eager.enabled
+        self.synthesis = services.synthesis(plan)
+        """The stream that speaks the replies; None for clients that want text only."""
+        self.speculates = self._settings.eager.enabled
         """Whether replies may be begun early; no longer once the model has refused to."""
         self._context = ReplyContext(
-            settings=settings,
-            conversation_id=conversation_id,
-            llm=llm,
-            synthesis=synthesis,
-            closing=self._closing,
-            tell=asker.tell,
+            conversation_id, self._settings, services, outgoing, self._closing
         )
 
     def start(self, stamp: common_pb2.Stamp, turn: TurnRecord, history: History) -> None:
         """Answer ``turn.question``; the reply before it has been stopped."""
-        begun = self._begin(stamp, turn, history, turn.question, speculative=False)
-        begun.reply.commit(turn.timeline)
-        turn.reply, turn.voice = begun.reply, begun.voice
+        turn.commit(self._begin(stamp, history, turn.question, speculative=False, turn=turn))
 
-    def say(self, stamp: common_pb2.Stamp, turn: TurnRecord, text: str) -> None:
-        """Say ``text``, which nobody has asked for."""
-        timeline = Timeline()
-        turn.voice = self._new_voice(stamp, turn)
-        turn.reply = Reply(self._context, stamp, timeline, turn.voice)
-        turn.reply.commit(turn.timeline)
-        self._running = self._tasks.start(self._run(stamp, turn.reply, text, self._running), "say")
+    def speak(self, stamp: common_pb2.Stamp, turn: TurnRecord, text: str) -> None:
+        """Speak ``text``, which nobody has asked for."""
+        reply = self._new_reply(stamp, Timeline())
+        turn.commit(reply)
+        self._running = self._tasks.start(self._run(reply, text, self._running), "speak")
 
     def speculate(
         self, stamp: common_pb2.Stamp, turn: TurnRecord, history: History, question: str
     ) -> None:
         """Begin to answer ``question`` although the turn may not be over."""
-        self._held = self._begin(stamp, turn, history, question, speculative=True)
+        self._held = self._begin(stamp, history, question, speculative=True, turn=turn)
 
     def commit(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> None:
         """The turn is over, and what was begun under ``stamp`` is its answer."""
-        begun, self._held = self._held, None
-        assert begun is not None
-        assert begun.stamp == stamp
+        reply = self._take_held(stamp)
         metrics.EAGER_REPLIES.labels("used").inc()
-        turn.reply, turn.voice = begun.reply, begun.voice
-        begun.reply.commit(turn.timeline)
+        turn.commit(reply)
 
     def discard(self, stamp: common_pb2.Stamp, reason: str) -> None:
         """What was begun under ``stamp`` is of no use."""
-        begun, self._held = self._held, None
-        assert begun is not None
-        assert begun.stamp == stamp
+        reply = self._take_held(stamp)
         metrics.EAGER_REPLIES.labels(reason).inc()
-        begun.reply.waste()
-        self._discarded = begun.reply
+        reply.waste()
+        self._discarded = reply
         self.stop(stamp, reason)
+
+    def _take_held(self, stamp: common_pb2.Stamp) -> Reply:
+        reply, self._held = self._held, None
+        if reply is None or reply.stamp != stamp:
+            raise InternalError("orchestrator: the reply that was begun early is not the one meant")
+        return reply
 
     def _begin(
         self,
         stamp: common_pb2.Stamp,
-        turn: TurnRecord,
         history: History,
         question: str,
         speculative: bool,
-    ) -> _Begun:
+        turn: TurnRecord,
+    ) -> Reply:
         timeline = Timeline()
         timeline.reach("question")
-        voice = self._new_voice(stamp, turn)
-        reply = Reply(self._context, stamp, timeline, voice)
+        reply = self._new_reply(stamp, timeline)
         request = llm_pb2.GenerationRequest(
             conversation_id=self._conversation_id,
-            messages=history.messages(self._config.system_prompt, question),
+            messages=history.messages(self._plan.system_prompt, question),
             speculative=speculative,
             priority=llm_pb2.PRIORITY_BACKGROUND if speculative else llm_pb2.PRIORITY_INTERACTIVE,
-            facts=dict(self._config.facts),
+            facts=self._plan.facts,
         )
 
         def again() -> None:
             self.start(stamp, turn, history)
 
         self._running = self._tasks.start(
-            self._run(stamp, reply, request, self._running, again if speculative else None),
-            "reply",
+            self._run(reply, request, self._running, again if speculative else None), "reply"
         )
-        return _Begun(stamp, reply, voice)
+        return reply
 
-    def _new_voice(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> PacedSender | None:
-        if self._synthesis is None:
-            return None
-        lead_ms = self._config.reply_lead_ms or self._settings.reply_lead_ms
-        ahead_ms = max(lead_ms, self._settings.synthesis_ahead_ms)
+    def _new_reply(self, stamp: common_pb2.Stamp, timeline: Timeline) -> Reply:
+        speech = None
+        if self.synthesis is not None:
+            audio_s = self._settings.deadlines.audio_s
+            sender = self._new_sender(stamp)
+            speech = ReplySpeech(stamp, self._conversation_id, self.synthesis, sender, audio_s)
+        return Reply(self._context, stamp, timeline, speech)
 
-        def send(audio: dialog_pb2.ReplyAudio) -> None:
-            if turn.timeline.since_origin("first_audio_sent") is None:
-                turn.timeline.reach("first_audio_sent")
-                self._asker.reply_audible(stamp)
-            self._asker.tell(stamp, Event(reply_audio=audio))
-
-        return PacedSender(
-            self._config.output_format.sample_rate_hertz,
-            lead_ms,
-            ahead_ms,
-            send,
-            reports=self._config.reports_playback,
-        )
+    def _new_sender(self, stamp: common_pb2.Stamp) -> PacedSender:
+        ahead_ms = self._settings.synthesis_ahead_ms
+        return PacedSender(stamp, self._plan, ahead_ms, self._outgoing, self._events)
 
     async def _run(
         self,
-        stamp: common_pb2.Stamp,
         reply: Reply,
         asked: llm_pb2.GenerationRequest | str,
         previous: asyncio.Task[None] | None,
@@ -204,24 +150,20 @@ class ReplyRunner:
         asks = isinstance(asked, llm_pb2.GenerationRequest)
         if asks and discarded is not None and discarded.goodbye is not None:
             await asyncio.wait({discarded.goodbye})  # Its place at the model is needed.
-        with logs.bind(self._conversation_id, stamp):
+        with logs.bind(self._conversation_id, reply.stamp):
             try:
                 await reply.run(asked)
             except VoiceMeshError as error:
-                self._failed(stamp, reply, error, again)
+                self._failed(reply, error, again)
             except Exception:
                 log.exception("a reply failed unexpectedly")
                 text = "orchestrator: internal error; its log has the details"
-                self._failed(stamp, reply, InternalError(text), again)
+                self._failed(reply, InternalError(text), again)
             else:
-                self._asker.reply_done(stamp, dialog_pb2.TURN_OUTCOME_COMPLETED)
+                self._events.reply_done(reply.stamp, dialog_pb2.TURN_OUTCOME_COMPLETED)
 
     def _failed(
-        self,
-        stamp: common_pb2.Stamp,
-        reply: Reply,
-        error: VoiceMeshError,
-        again: Callable[[], None] | None,
+        self, reply: Reply, error: VoiceMeshError, again: Callable[[], None] | None
     ) -> None:
         """Nobody has noticed a failure before the end of the turn, or before the first word."""
         error.stage = error.stage or common_pb2.STAGE_ORCHESTRATOR
@@ -229,81 +171,57 @@ class ReplyRunner:
             log.info("what was begun before the end of the turn failed: %s", error)
             if isinstance(error, Unsupported):
                 self.speculates = False
-            self._asker.speculation_failed(stamp)
+            self._events.speculation_failed(reply.stamp)
         elif again is not None and not reply.text:
             log.info("what was begun early failed and is begun again: %s", error)
             again()
         else:
             log.warning("the turn failed: %s", error)
-            self._asker.reply_failed(stamp, error)
+            self._events.reply_failed(reply.stamp, error)
 
     def hold(self, stamp: common_pb2.Stamp, turn: TurnRecord, duck: bool) -> None:
         """Have the client pause the reply, or play it more quietly."""
         if duck:
             ducked = dialog_pb2.ReplyDucked(volume=self._settings.floor.duck_volume)
-            self._asker.tell(stamp, Event(reply_ducked=ducked))
+            self._outgoing.send_reply(stamp, Event(reply_ducked=ducked))
             return
-        if turn.voice is not None:
-            turn.voice.hold()
-        self._asker.tell(stamp, Event(reply_paused=dialog_pb2.ReplyPaused(reason="speech")))
+        if turn.sender is not None:
+            turn.sender.hold()
+        paused = dialog_pb2.ReplyPaused(reason="speech")
+        self._outgoing.send_reply(stamp, Event(reply_paused=paused))
 
     def resume(self, stamp: common_pb2.Stamp, turn: TurnRecord, reason: str) -> None:
         """Have the client go on where the reply was held."""
         log.info("the reply goes on: %s", reason)
-        if turn.voice is not None:
-            turn.voice.release()
-        self._asker.tell(stamp, Event(reply_resumed=dialog_pb2.ReplyResumed(reason=reason)))
+        if turn.sender is not None:
+            turn.sender.release()
+        resumed = dialog_pb2.ReplyResumed(reason=reason)
+        self._outgoing.send_reply(stamp, Event(reply_resumed=resumed))
 
     def stop(self, stamp: common_pb2.Stamp, reason: str) -> None:
         """Stop the reply of ``stamp``."""
-        if self._synthesis is not None:
-            self._synthesis.stop(stamp, reason)
+        if self.synthesis is not None:
+            self.synthesis.stop(stamp, reason)
         if self._running is not None and self._running is not asyncio.current_task():
             self._running.cancel()
 
     def apologise(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> None:
-        """Say that something went wrong, after what has been sent of the reply."""
-        if self._synthesis is not None:
-            self._synthesis.stop(stamp, "error")
-        self._running = self._tasks.start(self._play_apology(stamp, turn), "apology")
+        """Speak of what went wrong, after what has been sent of the reply."""
+        if self.synthesis is not None:
+            self.synthesis.stop(stamp, "error")
+        self._running = self._tasks.start(self._apologise(stamp, turn), "apology")
 
-    async def _play_apology(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> None:
-        languages = self._config.language_codes
-        language = languages[0] if languages else _language_of(turn.question)
-        rate = self._config.output_format.sample_rate_hertz or _DEFAULT_RATE_HERTZ
-        clip = apology(language, rate)
+    async def _apologise(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> None:
+        if self.synthesis is not None and turn.sender is None:
+            turn.sender = self._new_sender(stamp)
+        clip = apology_for(self._plan.language_codes, turn.question, self._plan.reply_rate_hertz)
         begin = len(turn.reply.text) if turn.reply is not None else 0
-        text = dialog_pb2.ReplyText(text=clip.text, first_char=begin)
-        self._asker.tell(stamp, Event(reply_text=text))
-        if turn.voice is None:
-            turn.voice = self._new_voice(stamp, turn)
-        if turn.voice is not None:
-            turn.voice.drop_waiting()
-            span = common_pb2.TextSpan(begin_char=begin, end_char=begin + len(clip.text))
-            # A breath after what was broken off, so that the two do not run together.
-            breath = bytes(int(rate * _BREATH_S) * 2) if turn.voice.sent_samples else b""
-            audio = breath + clip.audio
-            step = int(rate * _APOLOGY_CHUNK_S) * 2
-            for first in range(0, len(audio), step):
-                turn.voice.add(audio[first : first + step], span)
-            turn.voice.complete()
-            await turn.voice.send_all()
-            self._tell_end(stamp, begin + len(clip.text), turn.voice.sent_samples)
-            await turn.voice.played_out()
-        else:
-            self._tell_end(stamp, begin + len(clip.text), 0)
-        self._asker.reply_done(stamp, dialog_pb2.TURN_OUTCOME_FAILED)
-
-    def _tell_end(self, stamp: common_pb2.Stamp, chars: int, samples: int) -> None:
-        ended = dialog_pb2.ReplyEnded(char_count=chars, sample_count=samples)
-        self._asker.tell(stamp, Event(reply_ended=ended))
+        await play_apology(clip, stamp, begin, turn.sender, self._outgoing)
+        self._events.reply_done(stamp, dialog_pb2.TURN_OUTCOME_FAILED)
 
     async def close(self) -> None:
         """Stop what runs; generations that were cancelled say good-bye first."""
         await self._tasks.close()
         await self._closing.finish()
-
-
-def _language_of(text: str) -> str:
-    """The language of an apology where the conversation names none."""
-    return "zh" if any("\u4e00" <= char <= "\u9fff" for char in text) else "en"
+        if self.synthesis is not None:
+            await self.synthesis.close()

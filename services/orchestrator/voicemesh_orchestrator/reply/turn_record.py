@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from voicemesh import tracing
+from voicemesh.enums import short_name
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator import metrics
@@ -26,8 +27,15 @@ class TurnRecord:
     question: str = ""
     wait_ms: int = 0
     reply: Reply | None = None
-    voice: PacedSender | None = None
+    sender: PacedSender | None = None
+    """What sends the audio of the reply, or of an apology where there is no reply."""
     error: VoiceMeshError | None = None
+
+    def commit(self, reply: Reply) -> None:
+        """``reply`` is the answer of this turn, and goes on under its timeline."""
+        reply.commit(self.timeline)
+        self.reply = reply
+        self.sender = None if reply.speech is None else reply.speech.sender
 
     def user_fell_silent(self, last_voiced_s: float, final_text_s: float, now_s: float) -> None:
         """The spoken turn is over; times are of the monotonic clock, in seconds."""
@@ -60,7 +68,7 @@ class TurnRecord:
         outcome: dialog_pb2.TurnOutcome.ValueType,
     ) -> None:
         """Tell the metrics and the trace how the turn went."""
-        name = dialog_pb2.TurnOutcome.Name(outcome).removeprefix("TURN_OUTCOME_").lower()
+        name = short_name(dialog_pb2.TurnOutcome, outcome)
         metrics.TURNS.labels(name).inc()
         timeline = self.timeline
         asked = bool(self.question)  # What the robot says by itself answers nobody.
@@ -98,6 +106,6 @@ class TurnRecords:
 
 def count_error(error: VoiceMeshError) -> None:
     """Count a failed stage."""
-    stage = common_pb2.Stage.Name(error.stage).removeprefix("STAGE_").lower()
-    code = common_pb2.ErrorCode.Name(error.code).removeprefix("ERROR_CODE_").lower()
+    stage = short_name(common_pb2.Stage, error.stage)
+    code = short_name(common_pb2.ErrorCode, error.code)
     metrics.STAGE_ERRORS.labels(stage, code).inc()

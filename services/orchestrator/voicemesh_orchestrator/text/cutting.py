@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from voicemesh.writing import HAN
 from voicemesh_orchestrator.settings import Cutting
 
 _SENTENCE_MARKS = frozenset("。！？!?…．\n")
@@ -24,7 +25,7 @@ e.g i.e a.m p.m u.s u.k
 """
 _ABBREVIATIONS = frozenset(_ABBREVIATION_LIST.split())
 _LAST_WORD = re.compile(r"[^\W_][\w.]*$")
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_HAN = re.compile(f"[{HAN}]")
 _HAN_LENGTH = 3
 
 
@@ -69,7 +70,7 @@ class PieceCutter:
         self._in_fence = False
         self._first = True
 
-    def push(self, text: str) -> list[Piece]:
+    def process(self, text: str) -> list[Piece]:
         """The pieces that are complete after ``text``."""
         self._text += text
         if not self._settings.overlap:

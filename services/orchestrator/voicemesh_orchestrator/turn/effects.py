@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh.v1.common_pb2 import Stamp
+from voicemesh_orchestrator.turn.phase import FloorMove
+from voicemesh_orchestrator.turn.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,15 @@ class EndTurn:
 class MoveFloor:
     """The floor has moved."""
 
-    state: pb.FloorState.ValueType
-    transition: pb.FloorTransition.ValueType
+    move: FloorMove
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class OverlapDecided:
+    """It is clear what was meant by what the user says, or has said, over a reply."""
+
+    verdict: Verdict
 
 
 Effect = (
@@ -110,4 +118,5 @@ Effect = (
     | Apologise
     | EndTurn
     | MoveFloor
+    | OverlapDecided
 )

@@ -22,7 +22,9 @@ the reply stops, or is held until a verdict on the words says what was meant.
 
 from __future__ import annotations
 
-from voicemesh.errors import InvalidArgument, VoiceMeshError
+from dataclasses import replace
+
+from voicemesh.errors import VoiceMeshError
 from voicemesh.stamps import order
 from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh.v1.common_pb2 import Stamp
@@ -32,16 +34,17 @@ from voicemesh_orchestrator.turn.effects import (
     Effect,
     EndTurn,
     MoveFloor,
+    OverlapDecided,
     Speak,
     StartReply,
 )
+from voicemesh_orchestrator.turn.phase import FloorMove, Phase
 from voicemesh_orchestrator.turn.policy import IGNORE, STOP, UNSPECIFIED, Outcome, Policy
 from voicemesh_orchestrator.turn.reply_state import ReplyState
 from voicemesh_orchestrator.turn.speculation import Speculation
 from voicemesh_orchestrator.turn.stamp_mint import StampMint
+from voicemesh_orchestrator.turn.user_turn import USUAL, UserTurn, Wanted
 from voicemesh_orchestrator.turn.verdict import Verdict
-
-MAX_TYPED_CHARS = 4000
 
 _NO_TURN = frozenset({Verdict.BACKCHANNEL, Verdict.ECHO})
 _TOO_LITTLE = frozenset({Verdict.SILENT, Verdict.UNCLEAR})
@@ -58,14 +61,11 @@ class TurnMachine:
         """
         self._mint = StampMint(epoch, turn)
         self._expected: Stamp | None = None
-        self._hearing: Stamp | None = None
-        self._wants_answer = True
-        self._asked_policy: Policy = UNSPECIFIED
+        self._user: UserTurn | None = None
+        self._wanted = USUAL
         self._speculation = Speculation(self._mint)
         self._reply = ReplyState(policy)
         self._typed = ""
-        self._over: Stamp | None = None
-        self._spoke_over = False
         self._later: Commit | None = None
 
     @property
@@ -81,7 +81,7 @@ class TurnMachine:
     @property
     def hearing(self) -> Stamp | None:
         """The user's spoken turn that is under way."""
-        return self._hearing
+        return None if self._user is None else self._user.stamp
 
     @property
     def answering(self) -> Stamp | None:
@@ -99,12 +99,12 @@ class TurnMachine:
 
         Also once it is over or stopped: a nod to it is no question for that.
         """
-        return self._over
+        return None if self._user is None else self._user.over
 
     @property
     def spoke_over(self) -> bool:
         """Whether the turn that is being heard began during a reply."""
-        return self._spoke_over
+        return self._user is not None and self._user.spoke_over
 
     @property
     def held(self) -> bool:
@@ -117,11 +117,11 @@ class TurnMachine:
         return self._reply.audible
 
     @property
-    def phase(self) -> str:
-        """In a word: idle, listening, thinking, speaking."""
+    def phase(self) -> Phase:
+        """What the conversation is doing."""
         if self._reply.stamp is not None:
-            return "speaking" if self._reply.audible else "thinking"
-        return "listening" if self._hearing or self._expected else "idle"
+            return Phase.SPEAK if self._reply.audible else Phase.THINK
+        return Phase.LISTEN if self._user or self._expected else Phase.IDLE
 
     def expect(self, wants_answer: bool, policy: Policy = UNSPECIFIED) -> list[Effect]:
         """A robot is told to listen: what is said next is a turn; a reply under way stops.
@@ -130,13 +130,13 @@ class TurnMachine:
         is answered, or only heard. ``policy``: of its answer.
         """
         effects: list[Effect] = []
-        if self._hearing is None:
+        if self._user is None:
             effects = [*self._expect_nobody(pb.TURN_OUTCOME_INTERRUPTED), *self._stop("command")]
             self._expected = self._mint.turn()
-        elif self._over is not None:
-            self._over = None
+        elif self._user.over is not None:
+            self._user.over = None
             effects = self._stop("command")
-        self._wants_answer, self._asked_policy = wants_answer, policy
+        self._wanted = Wanted(wants_answer, policy)
         return effects if wants_answer else [*effects, *self._speculation.discard("unwanted")]
 
     def nobody_spoke(self, outcome: Outcome = pb.TURN_OUTCOME_NOTHING_HEARD) -> list[Effect]:
@@ -147,7 +147,7 @@ class TurnMachine:
         if self._expected is None:
             return []
         stamp, self._expected = self._expected, None
-        self._wants_answer, self._asked_policy = True, UNSPECIFIED
+        self._wanted = USUAL
         return [EndTurn(stamp, outcome)]
 
     def _take_expected(self) -> Stamp:
@@ -158,15 +158,16 @@ class TurnMachine:
     def user_started(self) -> list[Effect]:
         """The user begins to speak. A reply under way stops, is held or goes on, by the policy."""
         effects = self._speculation.discard("resumed")
-        self._over, self._spoke_over = None, self._reply.stamp is not None
-        if self._spoke_over and self._reply.policy == STOP:
+        over = self._reply.stamp
+        spoke_over = over is not None
+        if spoke_over and self._reply.policy == STOP:
+            over = None
             effects += self._stop("speech")
-        elif self._spoke_over:
-            self._over = self._reply.stamp
+        elif spoke_over:
             effects += self._reply.hold()
             if self._reply.policy == IGNORE:
                 effects += self._reply.keep_floor("policy")
-        self._hearing = self._take_expected()
+        self._user = UserTurn(self._take_expected(), spoke_over, over)
         self._speculation.turn_begins()
         return effects
 
@@ -176,12 +177,12 @@ class TurnMachine:
 
     def user_said(self, verdict: Verdict, fell_silent: bool) -> list[Effect]:
         """What the user has said so far over the reply; ``fell_silent``: and paused after it."""
-        if not self._replies_on:
+        if self._user is None or not self._replies_on:
             return []
         hard = verdict is Verdict.HARD_STOP
         if hard or (verdict is Verdict.INTERRUPTION and self._reply.policy != IGNORE):
-            self._over = None  # It is decided: whatever is said now is a turn.
-            return self._stop("stop" if hard else "speech")
+            self._user.over = None  # Whatever is said now is a turn.
+            return [OverlapDecided(verdict), *self._stop("stop" if hard else "speech")]
         return self._reply.resume(verdict.value) if fell_silent and verdict in _NO_TURN else []
 
     def nothing_followed(self) -> list[Effect]:
@@ -191,17 +192,17 @@ class TurnMachine:
     @property
     def _replies_on(self) -> bool:
         """Whether the reply that is spoken over goes on as yet."""
-        return self._over is not None and self._over == self._reply.stamp
+        return self.over is not None and self.over == self._reply.stamp
 
     def eager_end(self, text: str, max_tries: int) -> list[Effect]:
         """The user's turn may be over: its answer may be begun, at most ``max_tries`` times."""
         discarded = self._speculation.discard("resumed")
         question = self._question(text)
-        hearing = self._hearing
+        hearing = self.hearing
         # One reply at a time; and text typed meanwhile takes a newer number.
         if hearing is None or self._reply.stamp is not None or hearing.turn < self.stamp.turn:
             return discarded
-        if not (question and self._wants_answer):
+        if not (question and self._wanted.answer):
             return discarded
         return [*discarded, *self._speculation.begin(question, max_tries)]
 
@@ -210,10 +211,8 @@ class TurnMachine:
         if self._replies_on:
             return self._reply.hold()
         effects = self._speculation.discard("resumed")
-        if self._hearing is not None and not self._reply.audible:
-            effects.append(
-                MoveFloor(pb.FLOOR_STATE_LISTEN, pb.FLOOR_TRANSITION_CONTINUE_LISTEN, "resumed")
-            )
+        if self._user is not None and not self._reply.audible:
+            effects.append(MoveFloor(FloorMove.CONTINUE_LISTEN, "resumed"))
         return effects
 
     def speculation_failed(self, stamp: Stamp) -> list[Effect]:
@@ -236,13 +235,16 @@ class TurnMachine:
         ``keeps_floor``: the answer is not to be interrupted but by a hard stop,
         because the robot has taken the floor.
         """
-        wants_answer, self._wants_answer = self._wants_answer, True
-        policy, self._asked_policy = self._asked_policy, UNSPECIFIED
-        if keeps_floor:
-            policy = IGNORE
-        over, replies_on = self._over, self._replies_on
-        self._over = None
-        if not wants_answer:
+        decided: list[Effect] = [] if self.over is None else [OverlapDecided(verdict)]
+        return [*decided, *self._finished(text, verdict, only_stop, keeps_floor)]
+
+    def _finished(
+        self, text: str, verdict: Verdict, only_stop: bool, keeps_floor: bool
+    ) -> list[Effect]:
+        wanted, self._wanted = self._wanted, USUAL
+        policy = IGNORE if keeps_floor else wanted.policy
+        over, replies_on, spoke_over = self.over, self._replies_on, self.spoke_over
+        if not wanted.answer:
             heard = bool(text.strip())
             outcome = pb.TURN_OUTCOME_COMPLETED if heard else pb.TURN_OUTCOME_NOTHING_HEARD
             return [*self._no_answer(outcome), *self._reply.resume("unwanted")]
@@ -252,13 +254,13 @@ class TurnMachine:
                 *self._no_answer(pb.TURN_OUTCOME_BACKCHANNEL),
                 *self._reply.resume(reason),
             ]
-        if self._spoke_over and only_stop:
+        if spoke_over and only_stop:
             effects = [*self._speculation.discard("unwanted"), *self._stop("stop")]
             return [*effects, EndTurn(self._final_stamp(), pb.TURN_OUTCOME_COMPLETED)]
         question, self._typed = self._question(text), ""
         begun = self._speculation.take(question)
         if begun is not None:
-            self._hearing = None
+            self._user = None
             self._reply.begin(begun.stamp, policy)
             return [begun]
         effects = self._speculation.discard("changed")
@@ -286,24 +288,23 @@ class TurnMachine:
 
     def _final_stamp(self) -> Stamp:
         """The stamp under which the spoken turn goes on: never older than what was minted."""
-        stamp, self._hearing = self._hearing or self._take_expected(), None
+        stamp, self._user = self.hearing or self._take_expected(), None
         if stamp.turn < self.stamp.turn:
             return self._mint.turn()  # Text typed meanwhile has taken a newer number.
         # What was begun under a revision is void: the next one names it so.
         return self._mint.revision() if order(stamp) < order(self.stamp) else stamp
 
+    @property
+    def typed_chars(self) -> int:
+        """How much typed text waits for the spoken turn that it belongs to."""
+        return len(self._typed)
+
     def typed(self, text: str, with_speech: bool, policy: Policy = UNSPECIFIED) -> list[Effect]:
         """The user types; with speech it waits for the spoken turn that it belongs to.
 
-        ``policy``: of the answer.
+        ``text``: not empty. ``policy``: of the answer.
         """
         text = text.strip()
-        if not text:
-            raise InvalidArgument("the text is empty; type something", field="text.text")
-        if len(text) + len(self._typed) > MAX_TYPED_CHARS:
-            raise InvalidArgument(
-                f"more than {MAX_TYPED_CHARS} characters are typed; send less", field="text.text"
-            )
         if with_speech:
             self._typed = f"{self._typed}\n{text}".strip()
             return []
@@ -318,16 +319,18 @@ class TurnMachine:
         self._reply.begin(stamp, policy)
         return [StartReply(stamp, question)]
 
-    def say(self, text: str, policy: Policy = UNSPECIFIED, commanded: bool = False) -> list[Effect]:
+    def speak(
+        self, text: str, policy: Policy = UNSPECIFIED, commanded: bool = False
+    ) -> list[Effect]:
         """The robot speaks by itself, unless somebody speaks or is expected to.
 
         ``policy``: of what it says. ``commanded``: a reply under way stops for it, and
         nobody is expected any more; only a user who speaks is not talked over.
         """
         effects: list[Effect] = []
-        if commanded and self._hearing is None:
+        if commanded and self._user is None:
             effects = [*self._expect_nobody(pb.TURN_OUTCOME_INTERRUPTED), *self._stop("command")]
-        if self.phase != "idle":
+        if self.phase is not Phase.IDLE:
             return []
         stamp = self._mint.turn()
         self._reply.begin(stamp, policy)
@@ -343,7 +346,7 @@ class TurnMachine:
 
     def reply_audible(self, stamp: Stamp) -> list[Effect]:
         """The first audio of a reply has been sent."""
-        return self._reply.sounds() if stamp == self._reply.stamp else []
+        return self._reply.becomes_audible() if stamp == self._reply.stamp else []
 
     def reply_done(self, stamp: Stamp, outcome: Outcome) -> list[Effect]:
         """A reply (or an apology) has been played to its end."""
@@ -361,14 +364,13 @@ class TurnMachine:
             return []
         return [Apologise(stamp, error)]
 
-    def hearing_failed(self, error: VoiceMeshError) -> list[Effect]:
+    def recognition_failed(self, error: VoiceMeshError) -> list[Effect]:
         """Recognition was lost. Only a user who spoke, or was to speak, hears an apology."""
-        if self._hearing is None and self._expected is None:
+        if self._user is None and self._expected is None:
             return []
         effects = self._speculation.discard("failed")
         stamp = self._final_stamp()
-        self._over = None
-        self._wants_answer, self._asked_policy = True, UNSPECIFIED
+        self._wanted = USUAL
         effects += self._stop("error")
         self._reply.begin(stamp)
         return [*effects, Apologise(stamp, error)]
@@ -379,8 +381,8 @@ class TurnMachine:
             return self._stop("gone", pb.TURN_OUTCOME_ABANDONED)
         if stamp == self._expected:
             return self._expect_nobody(pb.TURN_OUTCOME_ABANDONED)
-        if stamp == self._hearing:
-            self._wants_answer = False
+        if stamp == self.hearing:
+            self._wanted = replace(self._wanted, answer=False)
             return self._speculation.discard("unwanted")
         if self._later is not None and stamp == self._later.stamp:
             return self._forget_later(pb.TURN_OUTCOME_ABANDONED)
@@ -390,8 +392,8 @@ class TurnMachine:
         """The client is gone."""
         effects = [*self._expect_nobody(outcome), *self._speculation.discard("gone")]
         effects += self._stop("gone", outcome)
-        if self._hearing is not None:
-            effects += [EndTurn(self._hearing, outcome)]
-        self._hearing = self._over = None
-        self._wants_answer, self._asked_policy = True, UNSPECIFIED
+        if self._user is not None:
+            effects += [EndTurn(self._user.stamp, outcome)]
+        self._user = None
+        self._wanted = USUAL
         return effects

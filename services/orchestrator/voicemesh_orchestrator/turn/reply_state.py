@@ -6,7 +6,8 @@ S.LISTEN), and keeps it where somebody made a sound that meant nothing (C.SPEAK)
 
 from __future__ import annotations
 
-from voicemesh.v1 import dialog_pb2 as pb
+from dataclasses import dataclass
+
 from voicemesh.v1.common_pb2 import Stamp
 from voicemesh_orchestrator.turn.effects import (
     Effect,
@@ -16,7 +17,18 @@ from voicemesh_orchestrator.turn.effects import (
     ResumeReply,
     StopReply,
 )
+from voicemesh_orchestrator.turn.phase import FloorMove
 from voicemesh_orchestrator.turn.policy import DUCK, IGNORE, UNSPECIFIED, Outcome, Policy
+
+
+@dataclass
+class _Reply:
+    """One reply, from its begin to its end."""
+
+    stamp: Stamp
+    policy: Policy
+    audible: bool = False
+    held: bool = False
 
 
 class ReplyState:
@@ -24,66 +36,73 @@ class ReplyState:
 
     def __init__(self, policy: Policy) -> None:
         """``policy``: what happens when the user speaks over a reply."""
-        self._policy = policy
-        self.policy = policy
-        """What happens when the user speaks over this reply."""
-        self.stamp: Stamp | None = None
+        self._usual_policy = policy
+        self._reply: _Reply | None = None
+
+    @property
+    def stamp(self) -> Stamp | None:
         """The turn that is being answered."""
-        self.audible = False
+        return None if self._reply is None else self._reply.stamp
+
+    @property
+    def policy(self) -> Policy:
+        """What happens when the user speaks over this reply."""
+        return self._usual_policy if self._reply is None else self._reply.policy
+
+    @property
+    def audible(self) -> bool:
         """Whether something of the reply has been sent to be heard."""
-        self.held = False
+        return self._reply is not None and self._reply.audible
+
+    @property
+    def held(self) -> bool:
         """Whether it is paused, or quieter, until it is clear what was meant."""
+        return self._reply is not None and self._reply.held
 
     def begin(self, stamp: Stamp, policy: Policy = UNSPECIFIED) -> None:
         """A reply is begun; ``policy``: its own, or else the usual one."""
-        self.stamp, self.audible, self.held = stamp, False, False
-        self.policy = policy or self._policy
+        self._reply = _Reply(stamp, policy or self._usual_policy)
 
-    def sounds(self) -> list[Effect]:
+    def becomes_audible(self) -> list[Effect]:
         """Its first audio has been sent."""
-        if self.audible:
+        if self._reply is None or self._reply.audible:
             return []
-        self.audible = True
-        return [MoveFloor(pb.FLOOR_STATE_SPEAK, pb.FLOOR_TRANSITION_START_SPEAK, "reply")]
+        self._reply.audible = True
+        return [MoveFloor(FloorMove.START_SPEAK, "reply")]
 
     def hold(self) -> list[Effect]:
         """Somebody may be interrupting: hold the reply, where its policy says so."""
-        if self.stamp is None or self.held or self.policy == IGNORE:
+        reply = self._reply
+        if reply is None or reply.held or reply.policy == IGNORE:
             return []
-        self.held = True
+        reply.held = True
         # A reply that nobody has heard yet is not begun while somebody speaks.
-        return [HoldReply(self.stamp, duck=self.policy == DUCK and self.audible)]
+        return [HoldReply(reply.stamp, duck=reply.policy == DUCK and reply.audible)]
 
     def resume(self, reason: str) -> list[Effect]:
         """It was no interruption: a reply that is held goes on."""
-        if self.stamp is None or not self.held:
+        if self._reply is None or not self._reply.held:
             return []
-        self.held = False
-        return [ResumeReply(self.stamp, reason), *self.keep_floor(reason)]
+        self._reply.held = False
+        return [ResumeReply(self._reply.stamp, reason), *self.keep_floor(reason)]
 
     def keep_floor(self, reason: str) -> list[Effect]:
         """Somebody has made a sound over it, and it goes on."""
-        if not self.audible:
-            return []
-        return [MoveFloor(pb.FLOOR_STATE_SPEAK, pb.FLOOR_TRANSITION_CONTINUE_SPEAK, reason)]
+        return [MoveFloor(FloorMove.CONTINUE_SPEAK, reason)] if self.audible else []
 
     def stop(self, reason: str, outcome: Outcome) -> list[Effect]:
         """Stop it before its end."""
-        if self.stamp is None:
+        if self._reply is None:
             return []
-        stopped = StopReply(self.stamp, reason)
+        stopped = StopReply(self._reply.stamp, reason)
         return [stopped, *self.end(reason, outcome)]
 
     def end(self, reason: str, outcome: Outcome) -> list[Effect]:
         """It is over; the floor is free."""
-        if self.stamp is None:
+        reply, self._reply = self._reply, None
+        if reply is None:
             return []
-        effects: list[Effect] = [EndTurn(self.stamp, outcome)]
-        if self.audible:
-            effects.append(
-                MoveFloor(pb.FLOOR_STATE_LISTEN, pb.FLOOR_TRANSITION_START_LISTEN, reason)
-            )
-        self.stamp = None
-        self.audible = self.held = False
-        self.policy = self._policy
+        effects: list[Effect] = [EndTurn(reply.stamp, outcome)]
+        if reply.audible:
+            effects.append(MoveFloor(FloorMove.START_LISTEN, reason))
         return effects

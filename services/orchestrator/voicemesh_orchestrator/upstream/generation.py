@@ -46,7 +46,7 @@ class Generation:
         self._upstream: Upstream[Request, Response] = Upstream(
             common_pb2.STAGE_LLM,
             target,
-            self._hear,
+            self._receive,
             self._lost,
             lambda beat: Request(stamp=stamp, heartbeat=beat),
         )
@@ -60,7 +60,7 @@ class Generation:
         )
         return response.started
 
-    def _hear(self, response: Response) -> None:
+    def _receive(self, response: Response) -> None:
         kind = response.WhichOneof("generate_response")
         # Echoed heartbeats are no sign of the model: they must not put off its deadline.
         if response.stamp != self._stamp or kind not in _EVENTS:

@@ -1,4 +1,4 @@
-"""The conversation's ear: one stream to ASR, open over all turns, reopened when lost."""
+"""One stream to ASR for a microphone: open over all turns, reopened when lost."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from voicemesh.aio import TaskSet
+from voicemesh.backoff import Backoff
 from voicemesh.errors import Unavailable, VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2
+from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.upstream.recognition_outage import RecognitionOutage
 from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 from voicemesh_orchestrator.upstream.stream import Upstream
@@ -41,6 +43,19 @@ def between_turns(state: asr_pb2.TurnDetectorState) -> asr_pb2.TurnDetectorState
     )
 
 
+class RecognitionEvents(Protocol):
+    """Whoever follows the user's turns. Called on the event loop; must not block."""
+
+    def on_turn_event(self, event: asr_pb2.TurnEvent) -> None:
+        """An event of the user's turn."""
+
+    def recognition_failed(self, error: VoiceMeshError) -> None:
+        """The utterance is lost; a lost stream is reopened by itself.
+
+        Called again when that has taken long (see RecognitionOutage).
+        """
+
+
 class Recognition:
     """Feeds the microphone to ASR and reports the user's turns.
 
@@ -51,30 +66,22 @@ class Recognition:
     def __init__(
         self,
         stub: SpeechRecognizerServiceAsyncStub,
-        target: str,
+        settings: OrchestratorSettings,
         config: asr_pb2.StreamingRecognitionConfig,
-        connect_s: float,
-        coalescing_ms: int,
-        beat: SendTicks,
-        on_turn_event: Callable[[asr_pb2.TurnEvent], None],
-        on_failed: Callable[[VoiceMeshError], None],
+        ticks: SendTicks,
+        events: RecognitionEvents,
     ) -> None:
-        """``beat`` is of ``coalescing_ms`` and shared by all conversations.
-
-        ``on_failed``: the utterance is lost; a lost stream is reopened by itself. It is
-        called again when that has taken ``connect_s`` (see Outage).
-        """
+        """``ticks`` are shared by all conversations. Nothing is opened before ``start``."""
         self._stub = stub
-        self._target = target
+        self._target = settings.asr_target
         self._config = config
-        self._connect_s = connect_s
-        self._on_turn_event = on_turn_event
-        self._on_failed = on_failed
+        self._connect_s = settings.deadlines.connect_s
+        self._events = events
         self._rate = config.audio_format.sample_rate_hertz
-        self._coalescing_ms = coalescing_ms
-        self._coalesced_samples = self._rate * coalescing_ms // 1000
-        self._beat = beat
-        self._leave_beat: Callable[[], None] | None = None
+        self._coalescing_ms = settings.microphone_coalescing_ms
+        self._coalesced_samples = self._rate * self._coalescing_ms // 1000
+        self._ticks = ticks
+        self._leave_ticks: Callable[[], None] | None = None
         self._pending = bytearray()
         self._pending_first = 0
         self._pending_echo = common_pb2.EchoEvidence()
@@ -97,7 +104,7 @@ class Recognition:
         return Upstream(
             common_pb2.STAGE_ASR,
             self._target,
-            self._hear,
+            self._receive,
             self._lost,
             lambda beat: Request(stamp=self.stamp, heartbeat=beat),
         )
@@ -111,7 +118,7 @@ class Recognition:
         )
         self._opened(response.started)
         if self._coalesced_samples:
-            self._leave_beat = self._beat.join(self._flush)
+            self._leave_ticks = self._ticks.join(self._flush)
         return response.started
 
     def _opened(self, started: asr_pb2.RecognitionStarted) -> None:
@@ -121,11 +128,11 @@ class Recognition:
         early_ms = first_end_ms - waits.eager_wait_ms
         self._warns = early_ms >= self._coalescing_ms + _WARNING_TAKES_MS
 
-    def _hear(self, response: Response) -> None:
+    def _receive(self, response: Response) -> None:
         kind = response.WhichOneof("streaming_response")
         if kind == "error":  # Of this utterance; the stream lives on.
             self.in_turn = False
-            self._on_failed(from_detail(response.error))
+            self._events.recognition_failed(from_detail(response.error))
         elif kind == "turn_event":
             event = response.turn_event
             self._state = event.state
@@ -138,7 +145,7 @@ class Recognition:
                 self._flush()
             elif event.type != asr_pb2.TURN_EVENT_TYPE_UPDATE:
                 self._nearly_over = False
-            self._on_turn_event(event)
+            self._events.on_turn_event(event)
 
     async def audio(self, chunk: common_pb2.AudioChunk) -> None:
         """More of the microphone. Waits while ASR is behind."""
@@ -153,12 +160,12 @@ class Recognition:
             await self._upstream.room()
 
     def _may_wait(self, samples: int) -> bool:
-        """Whether a chunk may wait for the beat, because messages cost.
+        """Whether a chunk may wait for the next tick, because messages cost.
 
         Not near the end of a turn, where somebody waits; nor are messages saved
         where chunks are long already or come faster than real time.
         """
-        if not self._beat.gathers or samples >= self._coalesced_samples:
+        if not self._ticks.gathers or samples >= self._coalesced_samples:
             return False
         if self.in_turn and (self._nearly_over or not self._warns):
             return False
@@ -194,7 +201,7 @@ class Recognition:
             self._send(sound)
             return
         if self._outage is not None:
-            self._outage.hear(sound)
+            self._outage.feed(sound)
         self._kept.append(sound)
         self._kept_samples += samples
         while self._kept and self._oldest_is_too_much():
@@ -220,7 +227,7 @@ class Recognition:
     def _lost(self, error: VoiceMeshError) -> None:
         self.in_turn = False
         self._outage = RecognitionOutage(self._rate, self._connect_s, self._still_lost)
-        self._on_failed(error)
+        self._events.recognition_failed(error)
         self._tasks.start(self._reopen(self._upstream), "reopen recognition")
 
     def _still_lost(self) -> None:
@@ -228,7 +235,7 @@ class Recognition:
             f"asr: recognition was lost more than {self._connect_s:g} s ago and is not back yet; "
             "say it again in a moment, and look at the log of asr if it stays so"
         )
-        self._on_failed(Unavailable(text, stage=common_pb2.STAGE_ASR))
+        self._events.recognition_failed(Unavailable(text, stage=common_pb2.STAGE_ASR))
 
     def _end_outage(self) -> None:
         if self._outage is not None:
@@ -237,7 +244,7 @@ class Recognition:
 
     async def _reopen(self, lost: Upstream[Request, Response]) -> None:
         await lost.close()
-        backoff = _FIRST_BACKOFF_S
+        backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S)
         while True:
             begun_s = time.monotonic()
             upstream = self._new_upstream()
@@ -253,8 +260,7 @@ class Recognition:
             except VoiceMeshError as error:
                 log.warning("recognition is still lost: %s", error)
                 # Who was waited for has had its pause.
-                await asyncio.sleep(max(0.0, begun_s + backoff - time.monotonic()))
-                backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
+                await asyncio.sleep(max(0.0, begun_s + backoff.next_s() - time.monotonic()))
             else:
                 self._end_outage()
                 self._upstream = upstream
@@ -281,8 +287,8 @@ class Recognition:
 
     async def close(self) -> None:
         """End the stream."""
-        if self._leave_beat is not None:
-            self._leave_beat()
+        if self._leave_ticks is not None:
+            self._leave_ticks()
         self._end_outage()
         await self._tasks.close()
         await self._upstream.close()

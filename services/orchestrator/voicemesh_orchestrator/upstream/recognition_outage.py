@@ -31,7 +31,7 @@ class RecognitionOutage:
         self._long = True
         self._tell()
 
-    def hear(self, sound: common_pb2.AudioChunk | common_pb2.SilenceChunk) -> None:
+    def feed(self, sound: common_pb2.AudioChunk | common_pb2.SilenceChunk) -> None:
         """What comes from the microphone meanwhile."""
         if isinstance(sound, common_pb2.SilenceChunk):
             self._quiet += sound.sample_count

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from voicemesh.v1 import asr_pb2, dialog_pb2, tts_pb2
-from voicemesh_orchestrator.conversation.conversation import Conversation
+from voicemesh.aio import TaskSet
+from voicemesh.v1 import asr_pb2, common_pb2
+from voicemesh_orchestrator.plan import ConversationPlan
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.upstream.recognition import Recognition
+from voicemesh_orchestrator.upstream.generation import Generation
+from voicemesh_orchestrator.upstream.recognition import Recognition, RecognitionEvents
 from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 from voicemesh_orchestrator.upstream.synthesis import Synthesis
 
@@ -20,43 +22,29 @@ if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
 
 @dataclass(frozen=True)
 class Services:
-    """One for each service."""
+    """Opens streams to recognition, model and synthesis; nothing is open by itself."""
 
+    settings: OrchestratorSettings
     asr: SpeechRecognizerServiceAsyncStub
     llm: LanguageModelServiceAsyncStub
     tts: SpeechSynthesizerServiceAsyncStub
-    beat: SendTicks
+    ticks: SendTicks
     """When microphones are passed on; of all conversations."""
 
     def recognition(
-        self,
-        config: asr_pb2.StreamingRecognitionConfig,
-        settings: OrchestratorSettings,
-        conversation: Conversation,
+        self, config: asr_pb2.StreamingRecognitionConfig, events: RecognitionEvents
     ) -> Recognition:
-        """An ear for ``conversation``; not opened yet."""
-        return Recognition(
-            self.asr,
-            settings.asr_target,
-            config,
-            settings.deadlines.connect_s,
-            settings.microphone_coalescing_ms,
-            self.beat,
-            conversation.hearing.on_turn_event,
-            conversation.hearing.failed,
-        )
+        """A stream to ASR for one microphone; its turn events go to ``events``."""
+        return Recognition(self.asr, self.settings, config, self.ticks, events)
 
-    def synthesis(
-        self,
-        conversation_id: str,
-        config: dialog_pb2.ConverseConfig,
-        settings: OrchestratorSettings,
-    ) -> Synthesis:
-        """A mouth for a conversation; not opened yet."""
-        synthesis = tts_pb2.StreamingSynthesisConfig(
-            conversation_id=conversation_id,
-            audio_format=config.output_format,
-            language_code=config.language_codes[0] if config.language_codes else "",
-            voice_name=config.voice_name,
-        )
-        return Synthesis(self.tts, settings.tts_target, synthesis, settings.deadlines.connect_s)
+    def generation(self, stamp: common_pb2.Stamp, closing: TaskSet) -> Generation:
+        """A stream to the model for one reply; ``closing`` runs its end in the background."""
+        target, deadlines = self.settings.llm_target, self.settings.deadlines
+        return Generation(self.llm, target, stamp, deadlines, closing)
+
+    def synthesis(self, plan: ConversationPlan) -> Synthesis | None:
+        """A stream to TTS for all replies of a conversation; None where it wants text only."""
+        if plan.synthesis is None:
+            return None
+        target, connect_s = self.settings.tts_target, self.settings.deadlines.connect_s
+        return Synthesis(self.tts, target, plan.synthesis, connect_s)

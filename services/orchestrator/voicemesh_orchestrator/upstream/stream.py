@@ -15,8 +15,10 @@ from typing import Generic, Protocol, TypeVar
 import grpc.aio
 
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, cancel_and_wait, within
+from voicemesh.enums import short_name
 from voicemesh.errors import Busy, InternalError, Unavailable, VoiceMeshError
 from voicemesh.grpc_client import Duplex
+from voicemesh.heartbeats import HeartbeatCounter
 from voicemesh.v1 import common_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,7 @@ class Upstream(Generic[Q, R]):
         self._tasks: list[asyncio.Task[None]] = []
         self._last_heard_s = 0.0
         self._ended = False
-        self._duplex: Duplex[Q, R]
+        self._duplex: Duplex[Q, R] | None = None
 
     @property
     def open(self) -> bool:
@@ -84,7 +86,7 @@ class Upstream(Generic[Q, R]):
         give_up_s = time.monotonic() + deadline_s
         while True:
             try:
-                response = await self._open(method, first, give_up_s - time.monotonic())
+                duplex, response = await self._open(method, first, give_up_s - time.monotonic())
                 break
             except TimeoutError:
                 raise Unavailable(
@@ -105,41 +107,43 @@ class Upstream(Generic[Q, R]):
                 await asyncio.sleep(pause_s)
         self._last_heard_s = time.monotonic()
         loop = asyncio.get_running_loop()
+        self._duplex = duplex
         self._tasks = [
-            loop.create_task(work(), name=f"{self._name} {work.__name__.strip('_')}")
-            for work in (self._read, self._write, self._beat)
+            loop.create_task(self._read(duplex), name=f"{self._name} read"),
+            loop.create_task(self._write(duplex), name=f"{self._name} write"),
+            loop.create_task(self._probe(), name=f"{self._name} probe"),
         ]
         return response
 
     async def _open(
         self, method: Callable[..., grpc.aio.StreamStreamCall[Q, R]], first: Q, within_s: float
-    ) -> R:
+    ) -> tuple[Duplex[Q, R], R]:
         """Try it once; TimeoutError when nothing comes of it in that time."""
-        self._duplex = Duplex(method(wait_for_ready=True), self._stage)
+        duplex: Duplex[Q, R] = Duplex(method(wait_for_ready=True), self._stage)
 
         async def handshake() -> R | None:
-            await self._duplex.write(first)
-            return await self._duplex.read()
+            await duplex.write(first)
+            return await duplex.read()
 
         opening = asyncio.get_running_loop().create_task(handshake(), name="open upstream")
         try:
             answered = await within(max(0.0, within_s), opening)
         except asyncio.CancelledError:
-            self._duplex.cancel()
+            duplex.cancel()
             await cancel_and_wait(opening)
             raise
         if not answered:
-            self._duplex.cancel()
+            duplex.cancel()
             await cancel_and_wait(opening)
             raise TimeoutError
         response = opening.result()
         if response is None:
             raise Unavailable(f"{self._name}: the service ended the stream", stage=self._stage)
-        return response
+        return duplex, response
 
     @property
     def _name(self) -> str:
-        return pb.Stage.Name(self._stage).removeprefix("STAGE_").lower()
+        return short_name(pb.Stage, self._stage)
 
     def send(self, message: Q) -> None:
         """Queue ``message``. A stream that has been lost takes it silently: ``on_lost`` told."""
@@ -159,19 +163,19 @@ class Upstream(Generic[Q, R]):
         """Wait until the stream takes more: back-pressure for senders that can wait."""
         await self._room.wait()
 
-    async def _write(self) -> None:
+    async def _write(self, duplex: Duplex[Q, R]) -> None:
         try:
             async for message in self._outgoing:
-                await self._duplex.write(message)
+                await duplex.write(message)
                 if len(self._outgoing) < _CAPACITY // 4:
                     self._room.set()
-            await self._duplex.half_close()
+            await duplex.half_close()
         except VoiceMeshError as error:
             self._lose(error)
 
-    async def _read(self) -> None:
+    async def _read(self, duplex: Duplex[Q, R]) -> None:
         try:
-            while (message := await self._duplex.read()) is not None:
+            while (message := await duplex.read()) is not None:
                 self._last_heard_s = time.monotonic()
                 self._on_message(message)
             self._lose(
@@ -184,9 +188,9 @@ class Upstream(Generic[Q, R]):
             text = f"{self._name}: its answer was not understood; the orchestrator's log tells why"
             self._lose(InternalError(text, stage=self._stage))
 
-    async def _beat(self) -> None:
+    async def _probe(self) -> None:
         """Find out that the other side is stuck, which a healthy TCP connection hides."""
-        sequence = 0
+        heartbeats = HeartbeatCounter()
         while not self._ended:
             await asyncio.sleep(_HEARTBEAT_S)
             now = time.monotonic()
@@ -195,8 +199,7 @@ class Upstream(Generic[Q, R]):
                     Unavailable(f"{self._name}: the service does not answer", stage=self._stage)
                 )
                 return
-            sequence += 1
-            self.send(self._heartbeat(pb.Heartbeat(sequence=sequence, sent_ms=int(now * 1000))))
+            self.send(self._heartbeat(heartbeats.next(now)))
 
     def _lose(self, error: VoiceMeshError) -> None:
         if self._ended:
@@ -212,10 +215,10 @@ class Upstream(Generic[Q, R]):
         self._ended = True
         self._outgoing.close()
         self._room.set()
-        if not self._tasks:
+        if self._duplex is None:
             return
-        reader, writer, beat = self._tasks
-        await cancel_and_wait(beat)
+        reader, writer, probe = self._tasks
+        await cancel_and_wait(probe)
         # Cancelling an RPC leaks in grpc.aio, so a live stream is ended politely.
         if lost or not await within(_GOODBYE_S, reader):
             self._duplex.cancel()

@@ -1,4 +1,4 @@
-"""The conversation's mouth: one stream to TTS, open over all turns, reopened for the next."""
+"""One stream to TTS for the replies of a conversation; reopened for the next where lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Request = tts_pb2.StreamingSynthesizeRequest
 Response = tts_pb2.StreamingSynthesizeResponse
 
 
-class Listener(Protocol):
+class SynthesisEvents(Protocol):
     """Whoever wants the audio of one reply."""
 
     def on_audio(self, audio: tts_pb2.SynthesizedAudio) -> None:
@@ -45,7 +45,7 @@ class Synthesis:
         self._config = config
         self._connect_s = connect_s
         self._stamp = common_pb2.Stamp()
-        self._listener: Listener | None = None
+        self._events: SynthesisEvents | None = None
         self._upstream: Upstream[Request, Response] | None = None
         self.capabilities = tts_pb2.SynthesizerCapabilities()
 
@@ -58,7 +58,7 @@ class Synthesis:
         upstream: Upstream[Request, Response] = Upstream(
             common_pb2.STAGE_TTS,
             self._target,
-            self._hear,
+            self._receive,
             self._fail,
             lambda beat: Request(stamp=self._stamp, heartbeat=beat),
         )
@@ -67,28 +67,28 @@ class Synthesis:
         self._upstream = upstream
         self.capabilities = response.started.capabilities
 
-    def begin(self, stamp: common_pb2.Stamp, listener: Listener) -> None:
-        """From now on audio of ``stamp`` goes to ``listener``; older audio to nobody."""
+    def begin(self, stamp: common_pb2.Stamp, events: SynthesisEvents) -> None:
+        """From now on audio of ``stamp`` goes to ``events``; older audio to nobody."""
         self._stamp = stamp
-        self._listener = listener
+        self._events = events
 
-    def say(self, piece: Piece, number: int, last: bool) -> None:
-        """Synthesise a piece of the current reply; numbers count from 1."""
-        assert self._upstream is not None
-        self._upstream.send(
-            Request(
-                stamp=self._stamp,
-                input=tts_pb2.SynthesisInput(
-                    piece=number, text=piece.text, first_char=piece.first_char, last=last
-                ),
-            )
+    def synthesise(self, piece: Piece, number: int, last: bool) -> None:
+        """Synthesise a piece of the current reply; numbers count from 1.
+
+        A stream that has been lost meanwhile has told ``events`` so: nothing is sent.
+        """
+        if self._upstream is None:
+            return
+        text = tts_pb2.SynthesisInput(
+            piece=number, text=piece.text, first_char=piece.first_char, last=last
         )
+        self._upstream.send(Request(stamp=self._stamp, input=text))
 
     def stop(self, stamp: common_pb2.Stamp, reason: str) -> None:
         """Give up the reply of ``stamp``; what it still says is dropped."""
-        if stamp != self._stamp or self._listener is None:
+        if stamp != self._stamp or self._events is None:
             return
-        self._listener = None
+        self._events = None
         if self._upstream is not None and self._upstream.open:
             cancel = tts_pb2.CancelSynthesis(reason=reason)
             # One revision on: the cancel names everything older than itself.
@@ -97,24 +97,24 @@ class Synthesis:
             newer.revision += 1
             self._upstream.send(Request(stamp=newer, cancel=cancel))
 
-    def _hear(self, response: Response) -> None:
-        if self._listener is None or response.stamp != self._stamp:
+    def _receive(self, response: Response) -> None:
+        if self._events is None or response.stamp != self._stamp:
             return
         kind = response.WhichOneof("streaming_response")
         if kind == "audio":
-            self._listener.on_audio(response.audio)
+            self._events.on_audio(response.audio)
         elif kind == "piece_finished":
-            self._listener.on_piece_finished(response.piece_finished)
+            self._events.on_piece_finished(response.piece_finished)
         elif kind == "error":
             self._fail(from_detail(response.error))
 
     def _fail(self, error: VoiceMeshError) -> None:
-        if self._listener is not None:
-            listener, self._listener = self._listener, None
-            listener.on_synthesis_failed(error)
+        if self._events is not None:
+            events, self._events = self._events, None
+            events.on_synthesis_failed(error)
 
     async def close(self) -> None:
         """End the stream."""
-        self._listener = None
+        self._events = None
         if self._upstream is not None:
             await self._upstream.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import grpc.aio
 
@@ -20,9 +20,7 @@ from voicemesh.stamps import order
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
 from voicemesh_orchestrator.clients.microphone_clock import MicrophoneClock
 from voicemesh_orchestrator.conversation.conversation import Conversation
-from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.upstream.recognition import Recognition
-from voicemesh_orchestrator.upstream.services import Services
+from voicemesh_orchestrator.conversation.sound_input import SoundInput
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
     from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceAsyncStub
@@ -35,6 +33,11 @@ _SILENCE_S = 15.0  # Three heartbeats.
 
 Request = robot_pb2.ListenRequest
 Response = robot_pb2.ListenResponse
+
+
+class _Microphone(NamedTuple):
+    clock: MicrophoneClock
+    sound: SoundInput
 
 
 class _Gone(Unavailable):
@@ -53,18 +56,13 @@ class ListenCall:
         self,
         listener: RobotListenerServiceAsyncStub,
         request: robot_pb2.ListenRequest,
-        conversation: Conversation,
-        settings: OrchestratorSettings,
-        stubs: Services,
+        conversation: Conversation[Any],
     ) -> None:
         """Begins the call."""
         self._request = request
         self._call: grpc.aio.UnaryStreamCall[Request, Response] = listener.Listen(request)
         self._conversation = conversation
-        self._settings = settings
-        self._stubs = stubs
-        self._microphone: MicrophoneClock | None = None
-        self._recognition: Recognition | None = None
+        self._microphone: _Microphone | None = None
         self._over = False
 
     @property
@@ -82,7 +80,7 @@ class ListenCall:
         """The turn for which the microphone was opened."""
         return self._request.stamp
 
-    def hear_no_more(self) -> None:
+    def ignore_rest(self) -> None:
         """The robot is told to close the microphone; what still comes concerns nobody."""
         self._over = True
 
@@ -105,8 +103,8 @@ class ListenCall:
                 self._failed(error)
         finally:
             self._call.cancel()  # Where it has ended this is nothing.
-            if self._recognition is not None:
-                await uninterrupted(self._recognition.close(), "close recognition")
+            if self._microphone is not None:
+                await uninterrupted(self._microphone.sound.close(), "close recognition")
 
     async def _next(self) -> Response | None:
         """What the robot says next, if only that it lives; None once ``end`` was called."""
@@ -135,46 +133,49 @@ class ListenCall:
                 event = response.turn_event
                 ended = event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
                 self._over = ended and not self.keeps
-                self._conversation.hearing.heard_until(event.sample)
-                self._conversation.hearing.on_turn_event(event)
+                self._conversation.user_turns.heard_until(event.sample)
+                self._conversation.user_turns.on_turn_event(event)
             case "audio":
-                (await self._sound(response.audio.first_sample)).take_audio(response.audio)
-                await self._conversation.hearing.audio(response.audio)
+                clock, sound = await self._opened(response.audio.first_sample)
+                clock.take_audio(response.audio)
+                await sound.audio(response.audio)
             case "silence":
-                (await self._sound(response.silence.first_sample)).take_silence(response.silence)
-                self._conversation.hearing.silence(response.silence)
+                clock, sound = await self._opened(response.silence.first_sample)
+                clock.take_silence(response.silence)
+                sound.silence(response.silence)
             case "error":
                 raise from_detail(response.error)
             case _:
                 pass  # Heartbeats and drain notices: what is under way is still served.
 
-    async def _sound(self, first_sample: int) -> MicrophoneClock:
+    async def _opened(self, first_sample: int) -> _Microphone:
         """The microphone; with its first sound recognition opens, on the robot's own count."""
         if self._microphone is None:
             config = asr_pb2.StreamingRecognitionConfig()
             config.CopyFrom(self._request.recognition)
             config.first_sample = first_sample
-            self._microphone = MicrophoneClock(config.audio_format.sample_rate_hertz, first_sample)
-            self._recognition = self._stubs.recognition(config, self._settings, self._conversation)
-            self._recognition.stamp = self._request.stamp
-            await self._recognition.start()
-            self._conversation.hearing.attach(self._recognition)
+            turns = self._conversation.user_turns
+            sound = await turns.open_recognition(config, self._request.stamp)
+            clock = MicrophoneClock(config.audio_format.sample_rate_hertz, first_sample)
+            self._microphone = _Microphone(clock, sound)
         return self._microphone
 
     def _lost(self, error: VoiceMeshError) -> None:
         """The robot listens no more. Between turns that matters to nobody: it still speaks."""
-        if self._conversation.hearing.awaited:
+        if self._conversation.user_turns.awaited:
             self._conversation.lost(error)
         else:
             log.info("nobody can interrupt the reply: %s", error)
 
     def _failed(self, error: VoiceMeshError) -> None:
         error.stage = error.stage or _ROBOT
-        if not self._conversation.hearing.awaited:
+        if not self._conversation.user_turns.awaited:
             self._lost(error)
             return
         unheard = isinstance(error, DeadlineExceeded) and error.stage == _ROBOT
-        if unheard and self._conversation.asked_turns.awaits_speech:
-            self._conversation.asked_turns.nobody_spoke(self._request.no_speech_timeout_ms / 1000)
+        if unheard and self._conversation.requested_turns.awaits_speech:
+            self._conversation.requested_turns.nobody_spoke(
+                self._request.no_speech_timeout_ms / 1000
+            )
         else:
-            self._conversation.hearing.failed(error)
+            self._conversation.user_turns.recognition_failed(error)

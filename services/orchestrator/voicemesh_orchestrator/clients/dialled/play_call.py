@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, cancel_and_wait
 from voicemesh.errors import Busy, Unavailable, VoiceMeshError, from_detail
 from voicemesh.grpc_client import Duplex
+from voicemesh.heartbeats import echo_of
 from voicemesh.v1 import common_pb2, dialog_pb2, robot_pb2
 from voicemesh_orchestrator.clients.dialled.speaker_orders import SpeakerOrders
 from voicemesh_orchestrator.conversation.conversation import Conversation
@@ -34,7 +35,7 @@ class PlayCall:
         listener: RobotListenerServiceAsyncStub,
         stamp: common_pb2.Stamp,
         audio_format: common_pb2.AudioFormat,
-        conversation: Conversation,
+        conversation: Conversation[Any],
     ) -> None:
         """Nothing is sent before ``run``."""
         self.stamp = stamp
@@ -135,9 +136,10 @@ class PlayCall:
                     self.over.set()
             case "error":
                 raise from_detail(response.error)
-            case "heartbeat" if not response.heartbeat.echo:
-                response.heartbeat.echo = True
-                self._send(Request(stamp=self.stamp, heartbeat=response.heartbeat))
+            case "heartbeat":
+                echo = echo_of(response.heartbeat)
+                if echo is not None:
+                    self._send(Request(stamp=self.stamp, heartbeat=echo))
             case _:
                 pass
 

@@ -20,7 +20,6 @@ from voicemesh_orchestrator.clients.dialled.listen_call import ListenCall
 from voicemesh_orchestrator.clients.dialled.play_call import PlayCall
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.upstream.services import Services
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
     from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceAsyncStub
@@ -35,41 +34,25 @@ _SETTLE_S = 5.0
 _SHORTEST_TURN_MS = 1_000  # Recognition refuses to cut sooner.
 
 
-class RobotClient:
-    """Dials a robot for the length of one turn."""
+class RobotLink:
+    """The way to a robot's listener service, for the length of one turn."""
 
-    def __init__(
-        self,
-        target: str,
-        audio_format: common_pb2.AudioFormat,
-        settings: OrchestratorSettings,
-        stubs: Services,
-    ) -> None:
-        """``audio_format``: of the replies. Nothing is asked of the robot yet."""
-        self._target = target
-        self._format = audio_format
-        self._settings = settings
-        self._stubs = stubs
+    def __init__(self, target: str, answer_s: float) -> None:
+        """``target``: host:port. ``answer_s``: how many seconds the robot may take to answer."""
+        self.target = target
+        self._answer_s = answer_s
         self._channel = open_channel(target)
-        self._listener: RobotListenerServiceAsyncStub = RobotListenerServiceStub(self._channel)
-        self._tasks = TaskSet()
-        self._listening: ListenCall | None = None
-        self._microphone_open = False
-        self._heard_to_the_end = False
-        self._playing: PlayCall | None = None
-        self._stopping: asyncio.Task[None] | None = None
-        self._shutting: asyncio.Task[None] | None = None
-        self._conversation: Conversation | None = None
+        self.listener: RobotListenerServiceAsyncStub = RobotListenerServiceStub(self._channel)
 
     async def greet(self) -> Mapping[str, str]:
         """Find out that the robot is there; the facts that it tells of itself."""
-        limit = self._settings.deadlines.robot_answer_s
+        limit = self._answer_s
         try:
-            status = await self._listener.GetStatus(robot_pb2.GetStatusRequest(), timeout=limit)
+            status = await self.listener.GetStatus(robot_pb2.GetStatusRequest(), timeout=limit)
         except grpc.aio.AioRpcError as error:
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 raise Unavailable(
-                    f"robot: no listener answers at {self._target} (tried for up to {limit:g} s); "
+                    f"robot: no listener answers at {self.target} (tried for up to {limit:g} s); "
                     "is `voicemesh listen-service` running there?",
                     field="robot_target",
                     stage=_ROBOT,
@@ -77,11 +60,36 @@ class RobotClient:
             raise from_rpc(error, _ROBOT) from None
         return dict(status.facts)
 
-    def attach(self, conversation: Conversation) -> None:
-        """Whose face it is."""
-        self._conversation = conversation
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
 
-    def tell(self, event: dialog_pb2.ConverseResponse) -> None:
+
+class RobotClient:
+    """A dialled robot, as its conversation sees it: listens, plays, falls silent."""
+
+    def __init__(
+        self,
+        link: RobotLink,
+        audio_format: common_pb2.AudioFormat,
+        settings: OrchestratorSettings,
+        conversation: Conversation[RobotClient],
+    ) -> None:
+        """``audio_format``: of the replies. Nothing is asked of the robot yet."""
+        self._target = link.target
+        self._listener = link.listener
+        self._format = audio_format
+        self._settings = settings
+        self._conversation = conversation
+        self._tasks = TaskSet()
+        self._listening: ListenCall | None = None
+        self._microphone_open = False
+        self._heard_to_the_end = False
+        self._playing: PlayCall | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._shutting: asyncio.Task[None] | None = None
+
+    def send(self, event: dialog_pb2.ConverseResponse) -> None:
         """Play replies; what else happens concerns the controller."""
         match event.WhichOneof("converse_response"):
             case "turn_event":
@@ -93,7 +101,7 @@ class RobotClient:
                     if self._listening is not None and not self._listening.keeps:
                         self.close_microphone()
             case "reply_audio":
-                self._voice(event.stamp).add(event.reply_audio.chunk)
+                self._play(event.stamp).add(event.reply_audio.chunk)
             case "reply_ended" if playing := self._plays(event.stamp):
                 playing.complete()
             case "reply_paused" if playing := self._plays(event.stamp):
@@ -114,15 +122,13 @@ class RobotClient:
 
     def _interrupt(self, stamp: common_pb2.Stamp) -> None:
         """Silence; where the conversation goes on, the microphone is left as it is."""
-        assert self._conversation is not None
         playing = self._plays(stamp)
         if self._conversation.idle:
             self._stop(stamp)
         elif playing is not None:
             playing.stop()
 
-    def _voice(self, stamp: common_pb2.Stamp) -> PlayCall:
-        assert self._conversation is not None
+    def _play(self, stamp: common_pb2.Stamp) -> PlayCall:
         if self._playing is None or self._playing.stamp != stamp:
             self._playing = PlayCall(self._listener, stamp, self._format, self._conversation)
             self._tasks.start(self._playing.run(), "play on the robot")
@@ -137,11 +143,8 @@ class RobotClient:
             if limit_s:  # Nobody but the recogniser can end a turn that is not heard here.
                 limit_ms = max(_SHORTEST_TURN_MS, round(limit_s * 1000))
                 request.recognition.turn_detector.max_turn_ms = limit_ms
-        assert self._conversation is not None
         self.close_microphone()
-        listening = self._listening = ListenCall(
-            self._listener, request, self._conversation, self._settings, self._stubs
-        )
+        listening = self._listening = ListenCall(self._listener, request, self._conversation)
         self._microphone_open, self._heard_to_the_end = True, False
         self._tasks.start(self._listen(listening), "listen on the robot")
 
@@ -165,7 +168,7 @@ class RobotClient:
     async def _shut(self, listening: ListenCall) -> None:
         """Have the robot close it, so that it is closed when the turn has been told to be over."""
         stop = robot_pb2.StopRequest(stamp=listening.stamp, listening=True, keep_playing=True)
-        listening.hear_no_more()
+        listening.ignore_rest()
         try:
             await self._listener.Stop(stop, timeout=_STOP_S)
         except grpc.aio.AioRpcError as error:
@@ -199,10 +202,8 @@ class RobotClient:
 
     async def close(self) -> None:
         """Leave the robot in silence."""
-        if self._conversation is not None:
-            self._stop(self._conversation.stamp)
+        self._stop(self._conversation.stamp)
         ending = {task for task in (self._stopping, self._shutting) if task is not None}
         if ending:
             await asyncio.wait(ending)
         await self._tasks.close()
-        await self._channel.close()

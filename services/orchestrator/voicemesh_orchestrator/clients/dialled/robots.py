@@ -8,21 +8,19 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from voicemesh import logs
 from voicemesh.aio import uninterrupted
-from voicemesh.audio import linear16
 from voicemesh.errors import InvalidArgument, Superseded
-from voicemesh.v1 import common_pb2, dialog_pb2, operations_pb2
+from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh_orchestrator import metrics
-from voicemesh_orchestrator.clients.dialled.robot_client import RobotClient
+from voicemesh_orchestrator.clients.dialled.robot_client import RobotClient, RobotLink
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.history import History, Memory
-from voicemesh_orchestrator.settings import OrchestratorSettings
+from voicemesh_orchestrator.plan import ConversationPlan, plan_dialled_robot
 from voicemesh_orchestrator.upstream.services import Services
 
-# What the recognisers work with and the default voices speak: nothing is resampled.
-_RATE_HERTZ = 16_000
 _TARGET = re.compile(r"[^\s/]+:\d{1,5}")
 
 
@@ -38,7 +36,7 @@ class _Robot:
         )
         self.turn = asyncio.Lock()
         self.asked = 0
-        self.conversation: Conversation | None = None
+        self.conversation: Conversation[RobotClient] | None = None
         self.used_s = time.monotonic()
 
     @property
@@ -49,10 +47,10 @@ class _Robot:
 class Robots:
     """Consecutive turns on one robot are one conversation, until it has been idle for long."""
 
-    def __init__(self, settings: OrchestratorSettings, stubs: Services) -> None:
+    def __init__(self, services: Services) -> None:
         """No robot is known yet."""
-        self._settings = settings
-        self._stubs = stubs
+        self._settings = services.settings
+        self._services = services
         self._robots: dict[str, _Robot] = {}
 
     def live_turns(self) -> Sequence[operations_pb2.LiveTurn]:
@@ -79,7 +77,7 @@ class Robots:
     @asynccontextmanager
     async def conversation(
         self, target: str, language_codes: Sequence[str]
-    ) -> AsyncIterator[Conversation]:
+    ) -> AsyncIterator[Conversation[RobotClient]]:
         """The conversation with the robot at ``target``, for one turn.
 
         The turn before it, if it still runs, ends with Superseded. Unavailable when
@@ -97,38 +95,30 @@ class Robots:
             robot.conversation.supersede()
         async with robot.turn:
             robot.used_s = time.monotonic()
-            face = RobotClient(target, linear16(_RATE_HERTZ), self._settings, self._stubs)
+            link = RobotLink(target, self._settings.deadlines.robot_answer_s)
             try:
-                facts = await face.greet() if number == robot.asked else {}
+                facts = await link.greet() if number == robot.asked else {}
                 if number != robot.asked:
                     raise Superseded("a newer turn was asked for on this robot")
-                config = dialog_pb2.ConverseConfig(
-                    input_format=linear16(_RATE_HERTZ),
-                    output_format=linear16(_RATE_HERTZ),
-                    language_codes=language_codes,
-                    reports_playback=True,
-                    facts=facts,
-                )
-                async with self._talking(robot, face, config) as conversation:
+                name = robot.memory.conversation_id
+                plan = plan_dialled_robot(name, language_codes, facts, self._settings)
+                async with self._talking(robot, link, plan) as conversation:
                     yield conversation
             finally:
                 robot.used_s = time.monotonic()
-                await uninterrupted(face.close(), "leave the robot")
+                await uninterrupted(link.close(), "hang up on the robot")
 
     @asynccontextmanager
     async def _talking(
-        self, robot: _Robot, face: RobotClient, config: dialog_pb2.ConverseConfig
-    ) -> AsyncIterator[Conversation]:
+        self, robot: _Robot, link: RobotLink, plan: ConversationPlan
+    ) -> AsyncIterator[Conversation[RobotClient]]:
         name = robot.memory.conversation_id
         conversation = Conversation(
             robot.memory,
-            config,
-            self._settings,
-            self._stubs.llm,
-            self._stubs.synthesis(name, config, self._settings),
-            face,
+            plan,
+            self._services,
+            partial(RobotClient, link, plan.reply_format, self._settings),
         )
-        face.attach(conversation)
         robot.conversation = conversation
         with logs.bind(name), metrics.CONVERSATIONS.track_inprogress():
             try:
@@ -136,3 +126,4 @@ class Robots:
             finally:
                 robot.conversation = None
                 await uninterrupted(conversation.close(), "close conversation")
+                await uninterrupted(conversation.client.close(), "leave the robot")

@@ -19,18 +19,18 @@ NOD = pb.TURN_OUTCOME_BACKCHANNEL
 
 
 class Following:
-    """A watch of turn 1, and what it is told."""
+    """The feed of turn 1, and what it is sent."""
 
     def __init__(self, spoken: bool = False) -> None:
-        self.watch = TurnFeed()
-        self.watch.follow(self.stamp(1), spoken)
+        self.feed = TurnFeed()
+        self.feed.follow(self.stamp(1), spoken)
 
     @staticmethod
     def stamp(turn: int, revision: int = 0) -> common_pb2.Stamp:
         return common_pb2.Stamp(epoch=1, turn=turn, revision=revision)
 
     def tell(self, turn: int, revision: int = 0, **event: Any) -> None:
-        self.watch.tell(Event(stamp=self.stamp(turn, revision), **event))
+        self.feed.send(Event(stamp=self.stamp(turn, revision), **event))
 
     def hears(self, turn: int, kind: asr_pb2.TurnEventType.ValueType, revision: int = 0) -> None:
         self.tell(turn, revision, turn_event=asr_pb2.TurnEvent(type=kind))
@@ -47,8 +47,8 @@ class Following:
     async def ended(self) -> list[tuple[int, pb.TurnOutcome.ValueType]]:
         """The turns whose end the controller has been told."""
         ends = []
-        while self.watch.waiting():
-            news = await self.watch.next(1)
+        while self.feed.waiting():
+            news = await self.feed.next(1)
             assert news is not None
             if news.HasField("turn_ended"):
                 ends.append((news.stamp.turn, news.turn_ended.outcome))

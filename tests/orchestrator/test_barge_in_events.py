@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from voicemesh.v1 import asr_pb2, dialog_pb2
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh_orchestrator.barge_in.classifier import SHORT_MS
 from voicemesh_orchestrator.barge_in.handler import BargeIn
 from voicemesh_orchestrator.floor_settings import FloorSettings
@@ -27,12 +29,16 @@ class Reply:
     def __init__(self, policy: dialog_pb2.InterruptionPolicy.ValueType = PAUSE) -> None:
         self.machine = TurnMachine(epoch=1, policy=policy)
         self.effects: list[Effect] = []
-        self.overhearing = BargeIn(
-            FloorSettings(), self.machine, self.effects.extend, lambda stamp: "a long story", RATE
-        )
+        self.barge_in = BargeIn(FloorSettings(), self.machine, self, RATE)
         self.machine.typed("tell me a story", with_speech=False)
         assert self.machine.answering is not None
         self.machine.reply_audible(self.machine.answering)
+
+    def carry_out(self, effects: Sequence[Effect]) -> None:
+        self.effects += effects
+
+    def spoken_lately(self, stamp: common_pb2.Stamp) -> str:
+        return "a long story"
 
     def hear(
         self,
@@ -47,14 +53,8 @@ class Reply:
             last_voiced_sample=(BEGAN_MS + voiced_ms) * RATE // 1000,
             transcript=asr_pb2.Transcript(text=text),
         )
-        self.overhearing.look_around()
-        if kind == START:
-            self.effects += self.machine.user_started()
-        if kind == END:
-            self.effects += self.overhearing.finished(event, takes_floor=False)
-        else:
-            self.overhearing.heard(event)
-        self.overhearing.cancel()
+        self.carry_out(self.barge_in.take(event))
+        self.barge_in.cancel()
 
     def became(self) -> list[str]:
         """What became of the reply, in order."""

@@ -1,0 +1,98 @@
+"""What a client says over Converse, message by message."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from voicemesh.aio import TaskSet
+from voicemesh.errors import ProtocolViolation
+from voicemesh.heartbeats import echo_of
+from voicemesh.v1 import dialog_pb2
+from voicemesh_orchestrator.clients.converse_client import ConverseClient
+from voicemesh_orchestrator.clients.microphone_clock import MicrophoneClock
+from voicemesh_orchestrator.conversation.conversation import Conversation
+from voicemesh_orchestrator.conversation.sound_input import SoundInput
+from voicemesh_orchestrator.request_checks import check_say, check_typed
+
+Request = dialog_pb2.ConverseRequest
+
+
+class OpenMicrophone(NamedTuple):
+    """The client's sound: checked and counted by the clock, then on its way to ASR."""
+
+    clock: MicrophoneClock
+    sound: SoundInput
+
+
+class ConverseRequests:
+    """Checks each message and hands it to the conversation."""
+
+    def __init__(
+        self,
+        conversation: Conversation[ConverseClient],
+        microphone: OpenMicrophone | None,
+        tasks: TaskSet,
+    ) -> None:
+        """``microphone`` is None for clients that only type; ``tasks`` run what takes long."""
+        self._conversation = conversation
+        self._client = conversation.client
+        self._microphone = microphone
+        self._tasks = tasks
+
+    async def take(self, request: Request) -> None:
+        """One message after the config; errors name its field. Waits while ASR is behind."""
+        conversation = self._conversation
+        match request.WhichOneof("converse_request"):
+            case "audio":
+                clock, sound = self._needed("audio")
+                clock.take_audio(request.audio)
+                await sound.audio(request.audio)
+            case "silence":
+                clock, sound = self._needed("silence")
+                clock.take_silence(request.silence)
+                sound.silence(request.silence)
+            case "end_of_utterance":
+                clock, sound = self._needed("end_of_utterance")
+                clock.check_end(request.end_of_utterance)
+                sound.end_utterance(request.end_of_utterance)
+            case "text":
+                if request.text.with_speech:
+                    self._needed("text.with_speech")
+                check_typed(request.text, conversation.typed_chars)
+                conversation.type_text(request.text)
+            case "playback":
+                conversation.report_playback(request.playback)
+                if request.playback.drained:
+                    self._client.drained()
+            case "interrupt":
+                conversation.interrupt(request.interrupt)
+            case "heartbeat":
+                echo = echo_of(request.heartbeat)
+                if echo is not None:
+                    response = dialog_pb2.ConverseResponse(stamp=conversation.stamp, heartbeat=echo)
+                    self._client.send(response)
+            case "wake":
+                self._needed("wake")
+                if not self._tasks:  # One that has woken up already is being told to listen.
+                    self._tasks.start(conversation.requested_turns.wake(), "wake")
+            case "command_result":
+                self._client.commands.take(request.command_result)
+            case "local_speech":
+                self._needed("local_speech")
+                conversation.user_turns.local_speech()
+            case "say":
+                check_say(request.say)
+                conversation.speak(request.say.text, request.say.interruption_policy)
+            case "config":
+                raise ProtocolViolation("config may be sent only once", field="config")
+            case _:
+                raise ProtocolViolation("the message is empty", field="converse_request")
+
+    def _needed(self, field: str) -> OpenMicrophone:
+        """The microphone, for a message that needs one."""
+        if self._microphone is None:
+            raise ProtocolViolation(
+                "no sound can come, because config.input_format is unset; set it to send sound",
+                field=field,
+            )
+        return self._microphone
