@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from voicemesh.audio import FULL_SCALE, Samples
 from voicemesh.errors import EngineMissing
 from voicemesh.v1 import common_pb2 as pb
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 if TYPE_CHECKING:
     import webrtcvad
@@ -61,7 +62,9 @@ class WebRtcLocalVad:
 
     def is_speech(self, frame: Samples) -> bool:
         """See LocalVad."""
-        return bool(self._detector.is_speech(frame.astype("<i2", copy=False).tobytes(), 16_000))
+        return bool(
+            self._detector.is_speech(frame.astype("<i2", copy=False).tobytes(), SPEECH_RATE_HERTZ)
+        )
 
 
 class NoLocalVad:

@@ -15,9 +15,9 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ
 from voicemesh_robot.files.recording import Recording
 from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 FRAME_MS = 20
 """The usual frame of voice activity detectors; longer ones only add delay."""

@@ -13,6 +13,7 @@ from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.sound.heard import EndOfSpeech, Silence, Sound
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 STORED_LEAD_MS = 600_000
 """Nobody waits for a reply to be played that is only stored."""
@@ -54,11 +55,10 @@ class Link:
     @classmethod
     async def open(cls, settings: RobotSettings, manner: Manner, clock: Clock) -> Link:
         """Open a conversation in that manner; errors as of Conversation.open."""
-        source_rate = None if not manner.speaks else 16_000
         conversation = await Conversation.open(
             ConversationOptions(
                 target=settings.target,
-                input_rate_hertz=source_rate,
+                input_rate_hertz=SPEECH_RATE_HERTZ if manner.speaks else None,
                 reply_rate_hertz=settings.reply_rate_hertz if manner.hears else None,
                 language_codes=settings.language_codes,
                 reply_lead_ms=STORED_LEAD_MS if manner.store_reply else 0,

@@ -14,9 +14,6 @@ from voicemesh.audio import Samples
 from voicemesh.errors import Unavailable
 from voicemesh.v1 import common_pb2 as pb
 
-SPEECH_RATE_HERTZ = 16_000
-"""What recognisers work at; sending more costs bandwidth and tells them nothing."""
-
 
 class DeviceLost(Unavailable):
     """The device is not there (any more); it may come back."""

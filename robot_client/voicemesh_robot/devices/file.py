@@ -13,8 +13,9 @@ from voicemesh.aio import TaskSet
 from voicemesh.errors import InvalidArgument
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ, Block, DeviceLost, Pull
+from voicemesh_robot.devices.device import Block, DeviceLost, Pull
 from voicemesh_robot.files.recording import Recording
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 BLOCK_MS = 20
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh.errors import VoiceMeshError
-from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ
 from voicemesh_robot.files.audio_file import AudioFile
 from voicemesh_robot.files.speech_end import VoicedJudge
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 
 class Recording:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from voicemesh.audio import Samples, StreamResampler
 from voicemesh_robot.clock import Clock
 from voicemesh_robot.devices.device import (
-    SPEECH_RATE_HERTZ,
     Block,
     Capture,
     DeviceLost,
@@ -25,6 +24,7 @@ from voicemesh_robot.devices.notices import (
     to_log,
 )
 from voicemesh_robot.sound.level_meter import LevelMeter
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 log = logging.getLogger(__name__)
 
