@@ -27,6 +27,7 @@ from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sound.heard import EndOfSpeech, Silence, Sound
 from voicemesh_robot.sound.robot import Robot
 
 Request = dialog_pb2.ConverseRequest
@@ -118,9 +119,9 @@ async def test_first_message_is_the_config_and_what_is_sent_arrives_in_order(
         conversation = await open_at(target, language_codes=("en",), reply_lead_ms=500)
         async with conversation:
             assert conversation.started.conversation_id == "c"
-            await conversation.send_audio(0, np.arange(320, dtype=np.int16))
-            await conversation.send_silence(320, 3200)
-            await conversation.end_utterance(3520)
+            await conversation.send_heard(Sound(0, np.arange(320, dtype=np.int16)))
+            await conversation.send_heard(Silence(320, 3200))
+            await conversation.send_heard(EndOfSpeech(3520))
             await conversation.send_text("and this", with_speech=True)
             await conversation.interrupt(common_pb2.PlaybackReport(played_samples=99))
     kinds = [request.WhichOneof("converse_request") for request in heard]
@@ -268,7 +269,7 @@ async def test_lost_connection_names_the_stage_and_wakes_whoever_sends(
         async def talk() -> None:
             sample = 0
             while True:
-                await conversation.send_audio(sample, np.zeros(16_000, dtype=np.int16))
+                await conversation.send_heard(Sound(sample, np.zeros(16_000, dtype=np.int16)))
                 sample += 16_000
 
         talking = asyncio.ensure_future(talk())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voicemesh.backoff import Backoff
 from voicemesh.errors import VoiceMeshError
 from voicemesh_robot.asking.question_turn import Observe, Question, Turn
 from voicemesh_robot.asking.streamed_conversation import Link, Manner
@@ -69,18 +70,17 @@ class Session:
         deadline = self._clock.now()
         if self._connected_once:
             deadline += self._settings.connect_timeout_s
-        backoff = _FIRST_BACKOFF_S
+        backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S)
         while True:
             try:
                 self._link = await Link.open(self._settings, self._manner, self._clock)
                 self._connected_once = True
                 return self._link
             except VoiceMeshError as error:
-                again = self._clock.now() + backoff
+                again = self._clock.now() + backoff.next_s()
                 if not error.retryable or again > deadline:
                     raise
             await self._clock.sleep_until(again)
-            backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
 
     async def close(self) -> None:
         """End the conversation; another question opens a new one."""

@@ -12,7 +12,6 @@ from voicemesh_robot.clock import Clock
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.sound.heard import EndOfSpeech, Silence, Sound
 from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 STORED_LEAD_MS = 600_000
@@ -80,13 +79,7 @@ class Link:
         # A lost conversation tells whoever receives from it.
         with suppress(VoiceMeshError):
             async for heard in source.sounds():
-                match heard:
-                    case Sound(first_sample, samples):
-                        await self.conversation.send_audio(first_sample, samples)
-                    case Silence(first_sample, sample_count):
-                        await self.conversation.send_silence(first_sample, sample_count)
-                    case EndOfSpeech(sample):
-                        await self.conversation.end_utterance(sample)
+                await self.conversation.send_heard(heard)
 
     async def close(self) -> None:
         """Stop sending and end the conversation."""

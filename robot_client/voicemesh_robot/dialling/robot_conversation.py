@@ -16,7 +16,6 @@ from voicemesh_robot.dialling.commands import carry_out
 from voicemesh_robot.echo.evidence import echo_message
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.mesh.events import Event
-from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
 from voicemesh_robot.sound.playback_reports import report_playback
 from voicemesh_robot.sound.robot import Robot
 from voicemesh_robot.sound.speech_source import Ear
@@ -145,7 +144,7 @@ class RobotConversation:
         """The microphone is open until it is told to stop."""
         async with aclosing(self._ear.sounds()) as sounds:
             async for heard in sounds:
-                await self._send(heard)
+                await self._conversation.send_heard(heard)
                 if self._told_to_stop:
                     break
         self._listening.clear()
@@ -157,16 +156,7 @@ class RobotConversation:
             async with asyncio.timeout(_IDLE_SILENCE_S):
                 await self._listening.wait()
         for heard in self._ear.pass_time():
-            await self._send(heard)
-
-    async def _send(self, heard: Heard) -> None:
-        match heard:
-            case Sound(first_sample, samples, echo):
-                await self._conversation.send_audio(first_sample, samples, echo)
-            case Silence(first_sample, sample_count):
-                await self._conversation.send_silence(first_sample, sample_count)
-            case EndOfSpeech(sample):
-                await self._conversation.end_utterance(sample)
+            await self._conversation.send_heard(heard)
 
     # What the mesh says.
 

@@ -18,7 +18,6 @@ from voicemesh.errors import (
 from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
-from voicemesh_robot.echo.evidence import echo_message
 from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
 from voicemesh_robot.sound.robot import Robot
 from voicemesh_robot.sound.speech_source import Ear
@@ -30,21 +29,6 @@ TICKET_METADATA_KEY = "voicemesh-asr-ticket"
 
 Request = asr_pb2.StreamingRecognizeRequest
 Response = asr_pb2.StreamingRecognizeResponse
-
-
-def chunk_of(sound: Sound) -> common_pb2.AudioChunk:
-    """A sound as it crosses the wire."""
-    audio = sound.samples.astype("<i2", copy=False).tobytes()
-    return common_pb2.AudioChunk(
-        audio=audio, first_sample=sound.first_sample, echo=echo_message(sound.echo)
-    )
-
-
-def silence_of(silence: Silence) -> common_pb2.SilenceChunk:
-    """A silence as it crosses the wire."""
-    return common_pb2.SilenceChunk(
-        first_sample=silence.first_sample, sample_count=silence.sample_count
-    )
 
 
 def check_recognition(config: asr_pb2.StreamingRecognitionConfig, rate_hertz: int) -> None:
@@ -128,9 +112,9 @@ class Listening:
             async for heard in sounds:
                 match heard:
                     case Sound():
-                        self._tell(robot_pb2.ListenResponse(audio=chunk_of(heard)))
+                        self._tell(robot_pb2.ListenResponse(audio=heard.message()))
                     case Silence():
-                        self._tell(robot_pb2.ListenResponse(silence=silence_of(heard)))
+                        self._tell(robot_pb2.ListenResponse(silence=heard.message()))
 
     async def _recognise(self) -> None:
         """Straight to the recogniser; its events back over the stream."""
@@ -192,12 +176,11 @@ class Listening:
         stamp = self._request.stamp
         match heard:
             case Sound():
-                return Request(stamp=stamp, audio=chunk_of(heard))
+                return Request(stamp=stamp, audio=heard.message())
             case Silence():
-                return Request(stamp=stamp, silence=silence_of(heard))
-            case EndOfSpeech(sample):
-                end = common_pb2.EndOfUtterance(sample=sample)
-                return Request(stamp=stamp, end_of_utterance=end)
+                return Request(stamp=stamp, silence=heard.message())
+            case EndOfSpeech():
+                return Request(stamp=stamp, end_of_utterance=heard.message())
 
     async def _read(self, stream: Duplex[Request, Response]) -> None:
         """Pass the turn's events on; returns when the turn is over, if that is all."""

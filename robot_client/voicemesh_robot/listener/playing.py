@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from voicemesh.aio import cancel_and_wait
 from voicemesh.audio import check_chunk, check_format, pcm16
 from voicemesh.errors import ProtocolViolation
+from voicemesh.heartbeats import echo_of
 from voicemesh.v1 import common_pb2, robot_pb2
 from voicemesh_robot.devices.device import DeviceLost
 from voicemesh_robot.sound.playback_reports import report_playback
@@ -88,9 +89,8 @@ class Playing:
                     speaker.complete()
                     return
                 case "heartbeat":
-                    if not request.heartbeat.echo:
-                        request.heartbeat.echo = True
-                        self._tell(Response(heartbeat=request.heartbeat))
+                    if (echo := echo_of(request.heartbeat)) is not None:
+                        self._tell(Response(heartbeat=echo))
                 case "audio_format":
                     raise ProtocolViolation(
                         "audio_format may be sent only once", field="audio_format"

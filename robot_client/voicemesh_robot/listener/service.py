@@ -11,6 +11,7 @@ import grpc.aio
 
 from voicemesh.aio import TaskSet
 from voicemesh.errors import Busy, ProtocolViolation, Superseded
+from voicemesh.heartbeats import HeartbeatCounter
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings
 from voicemesh.stamps import label, order
@@ -133,7 +134,7 @@ class RobotService(Service, RobotListenerServiceServicer):
                 say(drain=notice)
 
         tasks = TaskSet()
-        tasks.start(_heartbeats(lambda beat: say(heartbeat=beat)), "heartbeats")
+        tasks.start(_heartbeats(lambda heartbeat: say(heartbeat=heartbeat)), "heartbeats")
         self._notify.add(notify)
         try:
             yield
@@ -202,13 +203,12 @@ class RobotService(Service, RobotListenerServiceServicer):
         return order(request.stamp) < order(stamp)
 
 
-async def _heartbeats(beat: Callable[[common_pb2.Heartbeat], None]) -> None:
+async def _heartbeats(send: Callable[[common_pb2.Heartbeat], None]) -> None:
     loop = asyncio.get_running_loop()
-    sequence = 0
+    counter = HeartbeatCounter()
     while True:
         await asyncio.sleep(_HEARTBEAT_S)
-        sequence += 1
-        beat(common_pb2.Heartbeat(sequence=sequence, sent_ms=int(loop.time() * 1000)))
+        send(counter.next(loop.time()))
 
 
 SPEC = ServiceSpec(
