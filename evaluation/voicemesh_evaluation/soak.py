@@ -16,9 +16,9 @@ from voicemesh.errors import EngineError
 from voicemesh.supervisor import Mesh
 from voicemesh_evaluation.process_tree import Holdings, event_loop_tasks, holdings, tree
 from voicemesh_evaluation.report import machine, run, table
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
@@ -156,8 +156,10 @@ async def soak(
         async with Mesh(ephemeral=True, flags=settings, report=lambda line: None) as mesh:
             watch = Watch(mesh)
             robot = RobotSettings(target=mesh.target)
-            manner = Manner(real_time=False, store_reply=True, speaks=question.audio is not None)
-            async with Session(robot, manner) as session:
+            mode = StreamingMode(
+                real_time=False, store_reply=True, speaks=question.audio is not None
+            )
+            async with QuestionSession(robot, mode) as session:
 
                 async def turn() -> None:
                     record = await session.ask(question)

@@ -34,7 +34,7 @@ class LocalVad(Protocol):
 
 
 class SileroLocalVad:
-    """A small network that holds in noise; about 0.6 ms a frame of 32 ms."""
+    """Silero: a small network that holds in noise; about 0.6 ms a frame of 32 ms."""
 
     frame_samples = 512
 
@@ -52,7 +52,7 @@ class SileroLocalVad:
 
 
 class WebRtcLocalVad:
-    """Nearly free, for quiet rooms; a fan is speech to it at levels below 3."""
+    """WebRTC's detector: nearly free, for quiet rooms; a fan is speech to it at levels below 3."""
 
     frame_samples = 320
 
@@ -68,7 +68,7 @@ class WebRtcLocalVad:
 
 
 class NoLocalVad:
-    """Takes everything for speech: all audio is sent, the mesh alone judges."""
+    """No detection: everything counts as speech; all audio is sent, the mesh alone judges."""
 
     frame_samples = 320
 

@@ -14,7 +14,7 @@ from voicemesh_evaluation.turns.acoustics import Room, active_level
 from voicemesh_evaluation.turns.echo_trials import REPLIES
 from voicemesh_robot.echo.cancelling import EchoTimes
 from voicemesh_robot.echo.choice import canceller_maker
-from voicemesh_robot.echo.frames import FrameCleaner
+from voicemesh_robot.echo.frame_cleaner import FrameCleaner
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_vad import make_local_vad
 from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
@@ -65,10 +65,10 @@ def listen(heard: Samples, played: Samples) -> Listened:
     delay_ms = None
     for at in range(0, len(heard) - size + 1, size):
         end = at + size
-        for one in cleaner.push(heard[at:end], played[at:end]):
+        for one in cleaner.process(heard[at:end], played[at:end]):
             first = gate.position
             is_speech = one.is_speech(vad)
-            gate.push(one.samples, is_speech, one.is_user)
+            gate.process(one.samples, is_speech, one.is_user)
             if is_speech and one.is_user:
                 speech.append(first)
             delay_ms = one.evidence.delay_ms or delay_ms
@@ -129,7 +129,7 @@ def test_log_tells_once_that_the_delay_has_moved(
     heard = heard_over(played, Room(160, 250, seed=4), Room(86, 250, seed=4))
     with caplog.at_level(logging.INFO):
         for first in range(0, MOVED + 2 * RATE, 320):
-            guard.reference.push(played[first : first + 320], 320, clock.time_s + 0.04)
+            guard.reference.feed(played[first : first + 320], 320, clock.time_s + 0.04)
             clock.time_s += 0.02
             guard.arrived(first + 320)
             guard.clean(heard[first : first + 320], first)

@@ -30,10 +30,10 @@ from voicemesh_evaluation.turns.acoustics import Room, active_level
 from voicemesh_evaluation.turns.speech import RATE_HERTZ, Voice, speak
 from voicemesh_robot.echo.cancelling import Cancelled
 from voicemesh_robot.echo.evidence import NO_ECHO
-from voicemesh_robot.echo.frames import FrameCleaner, MakeCanceller
+from voicemesh_robot.echo.frame_cleaner import FrameCleaner, MakeCanceller
 from voicemesh_robot.echo.reference import SLACK_S
 from voicemesh_robot.local_vad import LocalVad, make_local_vad
-from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.heard import Heard, HeardSilence, HeardSound
 from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
 
 ECHO_DB = (-12.0, -6.0, 0.0)
@@ -172,9 +172,9 @@ def listen(trial: EchoTrial, vad: LocalVad, make: MakeCanceller | None) -> EarRu
         position = begin + size
         cleaned = [Cancelled(trial.heard[begin:position], NO_ECHO)]
         if cleaner is not None:
-            cleaned = cleaner.push(cleaned[0].samples, played_all[begin:position])
+            cleaned = cleaner.process(cleaned[0].samples, played_all[begin:position])
         for one in cleaned:
-            heard += gate.push(one.samples, one.is_speech(vad), one.is_user)
+            heard += gate.process(one.samples, one.is_speech(vad), one.is_user)
     return EarRun(heard, noticed)
 
 
@@ -197,12 +197,12 @@ async def understood(target: str, run: EarRun) -> list[int]:
         yield pb.StreamingRecognizeRequest(streaming_config=config)
         for heard in run.heard:
             match heard:
-                case Sound(first_sample, samples):
+                case HeardSound(first_sample, samples):
                     for at in range(0, len(samples), RATE_HERTZ):
                         audio = samples[at : at + RATE_HERTZ].tobytes()
                         chunk = common_pb2.AudioChunk(first_sample=first_sample + at, audio=audio)
                         yield pb.StreamingRecognizeRequest(audio=chunk)
-                case Silence(first_sample, sample_count):
+                case HeardSilence(first_sample, sample_count):
                     silence = common_pb2.SilenceChunk(
                         first_sample=first_sample, sample_count=sample_count
                     )

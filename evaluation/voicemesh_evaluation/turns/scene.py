@@ -16,7 +16,7 @@ from voicemesh_evaluation.turns.speech import RATE_HERTZ
 from voicemesh_robot.clock import MonotonicClock
 from voicemesh_robot.dialling.robot_conversation import RobotConversation
 from voicemesh_robot.echo.settings import EchoSettings
-from voicemesh_robot.files.speech_end import VoicedJudge
+from voicemesh_robot.files.speech_end import SpeechEndFinder
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.mesh.events import Event
@@ -74,9 +74,9 @@ class Scene:
     @property
     def question_end_s(self) -> float:
         """The last voiced sample of the question, judged on its energy."""
-        judge = VoicedJudge(RATE_HERTZ)
-        judge.push(self.said[0].samples)
-        return self.said[0].begin_s + judge.end_sample() / RATE_HERTZ
+        speech_end = SpeechEndFinder(RATE_HERTZ)
+        speech_end.feed(self.said[0].samples)
+        return self.said[0].begin_s + speech_end.end_sample() / RATE_HERTZ
 
     @property
     def voice_to_voice_ms(self) -> float | None:

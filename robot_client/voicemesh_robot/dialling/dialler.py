@@ -20,7 +20,7 @@ _LONGEST_BACKOFF_S = 5.0
 
 
 class Dialler:
-    """Talks to the mesh for ever."""
+    """Keeps a robot's conversation with the mesh open, and dials again with back-off."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A turn that was run on a robot, as its controller sees it."""
+"""The record of a turn that was run on a robot, as its controller saw it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from voicemesh_robot.mesh.problem import with_stage
 
 
 @dataclass
-class RobotTurnRecord:
+class ControlledTurnRecord:
     """One turn. Times are of the controller's clock, in seconds; None: it never came."""
 
     asked_s: float

@@ -17,7 +17,7 @@ from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_robot.clock import Clock, MonotonicClock
 from voicemesh_robot.mesh.connection import ConversationOptions, connect
 from voicemesh_robot.mesh.events import Event
-from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, HeardSilence, HeardSound
 
 STAGE = common_pb2.STAGE_ORCHESTRATOR
 _OUTGOING = 64  # Over a second of microphone: who cannot send for that long waits.
@@ -227,9 +227,9 @@ class Conversation:
     async def send_heard(self, heard: Heard) -> None:
         """What was heard: sound (at most a second of it), silence, or the end of the utterance."""
         match heard:
-            case Sound():
+            case HeardSound():
                 request = dialog_pb2.ConverseRequest(audio=heard.message())
-            case Silence():
+            case HeardSilence():
                 request = dialog_pb2.ConverseRequest(silence=heard.message())
             case EndOfSpeech():
                 request = dialog_pb2.ConverseRequest(end_of_utterance=heard.message())

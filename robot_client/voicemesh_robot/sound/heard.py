@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from voicemesh.audio import Samples
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.echo.evidence import NO_ECHO, Evidence, echo_message
+from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence, echo_message
 
 
 @dataclass(frozen=True)
-class Sound:
+class HeardSound:
     """Samples that were heard."""
 
     first_sample: int
     samples: Samples
-    echo: Evidence = NO_ECHO
+    echo: EchoEvidence = NO_ECHO
     """What is known of the robot's own voice in it, as of its last sample."""
 
     def message(self) -> pb.AudioChunk:
@@ -28,7 +28,7 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Silence:
+class HeardSilence:
     """Samples that need no sending: nobody was expected to speak."""
 
     first_sample: int
@@ -41,7 +41,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class EndOfSpeech:
-    """The recording is over, and the source knows it."""
+    """The end of speech, where the source knows it: a file is over."""
 
     sample: int
 
@@ -50,4 +50,4 @@ class EndOfSpeech:
         return pb.EndOfUtterance(sample=self.sample)
 
 
-Heard = Sound | Silence | EndOfSpeech
+Heard = HeardSound | HeardSilence | EndOfSpeech

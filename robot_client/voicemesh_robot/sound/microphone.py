@@ -149,7 +149,7 @@ class Microphone:
 
     def _take(self, samples: Samples) -> None:
         self._advance(len(samples))
-        self.level.push(samples)
+        self.level.feed(samples)
         now = self._clock.now()
         share = self.level.clipped_share
         if share > CLIPPING_SHARE and now - self._warned_s >= _WARN_EVERY_S:

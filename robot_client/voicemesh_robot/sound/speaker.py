@@ -23,7 +23,10 @@ _NOTHING: Samples = np.zeros(0, dtype=np.int16)
 
 
 class Speaker:
-    """Opens the device with the first reply; it stays open until ``close``."""
+    """The robot's loudspeaker: plays one reply at a time on an output device.
+
+    The device is opened with the first reply and stays open until ``close``.
+    """
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class Speaker:
         heard_s = self._clock.now() + latency_s
         samples = _NOTHING if queue is None else queue.take(count, latency_s)
         if self._reference is not None:
-            self._reference.push(samples, count, heard_s)
+            self._reference.feed(samples, count, heard_s)
         return samples
 
     async def begin(
