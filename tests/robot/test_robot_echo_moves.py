@@ -54,7 +54,7 @@ class Listened:
     delay_ms: float | None
 
 
-def listen(heard: Samples, played: Samples) -> Listened:
+def run_trial(heard: Samples, played: Samples) -> Listened:
     vad = make_local_vad("silero", 2)
     size = vad.frame_samples
     speech: list[int] = []
@@ -83,7 +83,7 @@ def test_robot_does_not_hear_itself_when_the_delay_jumps(
     played: Samples, before_ms: float, after_ms: float, gap_s: float
 ) -> None:
     before, after = Room(before_ms, 250, seed=4), Room(after_ms, 250, seed=4)
-    found = listen(heard_over(played, before, after, gap_s), played)
+    found = run_trial(heard_over(played, before, after, gap_s), played)
     assert found.begins == []
     settled = MOVED + int((gap_s + 0.5) * RATE)
     assert [at for at in found.speech if at >= settled] == []
@@ -101,7 +101,7 @@ def test_user_who_speaks_right_after_a_jump_is_heard(
     heard = heard_over(played, Room(160, 250, seed=4), Room(86, 250, seed=4)).astype(np.float64)
     begin = MOVED + int(after_s * RATE)
     heard[begin : begin + len(user)] += user
-    found = listen(np.clip(heard, -32_768, 32_767).astype(np.int16), played)
+    found = run_trial(np.clip(heard, -32_768, 32_767).astype(np.int16), played)
     assert found.begins
     assert begin < found.begins[0] < begin + len(user)
     settled = begin + len(user) + RATE // 2

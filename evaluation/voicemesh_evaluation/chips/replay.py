@@ -59,16 +59,16 @@ class Replayed:
 
 
 async def replay(
-    profiles: Sequence[Profile], question: Path, turns: int, say: Callable[[str], None]
+    profiles: Sequence[Profile], question: Path, turns: int, progress: Callable[[str], None]
 ) -> list[Replayed]:
     """Ask a mesh of each profile's times the spoken ``question``, ``turns`` times in real time."""
-    return [await _replay(profile, question, turns, say) for profile in profiles]
+    return [await _replay(profile, question, turns, progress) for profile in profiles]
 
 
 async def _replay(
-    profile: Profile, audio: Path, turns: int, say: Callable[[str], None]
+    profile: Profile, audio: Path, turns: int, progress: Callable[[str], None]
 ) -> Replayed:
-    say(f"{profile.name} ...")
+    progress(f"{profile.name} ...")
     mesh = Mesh(ephemeral=True, flags=profile.settings(), report=lambda line: None)
     mode = StreamingMode(real_time=True, store_reply=True)
     async with mesh, QuestionSession(RobotSettings(target=mesh.target), mode) as session:

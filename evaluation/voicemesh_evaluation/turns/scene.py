@@ -23,7 +23,7 @@ from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.sound.robot import Robot
 
-# Ears, streams and network are ready before the question begins.
+# Microphone, streams and network are ready before the question begins.
 _LEAD_S = 0.4
 _ANSWER_LIMIT_S = 10.0
 # Who was not stopped this long after the last word will not be: longer than every wait.
@@ -36,7 +36,7 @@ _GAP_S = 0.1
 
 
 @dataclass(frozen=True)
-class Line:
+class SpokenLine:
     """What is said."""
 
     text: str
@@ -221,9 +221,9 @@ class _Stage:
             await asyncio.sleep(_POLL_S)
         return True
 
-    async def play(self, question: Line, reaction: Line | None, after_s: float) -> None:
+    async def play(self, question: SpokenLine, reaction: SpokenLine | None, after_s: float) -> None:
         await asyncio.sleep(_LEAD_S)
-        self.microphone.say(question.samples, question.text)
+        self.microphone.play(question.samples, question.text)
         begun = await self.until(lambda: bool(self.speaker.played), _ANSWER_LIMIT_S)
         if not begun or reaction is None:
             await asyncio.sleep(_AFTER_S)
@@ -232,7 +232,7 @@ class _Stage:
         await self.until(lambda: self._heard_ms() >= enough or self.scene.over, _ANSWER_LIMIT_S)
         if self.scene.over:
             return
-        said = self.microphone.say(reaction.samples, reaction.text)
+        said = self.microphone.play(reaction.samples, reaction.text)
         await self._see_reaction(said)
         await asyncio.sleep(_AFTER_S)
 
@@ -255,7 +255,11 @@ class _Stage:
 
 
 async def act(
-    name: str, target: str, question: Line, reaction: Line | None = None, after_s: float = 1.2
+    name: str,
+    target: str,
+    question: SpokenLine,
+    reaction: SpokenLine | None = None,
+    after_s: float = 1.2,
 ) -> Scene:
     """Ask the mesh at ``target``; say ``reaction`` after ``after_s`` seconds of its reply.
 
