@@ -11,10 +11,10 @@ import numpy as np
 
 from voicemesh.errors import EngineError
 from voicemesh_evaluation.report import machine, quiet_mesh, run, table
+from voicemesh_robot.asking.question_record import QuestionRecord
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
-from voicemesh_robot.asking.turn_record import TurnRecord
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.settings import RobotSettings
 
 BAR_P50_MS = 60
@@ -26,12 +26,12 @@ _LISTENS_S = 1.5
 async def evaluate(options: argparse.Namespace) -> list[str]:
     """The report as lines of Markdown."""
     question = Question(audio=options.audio_in)
-    manner = Manner(real_time=True, store_reply=True)
+    mode = StreamingMode(real_time=True, store_reply=True)
     async with (
         quiet_mesh() as mesh,
-        Session(RobotSettings(target=mesh.target), manner) as session,
+        QuestionSession(RobotSettings(target=mesh.target), mode) as session,
     ):
-        records: list[TurnRecord] = []
+        records: list[QuestionRecord] = []
         for _ in range(options.turns):
             records.append(await session.ask(question))
             await asyncio.sleep(_LISTENS_S)
@@ -41,7 +41,7 @@ async def evaluate(options: argparse.Namespace) -> list[str]:
     return _report(good, len(records), options.audio_in.name)
 
 
-def _report(good: Sequence[TurnRecord], asked: int, name: str) -> list[str]:
+def _report(good: Sequence[QuestionRecord], asked: int, name: str) -> list[str]:
     beyond = [
         record.response_ms - record.configured_silence_ms
         for record in good

@@ -19,7 +19,7 @@ _TASKS = "voicemesh_event_loop_tasks"
 
 
 @dataclass(frozen=True)
-class Holdings:
+class ProcessResources:
     """What one process holds at one moment."""
 
     rss_kb: int
@@ -30,12 +30,12 @@ class Holdings:
     threads: int
 
 
-def holdings(pid: int) -> Holdings:
+def read_resources(pid: int) -> ProcessResources:
     """What the process ``pid`` holds; ProcessLookupError when there is none."""
     folder = PROC / str(pid)
     try:
         memory = _fields(folder / "smaps_rollup")
-        return Holdings(
+        return ProcessResources(
             rss_kb=memory["Rss"],
             anonymous_kb=memory["Anonymous"],
             descriptors=len(os.listdir(folder / "fd")),

@@ -21,10 +21,10 @@ from voicemesh.v1 import asr_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_evaluation.report import machine, quiet_mesh, run, table
 from voicemesh_evaluation.words import content_share, word_errors, words
+from voicemesh_robot.asking.question_record import QuestionRecord
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
-from voicemesh_robot.asking.turn_record import TurnRecord
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.settings import RobotSettings
 
 VOICES = ("rms", "kal16")
@@ -81,10 +81,10 @@ async def transcribe(target: str, samples: Samples, rate_hertz: int) -> str:
 
 async def _ask_all(
     target: str, questions: Sequence[str], voice: str, folder: Path
-) -> list[TurnRecord]:
-    manner = Manner(real_time=False, store_reply=True)
+) -> list[QuestionRecord]:
+    mode = StreamingMode(real_time=False, store_reply=True)
     records = []
-    async with Session(RobotSettings(target=target), manner) as session:
+    async with QuestionSession(RobotSettings(target=target), mode) as session:
         for question in questions:
             path = folder / "question.wav"
             await speak(question, voice, path)
@@ -93,7 +93,7 @@ async def _ask_all(
 
 
 async def _reply_rows(
-    records: Sequence[TurnRecord], asr_target: str
+    records: Sequence[QuestionRecord], asr_target: str
 ) -> tuple[list[list[object]], int, int]:
     rows: list[list[object]] = []
     found_in_all, words_in_all = 0, 0
@@ -112,7 +112,7 @@ async def evaluate(options: argparse.Namespace) -> list[str]:
         "other": options.other.read_text(encoding="utf-8").splitlines(),
     }
     scores = {(name, voice): _Score() for name in sets for voice in VOICES}
-    answered: list[TurnRecord] = []
+    answered: list[QuestionRecord] = []
     failed: list[str] = []
     with TemporaryDirectory() as folder:
         async with quiet_mesh() as mesh:

@@ -14,11 +14,16 @@ import numpy as np
 
 from voicemesh.errors import EngineError
 from voicemesh.supervisor import Mesh
-from voicemesh_evaluation.process_tree import Holdings, event_loop_tasks, holdings, tree
+from voicemesh_evaluation.process_tree import (
+    ProcessResources,
+    event_loop_tasks,
+    read_resources,
+    tree,
+)
 from voicemesh_evaluation.report import machine, run, table
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
@@ -47,7 +52,7 @@ class Series:
 
     warm_up: int
     steps: list[int] = field(default_factory=list)
-    held: list[Holdings] = field(default_factory=list)
+    held: list[ProcessResources] = field(default_factory=list)
 
     def slope_kb(self) -> float:
         """The growth of its memory after the warm-up, in kB a step: a line through the samples."""
@@ -60,7 +65,7 @@ class Series:
         return float(np.polyfit(steps, sizes, 1)[0])
 
     @property
-    def warm(self) -> Holdings:
+    def warm(self) -> ProcessResources:
         """What it held after the warm-up."""
         return next(h for s, h in zip(self.steps, self.held, strict=True) if s >= self.warm_up)
 
@@ -72,7 +77,7 @@ class Pattern:
     name: str
     steps: int
     processes: dict[str, Series] = field(default_factory=dict)
-    idle: dict[str, tuple[Holdings, Holdings]] = field(default_factory=dict)
+    idle: dict[str, tuple[ProcessResources, ProcessResources]] = field(default_factory=dict)
     """What every process held before the first step and after the last, nothing under way."""
     tasks: dict[str, tuple[int, int]] = field(default_factory=dict)
     """The event loop's tasks at the same moments."""
@@ -108,9 +113,9 @@ class Watch:
         self._children = mesh.services
         self._processes = tree({name: child.pid for name, child in mesh.services.items()})
 
-    def sample(self) -> dict[str, Holdings]:
+    def sample(self) -> dict[str, ProcessResources]:
         """What every process holds now."""
-        return {name: holdings(pid) for name, pid in self._processes.items()}
+        return {name: read_resources(pid) for name, pid in self._processes.items()}
 
     async def tasks(self) -> dict[str, int]:
         """The tasks of every service."""
@@ -156,8 +161,10 @@ async def soak(
         async with Mesh(ephemeral=True, flags=settings, report=lambda line: None) as mesh:
             watch = Watch(mesh)
             robot = RobotSettings(target=mesh.target)
-            manner = Manner(real_time=False, store_reply=True, speaks=question.audio is not None)
-            async with Session(robot, manner) as session:
+            mode = StreamingMode(
+                real_time=False, store_reply=True, speaks=question.audio is not None
+            )
+            async with QuestionSession(robot, mode) as session:
 
                 async def turn() -> None:
                     record = await session.ask(question)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from voicemesh.audio import FULL_SCALE, Samples
 from voicemesh.errors import EngineMissing
 from voicemesh.v1 import common_pb2 as pb
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 if TYPE_CHECKING:
     import webrtcvad
@@ -33,7 +34,7 @@ class LocalVad(Protocol):
 
 
 class SileroLocalVad:
-    """A small network that holds in noise; about 0.6 ms a frame of 32 ms."""
+    """Silero: a small network that holds in noise; about 0.6 ms a frame of 32 ms."""
 
     frame_samples = 512
 
@@ -51,7 +52,7 @@ class SileroLocalVad:
 
 
 class WebRtcLocalVad:
-    """Nearly free, for quiet rooms; a fan is speech to it at levels below 3."""
+    """WebRTC's detector: nearly free, for quiet rooms; a fan is speech to it at levels below 3."""
 
     frame_samples = 320
 
@@ -61,11 +62,13 @@ class WebRtcLocalVad:
 
     def is_speech(self, frame: Samples) -> bool:
         """See LocalVad."""
-        return bool(self._detector.is_speech(frame.astype("<i2", copy=False).tobytes(), 16_000))
+        return bool(
+            self._detector.is_speech(frame.astype("<i2", copy=False).tobytes(), SPEECH_RATE_HERTZ)
+        )
 
 
 class NoLocalVad:
-    """Takes everything for speech: all audio is sent, the mesh alone judges."""
+    """No detection: everything counts as speech; all audio is sent, the mesh alone judges."""
 
     frame_samples = 320
 

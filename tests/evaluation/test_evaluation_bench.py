@@ -11,13 +11,13 @@ import pytest
 
 from voicemesh.cli import main
 from voicemesh.settings import ServerSettings, load
-from voicemesh_evaluation.bench.line import Caller
-from voicemesh_evaluation.bench.processes import Usage, together
+from voicemesh_evaluation.bench.connection import Caller
+from voicemesh_evaluation.bench.processes import ProcessUsage, together
 from voicemesh_evaluation.bench.report import as_json, lines
-from voicemesh_evaluation.bench.runs import Outcome
+from voicemesh_evaluation.bench.runs import RunOutcome
 from voicemesh_evaluation.bench.talker import Talker
 from voicemesh_evaluation.bench.tally import Tally, percentiles
-from voicemesh_evaluation.bench.workload import REPLY, Script, Workload, load_script
+from voicemesh_evaluation.bench.workload import REPLY, BenchScript, Workload, load_script
 
 KEYS = [
     "conversations",
@@ -101,8 +101,8 @@ def test_what_cannot_be_measured_is_said_before_anything_runs(
 @pytest.mark.parametrize("pattern", ["turns", "barge-in"])
 def test_overhead_is_what_comes_on_top_of_the_script(pattern: str) -> None:
     workload = Workload(conversations=2, turns=3, pattern=pattern)
-    mesh = Outcome(Tally(response_ms=[544.0, 545.0, 560.0], interrupt_ms=[181.0]), {})
-    floor = Outcome(Tally(response_ms=[541.0, 541.0, 541.0]), {})
+    mesh = RunOutcome(Tally(response_ms=[544.0, 545.0, 560.0], interrupt_ms=[181.0]), {})
+    floor = RunOutcome(Tally(response_ms=[541.0, 541.0, 541.0]), {})
     report = as_json(workload, "simulated", mesh, floor)
     assert report["overhead_ms"] == {"p50": 5.0, "p95": 18.5, "p99": 19.7}
     assert report["floor_overhead_ms"] == {"p50": 1.0, "p95": 1.0, "p99": 1.0}
@@ -112,7 +112,7 @@ def test_overhead_is_what_comes_on_top_of_the_script(pattern: str) -> None:
 
 
 def test_nothing_is_claimed_where_no_ideal_is_known() -> None:
-    report = as_json(Workload(), "embedded", Outcome(Tally(response_ms=[300.0]), {}), None)
+    report = as_json(Workload(), "embedded", RunOutcome(Tally(response_ms=[300.0]), {}), None)
     assert report["overhead_ms"] is report["floor_overhead_ms"] is report["ideal_ms"] is None
     assert report["response_ms"]["p50"] == 300.0
     assert any("not known" in line for line in lines(report))
@@ -139,10 +139,10 @@ def test_conversations_begin_spread_out_and_out_of_phase() -> None:
 
 
 SILENCE, VOICED = b"silence", b"voiced"
-SHORT = Script([SILENCE], [SILENCE, VOICED, VOICED, SILENCE], first_voiced=1, last_voiced=2)
+SHORT = BenchScript([SILENCE], [SILENCE, VOICED, VOICED, SILENCE], first_voiced=1, last_voiced=2)
 
 
-class AnsweringLine:
+class AnsweringConnection:
     """Answers a question as soon as its last voiced frame has come."""
 
     def __init__(
@@ -185,39 +185,39 @@ class AnsweringLine:
             self._caller.dropped()
 
 
-async def talk(line: AnsweringLine, pattern: str) -> Tally:
+async def talk(connection: AnsweringConnection, pattern: str) -> Tally:
     workload = Workload(turns=2, pattern=pattern, pause_s=0.0, interrupt_s=0.04)
     tally = Tally()
-    await Talker(line, workload, SHORT, tally).run(0.0)
+    await Talker(connection, workload, SHORT, tally).run(0.0)
     return tally
 
 
 async def test_each_answer_is_timed_once_from_the_last_voiced_frame() -> None:
-    tally = await talk(AnsweringLine(reply_samples=0), "turns")
+    tally = await talk(AnsweringConnection(reply_samples=0), "turns")
     assert tally.turns == len(tally.response_ms) == 2
     assert (tally.chunks, tally.late_chunks, tally.errors) == (2, 0, 0)
 
 
 async def test_a_chunk_behind_play_out_is_late() -> None:
-    line = AnsweringLine(reply_samples=16_000 // 4, late_frames=10)
-    tally = await talk(line, "turns")
+    connection = AnsweringConnection(reply_samples=16_000 // 4, late_frames=10)
+    tally = await talk(connection, "turns")
     assert (tally.chunks, tally.late_chunks) == (4, 2)
 
 
 async def test_an_interruption_is_timed_and_no_error() -> None:
-    tally = await talk(AnsweringLine(reply_samples=16_000, drops=True), "barge-in")
+    tally = await talk(AnsweringConnection(reply_samples=16_000, drops=True), "barge-in")
     assert len(tally.interrupt_ms) == 1
     assert len(tally.response_ms) == tally.turns == 2
     assert tally.errors == 0
 
 
 async def test_audio_that_nobody_asked_for_is_an_error() -> None:
-    tally = await talk(AnsweringLine(reply_samples=0, unasked=True), "turns")
+    tally = await talk(AnsweringConnection(reply_samples=0, unasked=True), "turns")
     assert list(tally.problems) == ["a reply came that was not asked for"]
     assert len(tally.response_ms) == 2
 
 
-class DeadLine(AnsweringLine):
+class DeadConnection(AnsweringConnection):
     """Nobody is at the other end."""
 
     async def open(self, caller: Caller) -> None:
@@ -226,7 +226,7 @@ class DeadLine(AnsweringLine):
 
 async def test_a_conversation_that_cannot_be_opened_is_an_error() -> None:
     tally = Tally()
-    await Talker(DeadLine(0), Workload(), SHORT, tally).run(0.0)
+    await Talker(DeadConnection(0), Workload(), SHORT, tally).run(0.0)
     assert tally.errors == 1
     assert list(tally.problems) == ["cannot be opened: nobody is there"]
 
@@ -242,8 +242,8 @@ def test_percentiles_of_nothing_are_nothing() -> None:
 
 
 def test_growth_is_measured_after_warm_up_over_all_services() -> None:
-    one = Usage(1.0, 1000, 9000, [(0, 1000), (2, 5000), (3, 6000), (4, 7000)])
-    two = Usage(2.0, 1000, 2000, [(0, 1000), (2, 2000), (3, 2000), (4, 2000)])
+    one = ProcessUsage(1.0, 1000, 9000, [(0, 1000), (2, 5000), (3, 6000), (4, 7000)])
+    two = ProcessUsage(2.0, 1000, 2000, [(0, 1000), (2, 2000), (3, 2000), (4, 2000)])
     assert one.as_json(1, 10.0, 2)["rss_slope_kb_per_turn"] == 1.0
     whole = together({"one": one, "two": two}).as_json(2, 10.0, 2)
     assert whole["cpu_ms_per_conversation_second"] == 300.0

@@ -23,9 +23,9 @@ from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_evaluation.commands.replay import replay
 from voicemesh_evaluation.replay.comparison import Comparison
 from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.files.audio_file import write_wav
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
@@ -74,7 +74,9 @@ def only(folder: Path) -> Path:
 
 async def talk(target: str, tmp_path: Path, speech: Speech, *questions: str) -> None:
     """Ask in real time, as a microphone would."""
-    async with Session(RobotSettings(target=target), Manner(store_reply=True)) as session:
+    async with QuestionSession(
+        RobotSettings(target=target), StreamingMode(store_reply=True)
+    ) as session:
         for question in questions:
             path = tmp_path / "question.wav"
             write_wav(path, speech(question), 16_000)
@@ -196,7 +198,7 @@ async def test_spoken_barge_in_is_replayed_fast(
     )
     write_wav(tmp_path / "both.wav", both, 16_000)
     async with talking(recordings) as target:
-        async with Session(RobotSettings(target=target), Manner()) as session:
+        async with QuestionSession(RobotSettings(target=target), StreamingMode()) as session:
             await session.ask(Question(audio=tmp_path / "both.wav"))
         comparison = await again(only(recordings), target)
     assert [turn.recorded.outcome for turn in comparison.turns if turn.recorded] == [

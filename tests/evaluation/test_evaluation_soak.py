@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemesh_evaluation.process_tree import Holdings
+from voicemesh_evaluation.process_tree import ProcessResources
 from voicemesh_evaluation.soak import Pattern, Series, above_bar, report, soak
 from voicemesh_robot.asking.question_turn import Question
 
@@ -18,8 +18,11 @@ def pattern(kb_a_step: int, descriptors: int, tasks: int) -> Pattern:
     series = Series(warm_up=100)
     for step in range(10, 501, 10):
         series.steps.append(step)
-        series.held.append(Holdings(50_000 + step * kb_a_step, 1, 20, 5))
-    before, after = Holdings(50_000, 1, 20, 5), Holdings(50_000, 1, 20 + descriptors, 5)
+        series.held.append(ProcessResources(50_000 + step * kb_a_step, 1, 20, 5))
+    before, after = (
+        ProcessResources(50_000, 1, 20, 5),
+        ProcessResources(50_000, 1, 20 + descriptors, 5),
+    )
     return Pattern("turns", 500, {"asr": series}, {"asr": (before, after)}, {"asr": (9, 9 + tasks)})
 
 

@@ -16,15 +16,15 @@ from prometheus_client.samples import Sample
 
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
-from voicemesh_evaluation.turns.barge_in import BargeIn, Result, Trial, make_trials
+from voicemesh_evaluation.turns.barge_in import BargeIn, Trial, TrialResult, make_trials
 from voicemesh_evaluation.turns.endpointing import (
     Decision,
     Endpointing,
-    Outcome,
-    listen,
+    UtteranceOutcome,
+    recognise_utterances,
 )
 from voicemesh_evaluation.turns.figures import ECHO, Figures
-from voicemesh_evaluation.turns.late_work import Cancelled, LateWork, read_late_work
+from voicemesh_evaluation.turns.late_work import CancelledWork, LateWork, read_late_work
 from voicemesh_evaluation.turns.mandarin import make_utterances, make_words, measure
 from voicemesh_evaluation.turns.material import (
     HELD_OUT,
@@ -39,7 +39,7 @@ from voicemesh_evaluation.turns.material import (
 from voicemesh_evaluation.turns.noises import NOISES
 from voicemesh_evaluation.turns.pictures import draw_scene, draw_trade_off
 from voicemesh_evaluation.turns.report import report
-from voicemesh_evaluation.turns.scene import Line, Scene, act
+from voicemesh_evaluation.turns.scene import Scene, SpokenLine, act
 from voicemesh_evaluation.turns.sound_booth import Sounding
 from voicemesh_evaluation.turns.speech import RATE_HERTZ, trimmed
 from voicemesh_evaluation.turns.trade_off import Point, adaptive_options, silence_options
@@ -136,10 +136,10 @@ def test_scripted_mandarin_drives_the_real_detectors() -> None:
     assert adaptive.missed_rate == 0
 
 
-def outcome(*ends: int, eager: tuple[int, ...] = ()) -> Outcome:
+def outcome(*ends: int, eager: tuple[int, ...] = ()) -> UtteranceOutcome:
     utterance = Utterance("x", "x", SILENT, 8000, 32_000, ((16_000, 24_000),))
     decisions = [Decision(end, asr_pb2.TURN_REASON_SILENCE, "x") for end in ends]
-    return Outcome(utterance, decisions, eager)
+    return UtteranceOutcome(utterance, decisions, eager)
 
 
 def test_figures_tell_cut_offs_waits_and_missed_ends_apart() -> None:
@@ -208,8 +208,8 @@ def test_what_comes_after_the_scene_does_not_count() -> None:
 
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_scene_tells_that_somebody_interrupted(mesh: Mesh, flite_speech: Speech) -> None:
-    question = Line("question", trimmed(flite_speech("what is artificial intelligence")))
-    interruption = Line("interruption", trimmed(flite_speech("what is the moon")))
+    question = SpokenLine("question", trimmed(flite_speech("what is artificial intelligence")))
+    interruption = SpokenLine("interruption", trimmed(flite_speech("what is the moon")))
     seen = await act("scene", mesh.target, question, interruption)
     assert [sounding.label for sounding in seen.said] == ["question", "interruption"]
     assert seen.heard_as_one
@@ -232,10 +232,10 @@ def buckets(engine: str, *counts: int) -> list[Sample]:
 
 def test_the_most_that_was_made_after_a_cancel_is_told_over_all_engines() -> None:
     little, more = buckets("a", 3, 5, 5, 5), buckets("b", 0, 1, 2, 2)
-    assert Cancelled.of(little, "late") == Cancelled(5, 1)
-    assert Cancelled.of([*little, *more], "late") == Cancelled(7, 2)
-    assert Cancelled.of(buckets("a", 0, 0, 0, 1), "late") == Cancelled(1, np.inf)
-    assert Cancelled.of(little, "other") == Cancelled() == Cancelled.of([], "late")
+    assert CancelledWork.of(little, "late") == CancelledWork(5, 1)
+    assert CancelledWork.of([*little, *more], "late") == CancelledWork(7, 2)
+    assert CancelledWork.of(buckets("a", 0, 0, 0, 1), "late") == CancelledWork(1, np.inf)
+    assert CancelledWork.of(little, "other") == CancelledWork() == CancelledWork.of([], "late")
 
 
 @pytest.mark.asyncio(loop_scope="session")
@@ -243,7 +243,7 @@ async def test_services_tell_what_was_made_of_a_reply_that_was_stopped(
     mesh: Mesh, flite_speech: Speech
 ) -> None:
     before = await read_late_work(mesh)
-    question = Line("question", trimmed(flite_speech("what is artificial intelligence")))
+    question = SpokenLine("question", trimmed(flite_speech("what is artificial intelligence")))
     await act("scene", mesh.target, question)  # It stops the reply at its end.
     async with asyncio.timeout(20):
         while (late := await read_late_work(mesh)).chunks.replies == before.chunks.replies:
@@ -252,7 +252,7 @@ async def test_services_tell_what_was_made_of_a_reply_that_was_stopped(
 
 
 def test_work_after_a_cancel_has_bars_once_a_reply_was_cancelled() -> None:
-    late = LateWork(Cancelled(2, 3.0), Cancelled(), discarded=2)
+    late = LateWork(CancelledWork(2, 3.0), CancelledWork(), discarded=2)
     rows = [row for row in Figures(late_work=late).bars() if "after its cancel" in row[0]]
     assert [(value, met) for _, value, _, met in rows] == [(3.0, False), (None, None)]
     assert "2 of the answers" in "\n".join(report(Figures(late_work=late)))
@@ -278,10 +278,12 @@ def test_what_was_not_measured_is_null_with_its_reason() -> None:
 
 
 def test_the_json_has_the_figures_and_nothing_else_where_all_was_measured() -> None:
-    line = Line("stop", SILENT)
+    line = SpokenLine("stop", SILENT)
     trials = [
-        Result(Trial("interruption", "a", line, line, 1.0), scene([(3.0, 0, 9600)], 3.7)),
-        Result(Trial("noise", "b", line, line, 1.0), scene([(3.0, 0, 9600), (4.1, 9600, 22_400)])),
+        TrialResult(Trial("interruption", "a", line, line, 1.0), scene([(3.0, 0, 9600)], 3.7)),
+        TrialResult(
+            Trial("noise", "b", line, line, 1.0), scene([(3.0, 0, 9600), (4.1, 9600, 22_400)])
+        ),
     ]
     adaptive = Endpointing("adaptive", [outcome(36_800)])
     fixed = Endpointing("silence", [outcome(43_200)])
@@ -321,8 +323,12 @@ async def test_a_recogniser_ends_whole_questions_sooner_than_fixed_silence(
 ) -> None:
     utterances = (await make_material(LINES[:1]))[:2]
     async with serving("asr") as target:
-        adaptive = Endpointing("adaptive", await listen(target, utterances, adaptive_options()))
-        fixed = Endpointing("silence", await listen(target, utterances, silence_options(700)))
+        adaptive = Endpointing(
+            "adaptive", await recognise_utterances(target, utterances, adaptive_options())
+        )
+        fixed = Endpointing(
+            "silence", await recognise_utterances(target, utterances, silence_options(700))
+        )
     assert adaptive.false_cutoff_rate == fixed.false_cutoff_rate == 0
     assert adaptive.mean_wait_ms < 500
     assert 700 <= fixed.mean_wait_ms < 800

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from voicemesh.errors import InvalidArgument, NotFound
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.files.audio_file import AudioFile, write_wav
-from voicemesh_robot.files.recording import Recording
+from voicemesh_robot.files.streamed_file import StreamedFile
 
 
 def tone(hertz: float, rate: int, seconds: float = 1.0) -> NDArray[np.float64]:
@@ -100,7 +100,7 @@ def test_damaged_file_is_refused_before_it_is_spoken(tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2))
     with pytest.raises(InvalidArgument, match="damaged"):
-        Recording(path)
+        StreamedFile(path)
 
 
 def test_written_wav_reads_back_and_its_folder_is_made(tmp_path: Path) -> None:

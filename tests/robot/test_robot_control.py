@@ -22,7 +22,7 @@ from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh.v1.operations_pb2 import ListTurnsRequest
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 from voicemesh_robot.listener.service import RobotService
-from voicemesh_robot.mesh.controlled_turn_record import RobotTurnRecord
+from voicemesh_robot.mesh.controlled_turn_record import ControlledTurnRecord
 from voicemesh_robot.settings import RobotSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -217,7 +217,7 @@ async def test_an_interrupted_controller_silences_the_robot(mesh: Mesh, tmp_path
 
 
 async def test_playback_counts_from_the_end_of_the_question() -> None:
-    record = RobotTurnRecord(asked_s=100.0)
+    record = ControlledTurnRecord(asked_s=100.0)
     stamp = common_pb2.Stamp(epoch=1, turn=1)
     end = asr_pb2.TurnEvent(type=asr_pb2.TURN_EVENT_TYPE_END_OF_TURN, final_pass_us=4_000)
     end.transcript.text = "hello"

@@ -18,15 +18,16 @@ from voicemesh.v1.dialog_pb2_grpc import (
     DialogServiceServicer,
     add_DialogServiceServicer_to_server,
 )
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.devices.memory import MemoryMicrophone, MemorySpeaker
 from voicemesh_robot.dialling.robot_conversation import RobotConversation
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
+from voicemesh_robot.sound.heard import EndOfSpeech, HeardSilence, HeardSound
 from voicemesh_robot.sound.robot import Robot
 
 Request = dialog_pb2.ConverseRequest
@@ -118,9 +119,9 @@ async def test_first_message_is_the_config_and_what_is_sent_arrives_in_order(
         conversation = await open_at(target, language_codes=("en",), reply_lead_ms=500)
         async with conversation:
             assert conversation.started.conversation_id == "c"
-            await conversation.send_audio(0, np.arange(320, dtype=np.int16))
-            await conversation.send_silence(320, 3200)
-            await conversation.end_utterance(3520)
+            await conversation.send_heard(HeardSound(0, np.arange(320, dtype=np.int16)))
+            await conversation.send_heard(HeardSilence(320, 3200))
+            await conversation.send_heard(EndOfSpeech(3520))
             await conversation.send_text("and this", with_speech=True)
             await conversation.interrupt(common_pb2.PlaybackReport(played_samples=99))
     kinds = [request.WhichOneof("converse_request") for request in heard]
@@ -268,7 +269,7 @@ async def test_lost_connection_names_the_stage_and_wakes_whoever_sends(
         async def talk() -> None:
             sample = 0
             while True:
-                await conversation.send_audio(sample, np.zeros(16_000, dtype=np.int16))
+                await conversation.send_heard(HeardSound(sample, np.zeros(16_000, dtype=np.int16)))
                 sample += 16_000
 
         talking = asyncio.ensure_future(talk())
@@ -441,10 +442,10 @@ async def test_what_was_ducked_is_quieter_in_the_answer_that_is_written(scripted
         async for _ in requests:
             pass
 
-    manner = Manner(real_time=False, store_reply=True, speaks=False, hears=True)
+    mode = StreamingMode(real_time=False, store_reply=True, speaks=False, hears=True)
     async with (
         scripted(script) as target,
-        Session(RobotSettings(target=target), manner) as session,
+        QuestionSession(RobotSettings(target=target), mode) as session,
     ):
         record = await session.ask(Question(text="what time is it"))
     assert record.error is None

@@ -13,10 +13,10 @@ from voicemesh.audio import Samples
 from voicemesh_evaluation.turns.acoustics import Room, active_level
 from voicemesh_robot.echo.adaptive_filter import AdaptiveFilter
 from voicemesh_robot.echo.canceller import EchoCanceller
-from voicemesh_robot.echo.cancelling import EchoTimes, Stage
+from voicemesh_robot.echo.cancelling import CancellerStage, EchoTimes
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.delay import DelayFinder
-from voicemesh_robot.echo.evidence import NO_ECHO, Evidence, echo_message
+from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence, echo_message
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.echo.reference import PlayedReference, SampleClock
 from voicemesh_robot.echo.settings import EchoSettings
@@ -54,7 +54,7 @@ def cancelled(canceller: EchoCanceller, heard: Samples, played: Samples) -> Samp
     out = [
         one.samples if one.is_user else np.zeros_like(one.samples)
         for at in range(0, len(heard) - BLOCK + 1, BLOCK)
-        for one in canceller.push(heard[at : at + BLOCK], played[at : at + BLOCK])
+        for one in canceller.process(heard[at : at + BLOCK], played[at : at + BLOCK])
     ]
     return np.concatenate(out)
 
@@ -75,7 +75,7 @@ def filtered(learner: AdaptiveFilter, heard: Samples, played: Samples) -> Sample
     """The filter's residual."""
     wide_heard, wide_played = heard.astype(np.float32), played.astype(np.float32)
     out = [
-        learner.push(wide_heard[at : at + BLOCK], wide_played[at : at + BLOCK]).residual
+        learner.process(wide_heard[at : at + BLOCK], wide_played[at : at + BLOCK]).residual
         for at in range(0, len(heard) - BLOCK + 1, BLOCK)
     ]
     return np.concatenate(out)
@@ -112,7 +112,7 @@ def test_double_talk_does_not_make_the_filter_forget(flite_speech: Speech) -> No
 def test_filter_predicts_nothing_before_it_has_learnt() -> None:
     learner = new_filter()
     heard = noise(BLOCK / RATE).astype(np.float32)
-    assert (learner.push(heard, noise(BLOCK / RATE, seed=2).astype(np.float32)).echo == 0).all()
+    assert (learner.process(heard, noise(BLOCK / RATE, seed=2).astype(np.float32)).echo == 0).all()
 
 
 # The delay.
@@ -133,7 +133,7 @@ def test_delay_is_found(delay_ms: int, decay_ms: int, seed: int) -> None:
     found = None
     for end in range(finder.heard_count, len(heard), 1_024):
         newest = known[end : end + finder.played_count]
-        found = finder.push(heard[end - finder.heard_count : end], newest)
+        found = finder.process(heard[end - finder.heard_count : end], newest)
     assert found is not None
     # The speaker's own band-pass takes 4 ms.
     assert abs(found / 16 - delay_ms - 4) <= 2
@@ -145,7 +145,7 @@ def test_no_delay_is_found_where_the_microphone_hears_something_else(flite_speec
     finder = DelayFinder(RATE, 0.5)
     for end in range(finder.played_count, min(len(heard), len(played)), 1_024):
         newest = played[end - finder.played_count : end]
-        assert finder.push(heard[end - finder.heard_count : end], newest) is None
+        assert finder.process(heard[end - finder.heard_count : end], newest) is None
 
 
 # The canceller.
@@ -157,7 +157,7 @@ def test_microphone_passes_sample_exact_while_nothing_plays(seed: int, level: fl
     heard = noise(0.5, level, seed)[: 31 * BLOCK]
     canceller = new_canceller()
     assert (cancelled(canceller, heard, np.zeros_like(heard)) == heard).all()
-    assert canceller.stage is Stage.IDLE
+    assert canceller.stage is CancellerStage.IDLE
 
 
 @pytest.mark.parametrize("delay_ms", [0, 60, 150, 400])
@@ -168,7 +168,7 @@ def test_reply_alone_becomes_silence_from_the_first_word_on(
     heard = heard_of(played, Room(delay_ms, 250, seed=4))
     canceller = new_canceller()
     left = cancelled(canceller, heard[: -RATE // 2], played[: -RATE // 2])
-    assert canceller.stage is Stage.LOCKED
+    assert canceller.stage is CancellerStage.LOCKED
     # Nothing of it lasts long enough to be taken for speech.
     assert np.count_nonzero(left[int(0.2 * RATE) :]) < 0.03 * len(left)
 
@@ -207,8 +207,8 @@ def test_delay_that_is_known_is_not_searched_for(flite_speech: Speech) -> None:
     def until_locked(times: EchoTimes) -> int:
         canceller = new_canceller(times)
         for at in range(0, len(heard), BLOCK):
-            canceller.push(heard[at : at + BLOCK], played[at : at + BLOCK])
-            if canceller.stage is Stage.LOCKED:
+            canceller.process(heard[at : at + BLOCK], played[at : at + BLOCK])
+            if canceller.stage is CancellerStage.LOCKED:
                 return at
         return len(heard)
 
@@ -223,7 +223,7 @@ def test_blocks_held_back_come_in_order_and_none_is_left(flite_speech: Speech) -
     canceller = new_canceller()
     waiting, longest = 0, 0
     for at in range(0, len(heard) - BLOCK + 1, BLOCK):
-        waiting += 1 - len(canceller.push(heard[at : at + BLOCK], played[at : at + BLOCK]))
+        waiting += 1 - len(canceller.process(heard[at : at + BLOCK], played[at : at + BLOCK]))
         longest = max(longest, waiting)
     assert waiting == 0
     assert 0 < longest * BLOCK < 1.3 * RATE
@@ -277,7 +277,7 @@ def test_another_delay_is_found_without_being_told(flite_speech: Speech) -> None
     canceller = new_canceller()
     cancelled(canceller, heard_of(played, Room(50, 200)), played)
     left = cancelled(canceller, heard_of(played, Room(250, 200, seed=6)), played)
-    last = canceller.push(noise(BLOCK / RATE), noise(BLOCK / RATE, seed=2))[-1].evidence
+    last = canceller.process(noise(BLOCK / RATE), noise(BLOCK / RATE, seed=2))[-1].evidence
     assert last.delay_ms == pytest.approx(254, abs=3)
     assert np.count_nonzero(left[-3 * RATE :]) < 0.1 * 3 * RATE
 
@@ -287,9 +287,9 @@ def test_reset_forgets_the_way(flite_speech: Speech) -> None:
     canceller = new_canceller()
     cancelled(canceller, heard_of(played, Room(50, 200)), played)
     canceller.reset()
-    (first,) = canceller.push(noise(BLOCK / RATE, 5), noise(BLOCK / RATE, seed=2))
-    assert canceller.stage is Stage.SEARCHING
-    assert first.evidence == Evidence(likelihood=1.0)
+    (first,) = canceller.process(noise(BLOCK / RATE, 5), noise(BLOCK / RATE, seed=2))
+    assert canceller.stage is CancellerStage.SEARCHING
+    assert first.evidence == EchoEvidence(likelihood=1.0)
     assert not first.samples.any()
     assert not first.is_user
 
@@ -320,7 +320,7 @@ def test_evidence_tells_delay_and_losses(flite_speech: Speech) -> None:
     heard = heard_of(played, Room(100, 200), level=active_level(played, RATE) / 10)
     canceller = new_canceller()
     cancelled(canceller, heard, played)
-    evidence = canceller.push(heard[-BLOCK:], played[-BLOCK:])[-1].evidence
+    evidence = canceller.process(heard[-BLOCK:], played[-BLOCK:])[-1].evidence
     assert evidence.delay_ms == pytest.approx(104, abs=2)
     assert evidence.return_loss_db == pytest.approx(20, abs=2.5)
     assert evidence.cancelled_db is not None
@@ -332,7 +332,7 @@ def test_evidence_tells_delay_and_losses(flite_speech: Speech) -> None:
 
 def test_nothing_is_told_where_nothing_is_known() -> None:
     assert echo_message(NO_ECHO) is None
-    message = echo_message(Evidence(likelihood=1.0))
+    message = echo_message(EchoEvidence(likelihood=1.0))
     assert message is not None
     assert not message.HasField("delay_ms")
 
@@ -346,7 +346,7 @@ def test_late_news_does_not_move_the_clock(lateness: list[float]) -> None:
     clock = SampleClock(RATE)
     for number, late_s in enumerate([0.0, *lateness]):
         end = (number + 1) * 320
-        clock.push(end, 5.0 + end / RATE + (late_s if number % 10 else 0.0))
+        clock.feed(end, 5.0 + end / RATE + (late_s if number % 10 else 0.0))
     assert clock.moment_of(16_000) == pytest.approx(6.0, abs=1e-6)
     assert clock.position_at(6.0) == 16_000
 
@@ -357,7 +357,7 @@ def test_reference_reads_on_where_it_ended_despite_jitter() -> None:
     read: list[Samples] = []
     for number in range(len(played) // 320):
         at = number * 320
-        reference.push(played[at : at + 320], 320, 10.0 + at / RATE + 0.1)
+        reference.feed(played[at : at + 320], 320, 10.0 + at / RATE + 0.1)
         jitter_s = 0.008 * (number % 3 - 1)
         read.append(reference.read(320, 10.0 + at / RATE + jitter_s))
     joined = np.concatenate(read)
@@ -369,7 +369,7 @@ def test_reference_reads_on_where_it_ended_despite_jitter() -> None:
 def test_reference_is_silent_where_nothing_was_played() -> None:
     reference = PlayedReference(RATE)
     assert not reference.read(320, 1.0).any()
-    reference.push(noise(0.02), 320, 1.0)
+    reference.feed(noise(0.02), 320, 1.0)
     assert not reference.read(320, 9.0).any()
     assert not reference.read(320, -9.0).any()
 
@@ -383,7 +383,7 @@ def test_crystals_that_drift_apart_are_put_right_while_nothing_sounds(
     shifted = 0
     for number in range(3_000):
         moment_s = 0.02 * number
-        reference.push(block, 320, 10.0 + moment_s * 1.0001)
+        reference.feed(block, 320, 10.0 + moment_s * 1.0001)
         reference.read(320, 10.0 + moment_s)
         shifted += reference.take_shift()
     assert shifted == pytest.approx(shift, abs=3)
@@ -409,7 +409,7 @@ class Bench:
         """What the robot makes of it; its speaker holds 40 ms, its microphone 20."""
         out: list[Samples] = []
         for first in range(0, len(self._played) - 319, 320):
-            self.guard.reference.push(self._played[first : first + 320], 320, self.time_s + 0.04)
+            self.guard.reference.feed(self._played[first : first + 320], 320, self.time_s + 0.04)
             self.time_s += 0.02
             self.guard.arrived(first + 320)
             for one in self.guard.clean(self._heard[first : first + 320], first):

@@ -14,7 +14,7 @@ from voicemesh_evaluation.turns.acoustics import Room, active_level
 from voicemesh_evaluation.turns.echo_trials import REPLIES
 from voicemesh_robot.echo.cancelling import EchoTimes
 from voicemesh_robot.echo.choice import canceller_maker
-from voicemesh_robot.echo.frames import FrameCleaner
+from voicemesh_robot.echo.frame_cleaner import FrameCleaner
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_vad import make_local_vad
 from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
@@ -54,7 +54,7 @@ class Listened:
     delay_ms: float | None
 
 
-def listen(heard: Samples, played: Samples) -> Listened:
+def run_trial(heard: Samples, played: Samples) -> Listened:
     vad = make_local_vad("silero", 2)
     size = vad.frame_samples
     speech: list[int] = []
@@ -65,10 +65,10 @@ def listen(heard: Samples, played: Samples) -> Listened:
     delay_ms = None
     for at in range(0, len(heard) - size + 1, size):
         end = at + size
-        for one in cleaner.push(heard[at:end], played[at:end]):
+        for one in cleaner.process(heard[at:end], played[at:end]):
             first = gate.position
             is_speech = one.is_speech(vad)
-            gate.push(one.samples, is_speech, one.is_user)
+            gate.process(one.samples, is_speech, one.is_user)
             if is_speech and one.is_user:
                 speech.append(first)
             delay_ms = one.evidence.delay_ms or delay_ms
@@ -83,7 +83,7 @@ def test_robot_does_not_hear_itself_when_the_delay_jumps(
     played: Samples, before_ms: float, after_ms: float, gap_s: float
 ) -> None:
     before, after = Room(before_ms, 250, seed=4), Room(after_ms, 250, seed=4)
-    found = listen(heard_over(played, before, after, gap_s), played)
+    found = run_trial(heard_over(played, before, after, gap_s), played)
     assert found.begins == []
     settled = MOVED + int((gap_s + 0.5) * RATE)
     assert [at for at in found.speech if at >= settled] == []
@@ -101,7 +101,7 @@ def test_user_who_speaks_right_after_a_jump_is_heard(
     heard = heard_over(played, Room(160, 250, seed=4), Room(86, 250, seed=4)).astype(np.float64)
     begin = MOVED + int(after_s * RATE)
     heard[begin : begin + len(user)] += user
-    found = listen(np.clip(heard, -32_768, 32_767).astype(np.int16), played)
+    found = run_trial(np.clip(heard, -32_768, 32_767).astype(np.int16), played)
     assert found.begins
     assert begin < found.begins[0] < begin + len(user)
     settled = begin + len(user) + RATE // 2
@@ -129,7 +129,7 @@ def test_log_tells_once_that_the_delay_has_moved(
     heard = heard_over(played, Room(160, 250, seed=4), Room(86, 250, seed=4))
     with caplog.at_level(logging.INFO):
         for first in range(0, MOVED + 2 * RATE, 320):
-            guard.reference.push(played[first : first + 320], 320, clock.time_s + 0.04)
+            guard.reference.feed(played[first : first + 320], 320, clock.time_s + 0.04)
             clock.time_s += 0.02
             guard.arrived(first + 320)
             guard.clean(heard[first : first + 320], first)

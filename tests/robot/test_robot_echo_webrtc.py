@@ -11,9 +11,9 @@ import pytest
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineMissing
 from voicemesh_evaluation.turns.acoustics import Room, active_level
-from voicemesh_robot.echo.cancelling import EchoTimes, Stage
+from voicemesh_robot.echo.cancelling import CancellerStage, EchoTimes
 from voicemesh_robot.echo.choice import canceller_maker
-from voicemesh_robot.echo.frames import FrameCleaner
+from voicemesh_robot.echo.frame_cleaner import FrameCleaner
 
 RATE = 16_000
 FRAME = 512
@@ -36,7 +36,7 @@ def cleaned(heard: Samples, played: Samples) -> tuple[Samples, FrameCleaner]:
     out = [
         one.samples
         for at in range(0, len(heard) - FRAME + 1, FRAME)
-        for one in cleaner.push(heard[at : at + FRAME], played[at : at + FRAME])
+        for one in cleaner.process(heard[at : at + FRAME], played[at : at + FRAME])
     ]
     return np.concatenate(out), cleaner
 
@@ -55,7 +55,7 @@ def test_reply_is_taken_out_and_who_speaks_over_it_is_not(flite_speech: Speech) 
     heard = echo.copy()
     heard[begin : begin + len(user)] += user
     left, cleaner = cleaned(np.clip(heard, -32_768, 32_767).astype(np.int16), played)
-    assert cleaner.stage is Stage.LOCKED
+    assert cleaner.stage is CancellerStage.LOCKED
     alone = slice(len(reply) // 2, len(reply))
     assert power_db(left[alone]) < power_db(echo[alone].astype(np.int16)) - 15
     spoken = slice(begin, begin + len(user))

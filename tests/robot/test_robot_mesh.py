@@ -18,10 +18,10 @@ from voicemesh.grpc_client import open_channel
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
+from voicemesh_robot.asking.question_record import QuestionRecord
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
-from voicemesh_robot.asking.turn_record import TurnRecord
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.files.audio_file import write_wav
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.events import Event
@@ -31,16 +31,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SpokenFile = Callable[..., Path]
 
-FAST = Manner(real_time=False, store_reply=True)
-REAL_TIME = Manner()
-TYPED = Manner(speaks=False, hears=False)
+FAST = StreamingMode(real_time=False, store_reply=True)
+REAL_TIME = StreamingMode()
+TYPED = StreamingMode(speaks=False, hears=False)
 
 
-def session(mesh: Mesh, manner: Manner, **settings: object) -> Session:
-    return Session(RobotSettings(target=mesh.target).model_copy(update=settings), manner)
+def session(mesh: Mesh, mode: StreamingMode, **settings: object) -> QuestionSession:
+    return QuestionSession(RobotSettings(target=mesh.target).model_copy(update=settings), mode)
 
 
-def assert_answered(record: TurnRecord, transcript: str, words: str) -> None:
+def assert_answered(record: QuestionRecord, transcript: str, words: str) -> None:
     assert record.error is None
     assert record.transcript == transcript
     assert words in record.reply_text.lower()
@@ -85,8 +85,8 @@ async def test_typed_question_gets_a_written_answer(mesh: Mesh) -> None:
 
 
 async def test_typed_question_is_spoken_where_audio_is_wanted(mesh: Mesh) -> None:
-    manner = Manner(real_time=False, store_reply=True, speaks=False)
-    async with session(mesh, manner) as client:
+    mode = StreamingMode(real_time=False, store_reply=True, speaks=False)
+    async with session(mesh, mode) as client:
         record = await client.ask(Question(text="hello"))
     assert record.spoken_answer
 
@@ -101,7 +101,7 @@ async def test_typed_text_goes_with_the_speech_that_follows(
             questions.append(event.payload.question)
 
     path = spoken_file("what is a robot")
-    async with Session(RobotSettings(target=mesh.target), FAST, observe) as client:
+    async with QuestionSession(RobotSettings(target=mesh.target), FAST, observe) as client:
         record = await client.ask(Question(audio=path, text="in one sentence"))
     assert record.transcript == "what is a robot"
     assert len(questions) == 1
@@ -160,8 +160,8 @@ async def test_file_without_speech_is_said_to_be_so_and_the_next_turn_works(
     mesh: Mesh, spoken_file: SpokenFile, tmp_path: Path
 ) -> None:
     write_wav(tmp_path / "silence.wav", np.zeros(8_000, dtype=np.int16), 16_000)
-    for manner in (FAST, Manner(store_reply=True)):
-        async with session(mesh, manner, quiet_after_s=1.5) as client:
+    for mode in (FAST, StreamingMode(store_reply=True)):
+        async with session(mesh, mode, quiet_after_s=1.5) as client:
             record = await client.ask(Question(audio=tmp_path / "silence.wav"))
             assert record.outcome == dialog_pb2.TURN_OUTCOME_NOTHING_HEARD
             assert not record.answered
@@ -184,7 +184,7 @@ async def test_second_question_in_a_recording_interrupts_the_first_answer(
         if isinstance(event.payload, dialog_pb2.TurnEnded):
             ends.append(event.payload)
 
-    async with Session(RobotSettings(target=mesh.target), REAL_TIME, observe) as client:
+    async with QuestionSession(RobotSettings(target=mesh.target), REAL_TIME, observe) as client:
         record = await client.ask(Question(audio=tmp_path / "both.wav"))
     assert [end.question for end in ends] == ["what is the moon", "what is your name"]
     assert ends[0].outcome == dialog_pb2.TURN_OUTCOME_INTERRUPTED

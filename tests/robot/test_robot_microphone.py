@@ -13,7 +13,7 @@ import pytest
 from voicemesh.errors import NotFound
 from voicemesh_robot.devices.cards import CardInfo, choose_card
 from voicemesh_robot.devices.device import DeviceLost
-from voicemesh_robot.devices.lost_samples import GapDetector
+from voicemesh_robot.devices.lost_samples import LostSampleDetector
 from voicemesh_robot.devices.memory import MemoryCapture, MemoryMicrophone
 from voicemesh_robot.devices.notices import Notice
 from voicemesh_robot.sound.level_meter import QUIETEST_DBFS, LevelMeter
@@ -78,14 +78,14 @@ async def test_device_that_disappears_and_returns_leaves_a_gap_as_long_as_it_was
     away = asyncio.ensure_future(anext(heard))
     await asyncio.sleep(0)
     await clock.move(3.0)
-    gaps = [await away]
+    detector = [await away]
     device.plug_in()
     returning = asyncio.ensure_future(anext(heard))
     while not device.opened.is_set():
         await clock.move(0.5)
         await asyncio.sleep(0)
-    gaps.append(await returning)
-    lost = sum(gap.sample_count for gap in gaps if isinstance(gap, Gap))
+    detector.append(await returning)
+    lost = sum(gap.sample_count for gap in detector if isinstance(gap, Gap))
     assert lost == round((clock.now() - 100.0) * 16_000) - 1_600
     assert microphone.position == 1_600 + lost
     assert [notice.kind for notice in notices] == ["lost", "back"]
@@ -118,26 +118,26 @@ async def test_clipping_is_told_once_in_a_while() -> None:
 def test_level_is_that_of_the_last_second() -> None:
     meter = LevelMeter(16_000)
     for _ in range(10):
-        meter.push(np.full(1_600, 3_276, dtype=np.int16))
+        meter.feed(np.full(1_600, 3_276, dtype=np.int16))
     assert meter.dbfs == pytest.approx(20 * math.log10(0.1), abs=0.1)
     for _ in range(11):
-        meter.push(np.zeros(1_600, dtype=np.int16))
+        meter.feed(np.zeros(1_600, dtype=np.int16))
     assert meter.dbfs == QUIETEST_DBFS
 
 
 def test_late_blocks_are_not_taken_for_lost_ones() -> None:
-    gaps = GapDetector(16_000)
+    detector = LostSampleDetector(16_000)
     for number in range(500):
         late = 0.3 if number % 100 < 10 else 0.0  # A stall, then a burst.
-        assert gaps.push(320, number * 0.02 + late) == 0
+        assert detector.process(320, number * 0.02 + late) == 0
 
 
 def test_lost_blocks_are_counted_and_the_drift_of_a_crystal_is_not() -> None:
-    gaps = GapDetector(16_000)
+    detector = LostSampleDetector(16_000)
     lost = 0
     for number in range(1_000):
         away = 0.5 if number >= 500 else 0.0
-        lost += gaps.push(320, number * 0.02 * 1.0005 + away)
+        lost += detector.process(320, number * 0.02 * 1.0005 + away)
     assert lost == pytest.approx(8_000, abs=200)
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
 
@@ -53,8 +53,8 @@ async def test_dead_service_is_named_and_the_next_turn_works(
 ) -> None:
     assassin = Assassin(mesh, name)
     question = Question(audio=spoken_file("what is artificial intelligence"))
-    manner = Manner(real_time=True, store_reply=True)
-    async with Session(RobotSettings(target=mesh.target), manner, assassin.observe) as client:
+    mode = StreamingMode(real_time=True, store_reply=True)
+    async with QuestionSession(RobotSettings(target=mesh.target), mode, assassin.observe) as client:
         failed = await client.ask(question)
         assert assassin.struck
         if name != "llm":  # Its answer may have been complete when it died.
@@ -75,8 +75,8 @@ async def test_question_that_is_said_while_recognition_comes_back_is_understood(
 ) -> None:
     question = Question(audio=spoken_file("what is a rainbow"))
     child = mesh.services["asr"]
-    manner = Manner(real_time=False, store_reply=True)
-    async with Session(RobotSettings(target=mesh.target), manner) as client:
+    mode = StreamingMode(real_time=False, store_reply=True)
+    async with QuestionSession(RobotSettings(target=mesh.target), mode) as client:
         assert (await client.ask(question)).spoken_answer
         restarts = child.restarts
         os.kill(child.pid, signal.SIGKILL)
@@ -98,8 +98,8 @@ async def test_lost_recognition_is_not_taken_for_a_file_without_speech(
         target = await mesh.enter_async_context(
             serving("orchestrator", **targets, **{"orchestrator.deadlines.connect_s": 2})
         )
-        manner = Manner(real_time=False, store_reply=True)
-        async with Session(RobotSettings(target=target), manner) as client:
+        mode = StreamingMode(real_time=False, store_reply=True)
+        async with QuestionSession(RobotSettings(target=target), mode) as client:
             assert (await client.ask(question)).spoken_answer
             await recognition.aclose()
             record = await client.ask(question)

@@ -62,7 +62,7 @@ def _rss(pid: int) -> int:
 
 
 @dataclass
-class Usage:
+class ProcessUsage:
     """What one service used over a run."""
 
     cpu_s: float
@@ -95,11 +95,11 @@ class Usage:
         return round(float(np.polyfit(turns, rss, 1)[0]) / _KB, 3)
 
 
-def together(usages: Mapping[str, Usage]) -> Usage:
+def together(usages: Mapping[str, ProcessUsage]) -> ProcessUsage:
     """All services as one."""
     columns = zip(*(usage.samples for usage in usages.values()), strict=True)
     samples = [(column[0][0], sum(rss for _, rss in column)) for column in columns]
-    return Usage(
+    return ProcessUsage(
         cpu_s=sum(usage.cpu_s for usage in usages.values()),
         rss_idle=sum(usage.rss_idle for usage in usages.values()),
         rss_most=max(
@@ -109,7 +109,7 @@ def together(usages: Mapping[str, Usage]) -> Usage:
     )
 
 
-class Meter:
+class UsageMeter:
     """Watches processes by name while ``run`` runs."""
 
     def __init__(self, pids: Mapping[str, int], turns: Callable[[], int]) -> None:
@@ -131,11 +131,11 @@ class Meter:
             await asyncio.sleep(_SAMPLE_S)
             self._sample()
 
-    def usages(self) -> dict[str, Usage]:
+    def usages(self) -> dict[str, ProcessUsage]:
         """What was used since the meter was made."""
         self._sample()
         return {
-            name: Usage(
+            name: ProcessUsage(
                 cpu_s=_cpu_s(pid) - self._began_s[name],
                 rss_idle=self._idle[name],
                 rss_most=max(rss for _, rss in self._samples[name]),

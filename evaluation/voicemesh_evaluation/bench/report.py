@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from voicemesh_evaluation.bench.processes import together
-from voicemesh_evaluation.bench.runs import Outcome
+from voicemesh_evaluation.bench.runs import RunOutcome
 from voicemesh_evaluation.bench.tally import percentiles
 from voicemesh_evaluation.bench.workload import Workload
 
 
-def _over(outcome: Outcome, workload: Workload) -> dict[str, float] | None:
+def _over(outcome: RunOutcome, workload: Workload) -> dict[str, float] | None:
     return percentiles([ms - workload.ideal_ms for ms in outcome.tally.response_ms])
 
 
-def _usage(outcome: Outcome, workload: Workload) -> dict[str, Any]:
+def _usage(outcome: RunOutcome, workload: Workload) -> dict[str, Any]:
     if not outcome.usages:
         return {}
     whole = together(outcome.usages)
@@ -24,7 +24,7 @@ def _usage(outcome: Outcome, workload: Workload) -> dict[str, Any]:
 
 
 def as_json(
-    workload: Workload, engines: str, mesh: Outcome, floor: Outcome | None
+    workload: Workload, engines: str, mesh: RunOutcome, floor: RunOutcome | None
 ) -> dict[str, Any]:
     """The report; overheads are None where no ideal is known or no floor was run."""
     scripted = engines == "simulated"

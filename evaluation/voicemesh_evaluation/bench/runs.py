@@ -16,30 +16,33 @@ import aiohttp
 
 from voicemesh.aio import cancel_and_wait
 from voicemesh.errors import Unavailable
-from voicemesh_evaluation.bench.floor_line import FloorLine
-from voicemesh_evaluation.bench.line import Line
-from voicemesh_evaluation.bench.mesh_line import MeshLine
-from voicemesh_evaluation.bench.processes import Meter, Usage, on_core
+from voicemesh_evaluation.bench.connection import Connection
+from voicemesh_evaluation.bench.floor_connection import FloorConnection
+from voicemesh_evaluation.bench.mesh_connection import MeshConnection
+from voicemesh_evaluation.bench.processes import ProcessUsage, UsageMeter, on_core
 from voicemesh_evaluation.bench.talker import Talker
 from voicemesh_evaluation.bench.tally import Tally
-from voicemesh_evaluation.bench.workload import Script, Workload
+from voicemesh_evaluation.bench.workload import BenchScript, Workload
 
 _SETTLE_S = 0.5
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What a run came to."""
 
     tally: Tally
-    usages: Mapping[str, Usage]
+    usages: Mapping[str, ProcessUsage]
 
 
 async def _converse(
-    workload: Workload, script: Script, line: Callable[[], Line], pids: Mapping[str, int]
-) -> Outcome:
+    workload: Workload,
+    script: BenchScript,
+    connect: Callable[[], Connection],
+    pids: Mapping[str, int],
+) -> RunOutcome:
     tally = Tally()
-    meter = Meter(pids, lambda: tally.turns + tally.errors)
+    meter = UsageMeter(pids, lambda: tally.turns + tally.errors)
     watching = asyncio.create_task(meter.run(), name="meter")
     # A collection of the client's own heap would show up as latency of the servers.
     gc.collect()
@@ -48,30 +51,32 @@ async def _converse(
     try:
         await asyncio.gather(
             *(
-                Talker(line(), workload, script, tally).run(begin_s + workload.start_s(index))
+                Talker(connect(), workload, script, tally).run(begin_s + workload.start_s(index))
                 for index in range(workload.conversations)
             )
         )
     finally:
         gc.unfreeze()
         await cancel_and_wait(watching)
-    return Outcome(tally, meter.usages())
+    return RunOutcome(tally, meter.usages())
 
 
 async def run_mesh(
-    workload: Workload, script: Script, target: str, pids: Mapping[str, int]
-) -> Outcome:
+    workload: Workload, script: BenchScript, target: str, pids: Mapping[str, int]
+) -> RunOutcome:
     """Drive the mesh at ``target``; ``pids`` are those of its services, where known."""
-    return await _converse(workload, script, lambda: MeshLine(target), pids)
+    return await _converse(workload, script, lambda: MeshConnection(target), pids)
 
 
-async def run_floor(workload: Workload, script: Script, core: int | None) -> Outcome:
+async def run_floor(workload: Workload, script: BenchScript, core: int | None) -> RunOutcome:
     """Start the floor on ``core``, drive it, stop it."""
     async with (
         _floor(workload, core) as (port, pid),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
-        return await _converse(workload, script, lambda: FloorLine(session, port), {"floor": pid})
+        return await _converse(
+            workload, script, lambda: FloorConnection(session, port), {"floor": pid}
+        )
 
 
 @asynccontextmanager

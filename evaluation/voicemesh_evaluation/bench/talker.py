@@ -6,9 +6,9 @@ import asyncio
 import time
 from enum import Enum, auto
 
-from voicemesh_evaluation.bench.line import Line
+from voicemesh_evaluation.bench.connection import Connection
 from voicemesh_evaluation.bench.tally import LATE_S, Tally
-from voicemesh_evaluation.bench.workload import FRAME_MS, RATE_HERTZ, Script, Workload
+from voicemesh_evaluation.bench.workload import FRAME_MS, RATE_HERTZ, BenchScript, Workload
 
 _FRAME_S = FRAME_MS / 1000
 _RESPONSE_LIMIT_S = 15.0
@@ -26,9 +26,11 @@ class _Phase(Enum):
 class Talker:
     """Streams frames without a pause and times what comes back."""
 
-    def __init__(self, line: Line, workload: Workload, script: Script, tally: Tally) -> None:
+    def __init__(
+        self, connection: Connection, workload: Workload, script: BenchScript, tally: Tally
+    ) -> None:
         """Nothing is opened before ``run``."""
-        self._line = line
+        self._connection = connection
         self._workload = workload
         self._script = script
         self._tally = tally
@@ -47,7 +49,7 @@ class Talker:
         """Have the whole conversation, from ``start_s`` of the monotonic clock on."""
         await asyncio.sleep(start_s - time.monotonic())
         try:
-            await self._line.open(self)
+            await self._connection.open(self)
         except Exception as error:
             self._tally.fail(f"cannot be opened: {error}")
             return
@@ -62,7 +64,7 @@ class Talker:
         finally:
             self._tally.conversation_s += time.monotonic() - begin_s
             self._leaving = True
-            await self._line.close()
+            await self._connection.close()
 
     async def _stream(self, begin_s: float) -> None:
         index = 0
@@ -71,10 +73,10 @@ class Talker:
             delay = due - time.monotonic()
             if delay > 0:
                 await asyncio.sleep(delay)
-            await self._line.send(index, self._next_frame(index))
+            await self._connection.send(index, self._next_frame(index))
             if self._first_audio_s is not None and index % _REPORT_FRAMES == 0:
                 played = int((time.monotonic() - self._first_audio_s) * RATE_HERTZ)
-                await self._line.report(min(played, self._samples or played))
+                await self._connection.report(min(played, self._samples or played))
             index += 1
 
     def _next_frame(self, index: int) -> bytes:

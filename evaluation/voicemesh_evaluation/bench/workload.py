@@ -121,7 +121,7 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Script:
+class BenchScript:
     """The frames that a conversation sends."""
 
     silence: Sequence[bytes]
@@ -132,7 +132,7 @@ class Script:
     last_voiced: int
 
 
-def load_script() -> Script:
+def load_script() -> BenchScript:
     """The question's frames, judged beforehand by the detector that the servers use."""
     import webrtcvad
 
@@ -148,7 +148,7 @@ def load_script() -> Script:
         vad.is_speech(frame, RATE_HERTZ)
     judged = [vad.is_speech(frame, RATE_HERTZ) for frame in question]
     voiced = [index for index, is_voiced in enumerate(judged) if is_voiced]
-    return Script(silence, question, voiced[0], voiced[-1])
+    return BenchScript(silence, question, voiced[0], voiced[-1])
 
 
 def _frames(audio: bytes) -> list[bytes]:

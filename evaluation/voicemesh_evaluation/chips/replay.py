@@ -14,9 +14,9 @@ from voicemesh.errors import EngineError
 from voicemesh.supervisor import Mesh
 from voicemesh_evaluation.chips.profiles import Profile
 from voicemesh_evaluation.report import machine, table
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.settings import RobotSettings
 
 BAR_MS = 60
@@ -59,19 +59,19 @@ class Replayed:
 
 
 async def replay(
-    profiles: Sequence[Profile], question: Path, turns: int, say: Callable[[str], None]
+    profiles: Sequence[Profile], question: Path, turns: int, progress: Callable[[str], None]
 ) -> list[Replayed]:
     """Ask a mesh of each profile's times the spoken ``question``, ``turns`` times in real time."""
-    return [await _replay(profile, question, turns, say) for profile in profiles]
+    return [await _replay(profile, question, turns, progress) for profile in profiles]
 
 
 async def _replay(
-    profile: Profile, audio: Path, turns: int, say: Callable[[str], None]
+    profile: Profile, audio: Path, turns: int, progress: Callable[[str], None]
 ) -> Replayed:
-    say(f"{profile.name} ...")
+    progress(f"{profile.name} ...")
     mesh = Mesh(ephemeral=True, flags=profile.settings(), report=lambda line: None)
-    manner = Manner(real_time=True, store_reply=True)
-    async with mesh, Session(RobotSettings(target=mesh.target), manner) as session:
+    mode = StreamingMode(real_time=True, store_reply=True)
+    async with mesh, QuestionSession(RobotSettings(target=mesh.target), mode) as session:
         records = [await session.ask(Question(audio=audio)) for _ in range(turns)]
     responses = [r.response_ms for r in records if r.spoken_answer and r.response_ms is not None]
     if not responses:

@@ -143,12 +143,12 @@ async def _check_target(target: str) -> None:
         )
 
 
-def _say(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-async def _bench(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+async def _bench(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
     # The measuring needs packages of the extra; the command itself does not.
     from voicemesh_evaluation.bench.processes import on_core
     from voicemesh_evaluation.bench.report import as_json
@@ -168,10 +168,10 @@ async def _bench(options: argparse.Namespace, say: Callable[[str], None]) -> dic
     with on_core(client):
         floor = None
         if options.engines == "simulated" and not options.no_floor:
-            say("the floor ...")
+            progress("the floor ...")
             floor = await run_floor(workload, script, servers)
         if options.target:
-            say(f"the mesh at {options.target} ...")
+            progress(f"the mesh at {options.target} ...")
             mesh = await run_mesh(workload, script, options.target, {})
             return as_json(workload, options.engines, mesh, floor)
         settings = workload.settings if options.engines == "simulated" else _QUIET
@@ -184,7 +184,7 @@ async def _bench(options: argparse.Namespace, say: Callable[[str], None]) -> dic
         try:
             with on_core(servers):
                 await running.start()
-            say("the mesh ...")
+            progress("the mesh ...")
             pids = {name: child.pid for name, child in running.services.items()}
             mesh = await run_mesh(workload, script, running.target, pids)
         finally:
@@ -202,9 +202,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     check_writable(options.json)
     from voicemesh_evaluation.bench.report import lines
 
-    report = uvloop.run(_bench(options, _say))
+    report = uvloop.run(_bench(options, _write_line))
     for line in lines(report):
-        _say(line)
+        _write_line(line)
     if options.json is not None:
         write_json(options.json, report)
     return 0 if report["errors"] == 0 else 1

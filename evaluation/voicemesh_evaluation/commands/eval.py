@@ -78,7 +78,7 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def _say(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -87,11 +87,11 @@ def _progress() -> Callable[[str], None]:
     """Lines with the minutes and seconds since now."""
     began_s = time.monotonic()
 
-    def say(line: str) -> None:
+    def progress(line: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - began_s), 60)
-        _say(f"{minutes:2d}:{seconds:02d} {line}")
+        _write_line(f"{minutes:2d}:{seconds:02d} {line}")
 
-    return say
+    return progress
 
 
 def _leave(path: Path | None, text: str) -> None:
@@ -112,7 +112,7 @@ async def _replay_chips(options: argparse.Namespace) -> int:
     await asyncio.to_thread(AudioFile, options.audio_in)  # A bad file is told before the mesh runs.
     replayed = await chips.replay(profiles, options.audio_in, options.turns, _progress())
     text = "\n".join(chips.report(replayed))
-    _say(text)
+    _write_line(text)
     _leave(options.report, text)
     _leave(options.json, chips.as_json(replayed))
     return 0 if all(r.within_bar for r in replayed) else 1
@@ -124,7 +124,7 @@ async def _evaluate_turns(options: argparse.Namespace) -> int:
         scope = replace(scope, barge_ins=options.interruptions)
     figures = await turns.evaluate(scope, options.pictures, _progress())
     text = "\n".join(report(figures))
-    _say(text)
+    _write_line(text)
     _leave(options.report, text)
     _leave(options.json, figures.as_json())
     return 0 if all(met is not False for _, _, _, met in figures.bars()) else 1

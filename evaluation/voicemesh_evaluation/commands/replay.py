@@ -13,9 +13,9 @@ from voicemesh.commands.frame import Command, write_json
 from voicemesh.recording import Recording
 from voicemesh.settings import Settings
 from voicemesh_evaluation.replay.comparison import Comparison
-from voicemesh_evaluation.replay.player import Player, RecordedOptions, Tape
-from voicemesh_evaluation.replay.script import Script
-from voicemesh_evaluation.replay.tape import ReplayRecording, folder_beside
+from voicemesh_evaluation.replay.player import Player, RecordedOptions, RecordMessage
+from voicemesh_evaluation.replay.replay_recording import ReplayRecording, folder_beside
+from voicemesh_evaluation.replay.script import ReplayScript
 from voicemesh_robot.asking.console import Console
 from voicemesh_robot.clock import MonotonicClock
 from voicemesh_robot.commands.ask import robot_settings
@@ -42,21 +42,21 @@ async def replay(
     folder: Path, robot: RobotSettings, fast: bool, record: bool, console: Console
 ) -> Comparison:
     """Replay the recording in ``folder`` and compare; errors as of Conversation.open."""
-    script = await asyncio.to_thread(lambda: Script(Recording(folder)))
+    script = await asyncio.to_thread(lambda: ReplayScript(Recording(folder)))
     config = script.about.config
     clock = MonotonicClock()
     options = RecordedOptions(target=robot.target, recorded=config)
     async with AsyncExitStack() as stack:
-        tape: Tape | None = None
+        record_message: RecordMessage | None = None
         if record:
             beside = await asyncio.to_thread(folder_beside, folder)
             console.line(f"The replay is recorded in {beside}.")
             recording = await asyncio.to_thread(ReplayRecording, beside, config, robot.target)
             stack.push_async_callback(recording.close)
-            tape = recording.take
+            record_message = recording.take
         conversation = await stack.enter_async_context(await Conversation.open(options, clock))
         player = Player(script, conversation, clock, fast, robot.turn_timeout_s)
-        return Comparison(script, await player.run(tape))
+        return Comparison(script, await player.run(record_message))
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:

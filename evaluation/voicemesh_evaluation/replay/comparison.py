@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from voicemesh_evaluation.replay.script import Script
+from voicemesh_evaluation.replay.script import ReplayScript
 from voicemesh_evaluation.replay.turns import TurnOutline
 
 _STEPS = ("endpoint", "llm_first_token", "first_piece", "tts_first_audio", "first_audio_sent")
@@ -72,7 +72,7 @@ def _ms(value: float | None) -> str:
 class Comparison:
     """All turns of both."""
 
-    def __init__(self, script: Script, replayed: Mapping[int, TurnOutline]) -> None:
+    def __init__(self, script: ReplayScript, replayed: Mapping[int, TurnOutline]) -> None:
         """Turns whose end is not in the recording cannot be compared."""
         compared = {turn.number: turn for turn in script.ended}
         unfinished = script.turns.keys() - compared.keys()

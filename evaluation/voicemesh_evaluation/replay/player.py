@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from voicemesh.aio import TaskSet
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2
-from voicemesh_evaluation.replay.script import Script, Step
-from voicemesh_evaluation.replay.speaker import Speaker
+from voicemesh_evaluation.replay.replayed_playback import ReplayedPlayback
+from voicemesh_evaluation.replay.script import ReplayScript, Step
 from voicemesh_evaluation.replay.turns import TurnLog, TurnOutline
 from voicemesh_robot.clock import Clock
 from voicemesh_robot.mesh.connection import ConversationOptions
@@ -20,8 +20,8 @@ from voicemesh_robot.mesh.events import Event
 _PATIENCE_S = 3.0
 _LET_THROUGH = 6  # Steps of sound that pass while expected news does not come.
 
-Tape = Callable[[float, dialog_pb2.ConverseRequest | Event], Awaitable[None]]
-"""Takes what is said in the replay: milliseconds since its start, and the message."""
+RecordMessage = Callable[[float, dialog_pb2.ConverseRequest | Event], Awaitable[None]]
+"""Records a message of the replay: milliseconds since its start, and the message."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,12 @@ class Player:
     """
 
     def __init__(
-        self, script: Script, conversation: Conversation, clock: Clock, fast: bool, timeout_s: float
+        self,
+        script: ReplayScript,
+        conversation: Conversation,
+        clock: Clock,
+        fast: bool,
+        timeout_s: float,
     ) -> None:
         """``fast``: no waiting but for the mesh. ``timeout_s``: the longest wait for a turn."""
         self._script = script
@@ -56,21 +61,21 @@ class Player:
         self._clock = clock
         self._fast = fast
         self._timeout_s = timeout_s
-        self._speaker = Speaker(self._report, hold=fast)
+        self._playback = ReplayedPlayback(self._report, hold=fast)
         self._log = TurnLog()
         self._reached: set[tuple[str, int]] = set()
         self._next = 0  # The first milestone that has not been reached or given up.
         self._let_through = 0
         self._began_s = clock.now()
         self._start_s = self._began_s  # Of the recording's time; moves where the mesh is slower.
-        self._tape: Tape | None = None
+        self._record_message: RecordMessage | None = None
         self._news = asyncio.Event()
         self._tasks = TaskSet()
         self._failure: VoiceMeshError | None = None
 
-    async def run(self, tape: Tape | None = None) -> dict[int, TurnOutline]:
+    async def run(self, record_message: RecordMessage | None = None) -> dict[int, TurnOutline]:
         """Replay it; the turns that came of it, by number. The conversation's error if lost."""
-        self._tape = tape
+        self._record_message = record_message
         self._tasks.start(self._receive(), "replay receiver")
         try:
             steps = self._script.steps()
@@ -96,15 +101,15 @@ class Player:
                         self._reached.add(("reply_started", event.stamp.turn))
                     case dialog_pb2.TurnEnded():
                         self._reached.add(("turn_ended", event.stamp.turn))
-                await self._speaker.heard(event)
+                await self._playback.received(event)
                 self._news.set()
         except VoiceMeshError as error:
             self._failure = error
             self._news.set()
 
     async def _record(self, said: dialog_pb2.ConverseRequest | Event) -> None:
-        if self._tape is not None:
-            await self._tape((self._clock.now() - self._began_s) * 1000, said)
+        if self._record_message is not None:
+            await self._record_message((self._clock.now() - self._began_s) * 1000, said)
 
     async def _wait(self, after: int, is_sound: bool) -> bool:
         """Wait until the first ``after`` milestones have been reached; whether that took time.
@@ -123,7 +128,7 @@ class Player:
                 continue
             waited = True
             if self._fast and milestone.played_out:
-                await self._speaker.play_out(milestone.turn)
+                await self._playback.play_out(milestone.turn)
             if await self._hear_news(self._patience_s(is_sound)):
                 continue
             if is_sound and not self._answering() and self._let_through < _LET_THROUGH:
@@ -170,15 +175,15 @@ class Player:
             return
         if step.kind == "interrupt" and request.interrupt.HasField("playback"):
             await self._play(request.interrupt.playback)
-            playback = self._speaker.stamped(request.interrupt.playback)
+            playback = self._playback.stamped(request.interrupt.playback)
             request = dialog_pb2.ConverseRequest(interrupt=dialog_pb2.Interrupt(playback=playback))
         await self._send(request)
 
     async def _play(self, report: common_pb2.PlaybackReport) -> None:
         """Play as far as the report says; in a fast replay at once, as soon as it has come."""
         self._news.clear()
-        await self._speaker.play(report)
-        while self._fast and self._speaker.behind(report.stamp.turn) and self._failure is None:
+        await self._playback.play(report)
+        while self._fast and self._playback.behind(report.stamp.turn) and self._failure is None:
             if not await self._hear_news(self._timeout_s):
                 return
             self._news.clear()

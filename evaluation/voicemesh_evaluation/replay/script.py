@@ -44,7 +44,7 @@ class Step:
         return self.kind in ("audio", "silence")
 
 
-class Script:
+class ReplayScript:
     """A recording as something to be done again."""
 
     def __init__(self, recording: Recording) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from voicemesh.enums import short_name
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 
 ABANDONED = "abandoned"
@@ -70,8 +71,7 @@ class TurnLog:
         return self.turns.setdefault(stamp.turn, TurnOutline(stamp.turn))
 
     def _end(self, turn: TurnOutline, ended: dialog_pb2.TurnEnded) -> None:
-        name = dialog_pb2.TurnOutcome.Name(ended.outcome)
-        turn.outcome = name.removeprefix("TURN_OUTCOME_").lower()
+        turn.outcome = short_name(dialog_pb2.TurnOutcome, ended.outcome)
         turn.heard_text = ended.heard_text
         turn.error = ended.error.message
         turn.timeline = {step.name: step.at_us / 1000 for step in ended.timeline}

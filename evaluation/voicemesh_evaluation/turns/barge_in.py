@@ -13,25 +13,25 @@ from typing import Literal
 import numpy as np
 
 from voicemesh.errors import VoiceMeshError
-from voicemesh_evaluation.turns.material import HELD_OUT, SEEN, Script
+from voicemesh_evaluation.turns.material import HELD_OUT, SEEN, MaterialScript
 from voicemesh_evaluation.turns.noises import NOISES
-from voicemesh_evaluation.turns.scene import Line, Scene, act
-from voicemesh_evaluation.turns.speech import VOICES, Voice, speak
+from voicemesh_evaluation.turns.scene import Scene, SpokenLine, act
+from voicemesh_evaluation.turns.speech import VOICES, SynthesisVoice, speak
 
 Kind = Literal["interruption", "backchannel", "noise"]
 
 # Questions with long answers, so that there is something to interrupt.
-_ASKER = Voice("flite", "rms")
+_ASKER = SynthesisVoice("flite", "rms")
 _LEAST_S, _MOST_S = 0.8, 4.0
 # Of the sounds that want nothing, every so many-th is a noise.
 _NOISES_EVERY = 4
 _HELD_OUT_VOICES = (
-    Voice("flite", "slt", 1.1),
-    Voice("flite", "awb", 0.9),
-    Voice("flite", "kal16", 1.1),
-    Voice("flite", "rms", 0.9),
-    Voice("flite", "slt"),
-    Voice("espeak-ng", "en-gb", 0.9),
+    SynthesisVoice("flite", "slt", 1.1),
+    SynthesisVoice("flite", "awb", 0.9),
+    SynthesisVoice("flite", "kal16", 1.1),
+    SynthesisVoice("flite", "rms", 0.9),
+    SynthesisVoice("flite", "slt"),
+    SynthesisVoice("espeak-ng", "en-gb", 0.9),
 )
 _SEED = 7
 
@@ -42,8 +42,8 @@ class Trial:
 
     kind: Kind
     name: str
-    question: Line
-    reaction: Line
+    question: SpokenLine
+    reaction: SpokenLine
     after_s: float
     """How much of the answer is heard before."""
     group: str = ""
@@ -51,7 +51,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Result:
+class TrialResult:
     """A trial that was run."""
 
     trial: Trial
@@ -73,7 +73,7 @@ class Result:
         return not self.stopped and self.scene.went_on_exactly
 
 
-async def make_trials(script: Script, count: int) -> list[Trial]:
+async def make_trials(script: MaterialScript, count: int) -> list[Trial]:
     """``count`` real interruptions, and as many backchannels and noises together.
 
     Half of what is said are lines that were held out, in voices of their own.
@@ -83,9 +83,9 @@ async def make_trials(script: Script, count: int) -> list[Trial]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         questions = [
-            Line(text, await speak(text, _ASKER, folder)) for text in script.long_questions
+            SpokenLine(text, await speak(text, _ASKER, folder)) for text in script.long_questions
         ]
-        said: list[tuple[Kind, str, Line]] = [
+        said: list[tuple[Kind, str, SpokenLine]] = [
             *await _lines(
                 "interruption", count, script.interruptions, script.interruptions_held_out, folder
             ),
@@ -98,7 +98,7 @@ async def make_trials(script: Script, count: int) -> list[Trial]:
             ),
         ]
     made = islice(cycle(NOISES), noises)
-    said += [("noise", "", Line(make.__name__, make(rng))) for make in made]
+    said += [("noise", "", SpokenLine(make.__name__, make(rng))) for make in made]
     return [
         Trial(
             kind,
@@ -114,9 +114,9 @@ async def make_trials(script: Script, count: int) -> list[Trial]:
 
 async def _lines(
     kind: Kind, count: int, seen: Sequence[str], held_out: Sequence[str], folder: Path
-) -> list[tuple[Kind, str, Line]]:
+) -> list[tuple[Kind, str, SpokenLine]]:
     """Lines of both groups by turns; each time round in other voices."""
-    said: list[tuple[Kind, str, Line]] = []
+    said: list[tuple[Kind, str, SpokenLine]] = []
     for number in range(count):
         place = number // 2
         group, texts, voices = (SEEN, seen, VOICES)
@@ -124,7 +124,7 @@ async def _lines(
             group, texts, voices = (HELD_OUT, held_out, _HELD_OUT_VOICES)
         text = texts[place % len(texts)]
         voice = voices[(place + place // len(texts)) % len(voices)]
-        said.append((kind, group, Line(text, await speak(text, voice, folder), voice.label)))
+        said.append((kind, group, SpokenLine(text, await speak(text, voice, folder), voice.label)))
     return said
 
 
@@ -132,17 +132,17 @@ async def run(target: str, trials: Sequence[Trial], at_once: int) -> BargeIn:
     """Run all trials, ``at_once`` conversations at the same time."""
     places = asyncio.Semaphore(at_once)
 
-    async def one(trial: Trial) -> Result | str:
+    async def one(trial: Trial) -> TrialResult | str:
         async with places:
             try:
                 scene = await act(trial.name, target, trial.question, trial.reaction, trial.after_s)
             except VoiceMeshError as error:
                 return f"{trial.name}: {error}"
-            return Result(trial, scene)
+            return TrialResult(trial, scene)
 
     found = await asyncio.gather(*(one(trial) for trial in trials))
     return BargeIn(
-        [result for result in found if isinstance(result, Result)],
+        [result for result in found if isinstance(result, TrialResult)],
         [result for result in found if isinstance(result, str)],
     )
 
@@ -151,11 +151,11 @@ async def run(target: str, trials: Sequence[Trial], at_once: int) -> BargeIn:
 class BargeIn:
     """What came of all trials."""
 
-    results: Sequence[Result]
+    results: Sequence[TrialResult]
     failures: Sequence[str] = ()
     """Trials whose conversation was lost, and why."""
 
-    def of(self, *kinds: Kind, group: str | None = None) -> list[Result]:
+    def of(self, *kinds: Kind, group: str | None = None) -> list[TrialResult]:
         """The results that say something about these kinds, of one group or of all."""
         return [
             r

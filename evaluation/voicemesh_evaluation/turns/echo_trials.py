@@ -27,13 +27,13 @@ from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_evaluation.turns.acoustics import Room, active_level
-from voicemesh_evaluation.turns.speech import RATE_HERTZ, Voice, speak
+from voicemesh_evaluation.turns.speech import RATE_HERTZ, SynthesisVoice, speak
 from voicemesh_robot.echo.cancelling import Cancelled
 from voicemesh_robot.echo.evidence import NO_ECHO
-from voicemesh_robot.echo.frames import FrameCleaner, MakeCanceller
+from voicemesh_robot.echo.frame_cleaner import FrameCleaner, MakeCanceller
 from voicemesh_robot.echo.reference import SLACK_S
 from voicemesh_robot.local_vad import LocalVad, make_local_vad
-from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.heard import Heard, HeardSilence, HeardSound
 from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
 
 ECHO_DB = (-12.0, -6.0, 0.0)
@@ -51,8 +51,8 @@ REPLIES = (
     "i have found three bakeries near the station. the closest one closes at six in the evening",
 )
 """What the robot says meanwhile."""
-_ROBOTS = tuple(Voice("flite", name) for name in ("slt", "rms", "awb", "kal16"))
-_USERS = tuple(Voice("flite", name) for name in ("rms", "kal16", "slt", "awb"))
+_ROBOTS = tuple(SynthesisVoice("flite", name) for name in ("slt", "rms", "awb", "kal16"))
+_USERS = tuple(SynthesisVoice("flite", name) for name in ("rms", "kal16", "slt", "awb"))
 # Silence before and after the reply; the latter holds the longest delay and its room.
 _LEAD_S, _TAIL_S = 0.5, 0.9
 # The user begins after the reply's first second: where the way is not known yet, the
@@ -128,10 +128,10 @@ async def make_trials(
     """
     texts = [*product(REPLIES, _ROBOTS)]
     trials: list[EchoTrial] = []
-    spoken: dict[tuple[str, Voice], Samples] = {}
+    spoken: dict[tuple[str, SynthesisVoice], Samples] = {}
     with TemporaryDirectory() as folder:
 
-        async def say(text: str, voice: Voice) -> Samples:
+        async def synthesise(text: str, voice: SynthesisVoice) -> Samples:
             if (text, voice) not in spoken:
                 spoken[text, voice] = await speak(text, voice, Path(folder))
             return spoken[text, voice]
@@ -141,14 +141,14 @@ async def make_trials(
             text, robot = texts[number % len(texts)]
             said = interruptions[number % len(interruptions)] if interrupted else ""
             voice = _USERS[_ROBOTS.index(robot)]
-            user = await say(said, voice) if interrupted else None
+            user = await synthesise(said, voice) if interrupted else None
             echo_db = levels[number % len(levels)]
-            trials.append(make_trial(await say(text, robot), user, echo_db, rng, said))
+            trials.append(make_trial(await synthesise(text, robot), user, echo_db, rng, said))
     return trials
 
 
 @dataclass(frozen=True)
-class EarRun:
+class EchoTrialRun:
     """What the robot makes of a trial."""
 
     heard: list[Heard]
@@ -157,7 +157,7 @@ class EarRun:
     """Where it has noticed speech: the sample at which it does, not where that began."""
 
 
-def listen(trial: EchoTrial, vad: LocalVad, make: MakeCanceller | None) -> EarRun:
+def run_trial(trial: EchoTrial, vad: LocalVad, make: MakeCanceller | None) -> EchoTrialRun:
     """The trial through echo canceller, detector and gate; ``make`` None: no canceller."""
     noticed: list[int] = []
     size = vad.frame_samples
@@ -172,14 +172,14 @@ def listen(trial: EchoTrial, vad: LocalVad, make: MakeCanceller | None) -> EarRu
         position = begin + size
         cleaned = [Cancelled(trial.heard[begin:position], NO_ECHO)]
         if cleaner is not None:
-            cleaned = cleaner.push(cleaned[0].samples, played_all[begin:position])
+            cleaned = cleaner.process(cleaned[0].samples, played_all[begin:position])
         for one in cleaned:
-            heard += gate.push(one.samples, one.is_speech(vad), one.is_user)
-    return EarRun(heard, noticed)
+            heard += gate.process(one.samples, one.is_speech(vad), one.is_user)
+    return EchoTrialRun(heard, noticed)
 
 
-def _hear(trial: EchoTrial, make: MakeCanceller | None) -> EarRun:
-    return listen(trial, make_local_vad("silero", _VAD_LEVEL), make)
+def _run_on_worker(trial: EchoTrial, make: MakeCanceller | None) -> EchoTrialRun:
+    return run_trial(trial, make_local_vad("silero", _VAD_LEVEL), make)
 
 
 def taken_after_ms(trial: EchoTrial, noticed: Sequence[int]) -> float | None:
@@ -189,7 +189,7 @@ def taken_after_ms(trial: EchoTrial, noticed: Sequence[int]) -> float | None:
     return (min(moments) - trial.user.start) * 1000 / RATE_HERTZ if moments else None
 
 
-async def understood(target: str, run: EarRun) -> list[int]:
+async def understood(target: str, run: EchoTrialRun) -> list[int]:
     """Where the recogniser at ``target`` takes what the robot sends for words: sample by sample."""
     config = pb.StreamingRecognitionConfig(audio_format=linear16(RATE_HERTZ), interim_results=True)
 
@@ -197,12 +197,12 @@ async def understood(target: str, run: EarRun) -> list[int]:
         yield pb.StreamingRecognizeRequest(streaming_config=config)
         for heard in run.heard:
             match heard:
-                case Sound(first_sample, samples):
+                case HeardSound(first_sample, samples):
                     for at in range(0, len(samples), RATE_HERTZ):
                         audio = samples[at : at + RATE_HERTZ].tobytes()
                         chunk = common_pb2.AudioChunk(first_sample=first_sample + at, audio=audio)
                         yield pb.StreamingRecognizeRequest(audio=chunk)
-                case Silence(first_sample, sample_count):
+                case HeardSilence(first_sample, sample_count):
                     silence = common_pb2.SilenceChunk(
                         first_sample=first_sample, sample_count=sample_count
                     )
@@ -240,8 +240,10 @@ async def measure(
             trials: Sequence[EchoTrial], make: MakeCanceller | None
         ) -> list[list[int]]:
             loop = asyncio.get_running_loop()
-            ears = (loop.run_in_executor(processes, _hear, trial, make) for trial in trials)
-            runs = await asyncio.gather(*ears)
+            running = (
+                loop.run_in_executor(processes, _run_on_worker, trial, make) for trial in trials
+            )
+            runs = await asyncio.gather(*running)
             if not recogniser:
                 return [run.begins for run in runs]
             return [await understood(recogniser, run) for run in runs]

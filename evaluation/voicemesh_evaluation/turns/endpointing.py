@@ -42,7 +42,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class UtteranceOutcome:
     """What a detector made of an utterance."""
 
     utterance: Utterance
@@ -73,12 +73,12 @@ class Outcome:
         return sum(sample < self.utterance.end_sample for sample in self.eager_samples)
 
 
-async def listen(
+async def recognise_utterances(
     target: str,
     utterances: Sequence[Utterance],
     options: pb.TurnDetectorOptions,
     at_once: int = 1,
-) -> list[Outcome]:
+) -> list[UtteranceOutcome]:
     """What the recogniser at ``target`` makes of each utterance, with this turn detector.
 
     ``at_once`` utterances are heard at the same time.
@@ -87,16 +87,16 @@ async def listen(
     async with open_channel(target) as channel:
         stub: SpeechRecognizerServiceAsyncStub = SpeechRecognizerServiceStub(channel)
 
-        async def one(utterance: Utterance) -> Outcome:
+        async def one(utterance: Utterance) -> UtteranceOutcome:
             async with places:
-                return await _listen(stub, utterance, options)
+                return await _recognise(stub, utterance, options)
 
         return list(await asyncio.gather(*map(one, utterances)))
 
 
-async def _listen(
+async def _recognise(
     stub: SpeechRecognizerServiceAsyncStub, utterance: Utterance, options: pb.TurnDetectorOptions
-) -> Outcome:
+) -> UtteranceOutcome:
     decisions: list[Decision] = []
     eager: list[int] = []
     responses = stub.StreamingRecognize(
@@ -113,7 +113,7 @@ async def _listen(
                     decisions.append(Decision(event.sample, event.reason, text))
     except grpc.aio.AioRpcError as error:
         raise from_rpc(error, common_pb2.STAGE_ASR) from None
-    return Outcome(utterance, decisions, eager)
+    return UtteranceOutcome(utterance, decisions, eager)
 
 
 async def _requests(
@@ -134,7 +134,7 @@ class Endpointing:
     """How well one detector ends turns."""
 
     name: str
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[UtteranceOutcome]
 
     @property
     def waits_ms(self) -> list[float]:

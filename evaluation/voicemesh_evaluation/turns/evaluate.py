@@ -18,20 +18,20 @@ from voicemesh_evaluation.turns.late_work import discard_early_answers, read_lat
 from voicemesh_evaluation.turns.material import (
     HELD_OUT,
     SEEN,
-    Script,
+    MaterialScript,
     Utterance,
     load_script,
     make_material,
 )
 from voicemesh_evaluation.turns.pictures import check, draw_scene, draw_trade_off
 from voicemesh_evaluation.turns.recordings import read_folder
-from voicemesh_evaluation.turns.scene import Line, Scene, act
-from voicemesh_evaluation.turns.speech import RATE_HERTZ, Voice, speak
+from voicemesh_evaluation.turns.scene import Scene, SpokenLine, act
+from voicemesh_evaluation.turns.speech import RATE_HERTZ, SynthesisVoice, speak
 from voicemesh_evaluation.turns.trade_off import (
     FIXED_MS,
     Point,
     adaptive_options,
-    hear,
+    recognise_material,
     recognising_mesh,
     silence_options,
     sweep_adaptive,
@@ -40,9 +40,9 @@ from voicemesh_evaluation.turns.trade_off import (
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.settings import EchoSettings
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
-_ASKER = Voice("flite", "rms")
+_ASKER = SynthesisVoice("flite", "rms")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ QUICK = Scope(
 )
 
 
-async def evaluate(scope: Scope, pictures: Path | None, say: Say) -> Figures:
+async def evaluate(scope: Scope, pictures: Path | None, progress: Progress) -> Figures:
     """All figures. ``say`` gets a line for each part; pictures go into that folder.
 
     Of a folder of utterances only the ends of turns are measured.
@@ -89,9 +89,9 @@ async def evaluate(scope: Scope, pictures: Path | None, say: Say) -> Figures:
         check()  # Whoever lacks something for the pictures learns it now.
     spoken, written = await _utterances(scope, script)
     if spoken:
-        await _end_of_turn(figures, scope, spoken, say)
+        await _end_of_turn(figures, scope, spoken, progress)
     if written:
-        _mandarin(figures, written, say)
+        _mandarin(figures, written, progress)
     if figures.adaptive is None and figures.mandarin:
         figures.adaptive, figures.fixed = figures.mandarin
         figures.mandarin = ()
@@ -102,12 +102,14 @@ async def evaluate(scope: Scope, pictures: Path | None, say: Say) -> Figures:
         why = "--material measures the ends of turns alone"
         figures.missing |= {LIVE: why, ECHO: why}
         return figures
-    await _live(figures, scope, script, pictures, say)
-    await _echo(figures, scope, script, say)
+    await _live(figures, scope, script, pictures, progress)
+    await _echo(figures, scope, script, progress)
     return figures
 
 
-async def _utterances(scope: Scope, script: Script) -> tuple[list[Utterance], list[Utterance]]:
+async def _utterances(
+    scope: Scope, script: MaterialScript
+) -> tuple[list[Utterance], list[Utterance]]:
     """What is said to a recogniser, and what only its words stand for: Mandarin."""
     if scope.material is not None:
         found = await asyncio.to_thread(read_folder, scope.material)
@@ -129,28 +131,30 @@ async def _utterances(scope: Scope, script: Script) -> tuple[list[Utterance], li
 
 
 async def _end_of_turn(
-    figures: Figures, scope: Scope, utterances: list[Utterance], say: Say
+    figures: Figures, scope: Scope, utterances: list[Utterance], progress: Progress
 ) -> None:
-    say(f"end of turn: {len(utterances)} utterances, default detector and fixed {FIXED_MS} ms ...")
+    progress(
+        f"end of turn: {len(utterances)} utterances, default detector and fixed {FIXED_MS} ms ..."
+    )
     async with recognising_mesh() as mesh:
-        found = await hear(mesh, utterances, adaptive_options())
+        found = await recognise_material(mesh, utterances, adaptive_options())
         figures.adaptive = Endpointing("adaptive", found)
-        found = await hear(mesh, utterances, silence_options(FIXED_MS))
+        found = await recognise_material(mesh, utterances, silence_options(FIXED_MS))
         figures.fixed = Endpointing("silence", found)
         figures.points = [
             Point("adaptive", "waits x 1", figures.adaptive),
             Point("silence", f"{FIXED_MS} ms", figures.fixed),
         ]
         if scope.scales:
-            say("trade-off of the default detector ...")
+            progress("trade-off of the default detector ...")
             figures.points += await sweep_adaptive(mesh, utterances)
-    say("trade-off of fixed waits ...")
+    progress("trade-off of fixed waits ...")
     figures.points += await sweep_silence(utterances)
     figures.points.sort(key=lambda point: (point.detector, point.endpointing.mean_wait_ms))
 
 
-def _mandarin(figures: Figures, utterances: list[Utterance], say: Say) -> None:
-    say(f"Mandarin: {len(utterances)} transcripts with times ...")
+def _mandarin(figures: Figures, utterances: list[Utterance], progress: Progress) -> None:
+    progress(f"Mandarin: {len(utterances)} transcripts with times ...")
     try:
         figures.mandarin = [mandarin.measure(utterances, name) for name in ("adaptive", "silence")]
     except EngineMissing as error:
@@ -158,7 +162,11 @@ def _mandarin(figures: Figures, utterances: list[Utterance], say: Say) -> None:
 
 
 async def _live(
-    figures: Figures, scope: Scope, script: Script, pictures: Path | None, say: Say
+    figures: Figures,
+    scope: Scope,
+    script: MaterialScript,
+    pictures: Path | None,
+    progress: Progress,
 ) -> None:
     flags = {
         "mesh.log_level": "warning",
@@ -167,27 +175,29 @@ async def _live(
     }
     trials = await barge_in.make_trials(script, scope.barge_ins)
     async with Mesh(ephemeral=True, flags=flags, report=lambda line: None) as mesh:
-        say(f"response: {scope.questions} questions in real time ...")
+        progress(f"response: {scope.questions} questions in real time ...")
         figures.scenes = await _questions(mesh.target, script, scope.questions)
-        say(f"barge-in: {len(trials)} answers in real time, {scope.at_once} at once ...")
+        progress(f"barge-in: {len(trials)} answers in real time, {scope.at_once} at once ...")
         figures.barge_in = await barge_in.run(mesh.target, trials, scope.at_once)
         figures.late_work = await read_late_work(mesh)
-    say(f"discarded work: {scope.early_answers} answers that are begun too early ...")
+    progress(f"discarded work: {scope.early_answers} answers that are begun too early ...")
     try:
         questions = script.long_questions[: scope.early_answers]
         figures.late_work += await discard_early_answers(questions, scope.at_once)
     except VoiceMeshError as error:
         figures.missing[EARLY] = error.message
     if pictures is not None:
-        say("pictures ...")
+        progress("pictures ...")
         for scene in (*figures.scenes, *(result.scene for result in figures.barge_in.results)):
             draw_scene(scene, pictures / f"{_file_name(scene.name)}.png")
 
 
-async def _questions(target: str, script: Script, count: int) -> list[Scene]:
+async def _questions(target: str, script: MaterialScript, count: int) -> list[Scene]:
     texts = [script.questions[n % len(script.questions)] for n in range(count)]
     with TemporaryDirectory() as name:
-        lines = {text: Line(text, await speak(text, _ASKER, Path(name))) for text in set(texts)}
+        lines = {
+            text: SpokenLine(text, await speak(text, _ASKER, Path(name))) for text in set(texts)
+        }
     return [
         await act(f"question {number:02d} {text}", target, lines[text])
         for number, text in enumerate(texts)
@@ -198,8 +208,8 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-async def _echo(figures: Figures, scope: Scope, script: Script, say: Say) -> None:
-    say(f"echo: {scope.echo_replies} replies, and as many interrupted at each level ...")
+async def _echo(figures: Figures, scope: Scope, script: MaterialScript, progress: Progress) -> None:
+    progress(f"echo: {scope.echo_replies} replies, and as many interrupted at each level ...")
     found = await echo_trials.measure(
         script.interruptions,
         scope.echo_replies,

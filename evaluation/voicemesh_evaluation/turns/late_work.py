@@ -16,14 +16,14 @@ from prometheus_client.samples import Sample
 
 from voicemesh.supervisor import Mesh
 from voicemesh_evaluation.service_metrics import read_metrics
-from voicemesh_evaluation.turns.scene import Line, act
-from voicemesh_evaluation.turns.speech import RATE_HERTZ, Voice, speak
+from voicemesh_evaluation.turns.scene import SpokenLine, act
+from voicemesh_evaluation.turns.speech import RATE_HERTZ, SynthesisVoice, speak
 
 _TOKENS = "voicemesh_llm_tokens_after_cancel"
 _CHUNKS = "voicemesh_tts_chunks_after_cancel"
 _EARLY = "voicemesh_eager_replies_total"
 
-_ASKER = Voice("flite", "rms")
+_ASKER = SynthesisVoice("flite", "rms")
 # An answer is begun in this pause, and the turn is not over: it waits for longer.
 _PAUSE = np.zeros(RATE_HERTZ * 6 // 10, np.int16)
 _WAIT_MS = "1500"
@@ -43,7 +43,7 @@ _FLAGS = {
 
 
 @dataclass(frozen=True)
-class Cancelled:
+class CancelledWork:
     """The cancelled replies of one kind of engine."""
 
     replies: int = 0
@@ -52,7 +52,7 @@ class Cancelled:
     the engine's counter tells apart."""
 
     @classmethod
-    def of(cls, samples: Sequence[Sample], histogram: str) -> Cancelled:
+    def of(cls, samples: Sequence[Sample], histogram: str) -> CancelledWork:
         """From the buckets of ``histogram``, whatever their other labels."""
         at_most: Counter[float] = Counter()
         for sample in samples:
@@ -62,17 +62,17 @@ class Cancelled:
         bounds = (most for most, held in at_most.items() if held == replies)
         return cls(replies, min(bounds, default=0.0))
 
-    def __add__(self, other: Cancelled) -> Cancelled:
+    def __add__(self, other: CancelledWork) -> CancelledWork:
         """Those of both."""
-        return Cancelled(self.replies + other.replies, max(self.most, other.most))
+        return CancelledWork(self.replies + other.replies, max(self.most, other.most))
 
 
 @dataclass(frozen=True)
 class LateWork:
     """Of all replies that were cancelled."""
 
-    tokens: Cancelled = Cancelled()
-    chunks: Cancelled = Cancelled()
+    tokens: CancelledWork = CancelledWork()
+    chunks: CancelledWork = CancelledWork()
     discarded: int = 0
     """Answers that were begun before the turn was over, and thrown away."""
 
@@ -96,7 +96,7 @@ async def read_late_work(mesh: Mesh) -> LateWork:
         for sample in orchestrator
         if sample.name == _EARLY and sample.labels["outcome"] != "used"
     )
-    return LateWork(Cancelled.of(llm, _TOKENS), Cancelled.of(tts, _CHUNKS), sum(discarded))
+    return LateWork(CancelledWork.of(llm, _TOKENS), CancelledWork.of(tts, _CHUNKS), sum(discarded))
 
 
 async def discard_early_answers(questions: Sequence[str], at_once: int) -> LateWork:
@@ -111,7 +111,7 @@ async def discard_early_answers(questions: Sequence[str], at_once: int) -> LateW
 
     async def ask(number: int) -> None:
         first, second = said[number], said[number - 1]
-        question = Line("two questions", np.concatenate([first, _PAUSE, second]))
+        question = SpokenLine("two questions", np.concatenate([first, _PAUSE, second]))
         async with places:
             await act(f"early answer {number:02d}", mesh.target, question)
 

@@ -16,7 +16,7 @@ import numpy as np
 from voicemesh.errors import EngineMissing
 from voicemesh.registry import installed
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_evaluation.turns.endpointing import Decision, Endpointing, Outcome
+from voicemesh_evaluation.turns.endpointing import Decision, Endpointing, UtteranceOutcome
 from voicemesh_evaluation.turns.material import PAUSES_MS, Utterance, Words, parts_of
 from voicemesh_evaluation.turns.speech import RATE_HERTZ
 
@@ -85,11 +85,11 @@ def measure(utterances: Sequence[Utterance], detector: str) -> Endpointing:
     return Endpointing(detector, [_outcome(u, play(u.words, detector)) for u in utterances])
 
 
-def _outcome(utterance: Utterance, events: Sequence[pb.TurnEvent]) -> Outcome:
+def _outcome(utterance: Utterance, events: Sequence[pb.TurnEvent]) -> UtteranceOutcome:
     ends = [
         Decision(event.sample, event.reason, event.transcript.text)
         for event in events
         if event.type == pb.TURN_EVENT_TYPE_END_OF_TURN and event.transcript.text
     ]
     eager = [e.sample for e in events if e.type == pb.TURN_EVENT_TYPE_EAGER_END_OF_TURN]
-    return Outcome(utterance, ends, eager)
+    return UtteranceOutcome(utterance, ends, eager)

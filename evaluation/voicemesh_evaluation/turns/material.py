@@ -71,7 +71,7 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Script:
+class MaterialScript:
     """What ``script.toml`` says."""
 
     english: tuple[str, ...]
@@ -88,10 +88,10 @@ class Script:
     long_questions: tuple[str, ...]
 
 
-def load_script() -> Script:
+def load_script() -> MaterialScript:
     """The script that ships."""
     text = files(__package__).joinpath("script.toml").read_text(encoding="utf-8")
-    return Script(**{name: tuple(lines) for name, lines in tomllib.loads(text).items()})
+    return MaterialScript(**{name: tuple(lines) for name, lines in tomllib.loads(text).items()})
 
 
 def parts_of(line: str) -> list[str]:

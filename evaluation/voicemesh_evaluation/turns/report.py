@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from voicemesh_evaluation.report import machine, table
-from voicemesh_evaluation.turns.barge_in import BargeIn, Result
-from voicemesh_evaluation.turns.endpointing import MISSED_MS, Endpointing, Outcome
+from voicemesh_evaluation.turns.barge_in import BargeIn, TrialResult
+from voicemesh_evaluation.turns.endpointing import MISSED_MS, Endpointing, UtteranceOutcome
 from voicemesh_evaluation.turns.figures import Figures, percentiles
 from voicemesh_evaluation.turns.late_work import LateWork
 from voicemesh_evaluation.turns.material import HELD_OUT
@@ -82,17 +82,17 @@ def _endpointing(adaptive: Endpointing, fixed: Endpointing) -> list[str]:
     return lines
 
 
-def _group(outcome: Outcome) -> tuple[float, str]:
+def _group(outcome: UtteranceOutcome) -> tuple[float, str]:
     group = outcome.utterance.group
     return (group == HELD_OUT, group)
 
 
-def _pause(outcome: Outcome) -> tuple[float, str]:
+def _pause(outcome: UtteranceOutcome) -> tuple[float, str]:
     ms = outcome.utterance.longest_pause_ms
     return (ms, f"{ms // 100 * 100} ms") if ms >= 100 else (0, "none")
 
 
-def _noise(outcome: Outcome) -> tuple[float, str]:
+def _noise(outcome: UtteranceOutcome) -> tuple[float, str]:
     ratio = outcome.utterance.noise_db
     return (-math.inf, "none") if ratio is None else (-ratio, f"SNR {ratio:g} dB")
 
@@ -101,7 +101,7 @@ def _groups(
     title: str,
     adaptive: Endpointing,
     fixed: Endpointing,
-    key: Callable[[Outcome], tuple[float, str]],
+    key: Callable[[UtteranceOutcome], tuple[float, str]],
 ) -> list[str]:
     """Both detectors side by side, by a property of the utterances."""
     names = [name for _, name in sorted({key(o) for o in adaptive.outcomes})]
@@ -133,7 +133,7 @@ def _groups(
     )
 
 
-def _begun(outcomes: Sequence[Outcome]) -> float:
+def _begun(outcomes: Sequence[UtteranceOutcome]) -> float:
     return sum(o.premature_eager > 0 for o in outcomes) / len(outcomes)
 
 
@@ -187,7 +187,7 @@ def _barge_in(barge_in: BargeIn) -> list[str]:
     return lines
 
 
-def _who(result: Result) -> str:
+def _who(result: TrialResult) -> str:
     voice = result.trial.reaction.voice
     return f"{result.trial.name} ({voice})" if voice else result.trial.name
 

@@ -16,14 +16,14 @@ from voicemesh_evaluation.turns.speech import RATE_HERTZ
 from voicemesh_robot.clock import MonotonicClock
 from voicemesh_robot.dialling.robot_conversation import RobotConversation
 from voicemesh_robot.echo.settings import EchoSettings
-from voicemesh_robot.files.speech_end import VoicedJudge
+from voicemesh_robot.files.speech_end import SpeechEndFinder
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.sound.robot import Robot
 
-# Ears, streams and network are ready before the question begins.
+# Microphone, streams and network are ready before the question begins.
 _LEAD_S = 0.4
 _ANSWER_LIMIT_S = 10.0
 # Who was not stopped this long after the last word will not be: longer than every wait.
@@ -36,7 +36,7 @@ _GAP_S = 0.1
 
 
 @dataclass(frozen=True)
-class Line:
+class SpokenLine:
     """What is said."""
 
     text: str
@@ -74,9 +74,9 @@ class Scene:
     @property
     def question_end_s(self) -> float:
         """The last voiced sample of the question, judged on its energy."""
-        judge = VoicedJudge(RATE_HERTZ)
-        judge.push(self.said[0].samples)
-        return self.said[0].begin_s + judge.end_sample() / RATE_HERTZ
+        speech_end = SpeechEndFinder(RATE_HERTZ)
+        speech_end.feed(self.said[0].samples)
+        return self.said[0].begin_s + speech_end.end_sample() / RATE_HERTZ
 
     @property
     def voice_to_voice_ms(self) -> float | None:
@@ -221,9 +221,9 @@ class _Stage:
             await asyncio.sleep(_POLL_S)
         return True
 
-    async def play(self, question: Line, reaction: Line | None, after_s: float) -> None:
+    async def play(self, question: SpokenLine, reaction: SpokenLine | None, after_s: float) -> None:
         await asyncio.sleep(_LEAD_S)
-        self.microphone.say(question.samples, question.text)
+        self.microphone.play(question.samples, question.text)
         begun = await self.until(lambda: bool(self.speaker.played), _ANSWER_LIMIT_S)
         if not begun or reaction is None:
             await asyncio.sleep(_AFTER_S)
@@ -232,7 +232,7 @@ class _Stage:
         await self.until(lambda: self._heard_ms() >= enough or self.scene.over, _ANSWER_LIMIT_S)
         if self.scene.over:
             return
-        said = self.microphone.say(reaction.samples, reaction.text)
+        said = self.microphone.play(reaction.samples, reaction.text)
         await self._see_reaction(said)
         await asyncio.sleep(_AFTER_S)
 
@@ -255,7 +255,11 @@ class _Stage:
 
 
 async def act(
-    name: str, target: str, question: Line, reaction: Line | None = None, after_s: float = 1.2
+    name: str,
+    target: str,
+    question: SpokenLine,
+    reaction: SpokenLine | None = None,
+    after_s: float = 1.2,
 ) -> Scene:
     """Ask the mesh at ``target``; say ``reaction`` after ``after_s`` seconds of its reply.
 

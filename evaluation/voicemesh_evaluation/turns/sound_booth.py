@@ -1,4 +1,4 @@
-"""A microphone that hears what it is told to, and a loudspeaker that remembers what it played.
+"""A microphone and a loudspeaker without hardware, for trials in real time.
 
 Both keep the pace of real devices, so that a robot between them behaves as one does.
 """
@@ -36,7 +36,7 @@ class Sounding:
 
 
 class BoothMicrophone:
-    """Hears silence, and what is said into it. It is opened once."""
+    """A microphone that hears silence, and what ``play`` gives it. It is opened once."""
 
     name = "booth"
     rate_hertz = RATE_HERTZ
@@ -56,8 +56,8 @@ class BoothMicrophone:
         self._read = 0
         return self
 
-    def say(self, samples: Samples, label: str) -> Sounding:
-        """Say this from the next block on, or after what is being said."""
+    def play(self, samples: Samples, label: str) -> Sounding:
+        """Play this to the microphone from the next block on, or after what is being played."""
         first = self._read + len(self._rest)
         sounding = Sounding(self._start_s + first / RATE_HERTZ, samples, label)
         self._rest = np.concatenate([self._rest, samples])
@@ -76,7 +76,7 @@ class BoothMicrophone:
 
 
 class BoothSpeaker:
-    """Plays at 16 kHz, two buffers ahead of what is heard."""
+    """A loudspeaker at 16 kHz, two buffers ahead of what is heard."""
 
     name = "booth"
     rate_hertz = RATE_HERTZ

@@ -20,7 +20,7 @@ _FRAME = RATE_HERTZ // 100
 
 
 @dataclass(frozen=True)
-class Voice:
+class SynthesisVoice:
     """A voice of one of the two synthesisers."""
 
     program: str
@@ -45,16 +45,16 @@ class Voice:
 
 
 VOICES = (
-    Voice("flite", "rms"),
-    Voice("flite", "kal16"),
-    Voice("flite", "slt", 0.9),
-    Voice("flite", "rms", 1.15),
-    Voice("flite", "awb"),
-    Voice("espeak-ng", "en-us", 0.85),
+    SynthesisVoice("flite", "rms"),
+    SynthesisVoice("flite", "kal16"),
+    SynthesisVoice("flite", "slt", 0.9),
+    SynthesisVoice("flite", "rms", 1.15),
+    SynthesisVoice("flite", "awb"),
+    SynthesisVoice("espeak-ng", "en-us", 0.85),
 )
 
 
-async def speak(text: str, voice: Voice, folder: Path) -> Samples:
+async def speak(text: str, voice: SynthesisVoice, folder: Path) -> Samples:
     """``text`` in that voice: mono int16 at 16 kHz, trimmed; EngineMissing names the cure."""
     path = folder / "speech.wav"
     try:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_evaluation.turns.endpointing import Endpointing, Outcome, listen
+from voicemesh_evaluation.turns.endpointing import (
+    Endpointing,
+    UtteranceOutcome,
+    recognise_utterances,
+)
 from voicemesh_evaluation.turns.material import Utterance
 
 AT_ONCE = max(2, os.cpu_count() or 1)
@@ -52,11 +56,13 @@ def recognising_mesh(engine: str = "") -> Mesh:
     return Mesh(("asr",), flags=flags, ephemeral=True, report=lambda line: None)
 
 
-async def hear(
+async def recognise_material(
     mesh: Mesh, utterances: Sequence[Utterance], options: pb.TurnDetectorOptions
-) -> list[Outcome]:
+) -> list[UtteranceOutcome]:
     """What the recogniser of a mesh makes of the utterances."""
-    return await listen(mesh.services["asr"].planned.target, utterances, options, AT_ONCE)
+    return await recognise_utterances(
+        mesh.services["asr"].planned.target, utterances, options, AT_ONCE
+    )
 
 
 async def sweep_silence(utterances: Sequence[Utterance]) -> list[Point]:
@@ -64,7 +70,7 @@ async def sweep_silence(utterances: Sequence[Utterance]) -> list[Point]:
     points: list[Point] = []
     async with recognising_mesh("simulated") as mesh:
         for wait_ms in FIXED_WAITS_MS:
-            outcomes = await hear(mesh, utterances, silence_options(wait_ms))
+            outcomes = await recognise_material(mesh, utterances, silence_options(wait_ms))
             points.append(Point("silence", f"{wait_ms} ms", Endpointing("silence", outcomes)))
     return points
 
@@ -73,6 +79,6 @@ async def sweep_adaptive(mesh: Mesh, utterances: Sequence[Utterance]) -> list[Po
     """The adaptive detector with its waits scaled, at a recogniser that runs."""
     points: list[Point] = []
     for scale in SCALES:
-        outcomes = await hear(mesh, utterances, adaptive_options(scale))
+        outcomes = await recognise_material(mesh, utterances, adaptive_options(scale))
         points.append(Point("adaptive", f"waits x {scale:g}", Endpointing("adaptive", outcomes)))
     return points

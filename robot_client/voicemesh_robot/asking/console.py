@@ -6,8 +6,8 @@ import sys
 from typing import TextIO
 
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
-from voicemesh_robot.asking.timeline_chart import draw
-from voicemesh_robot.asking.turn_record import TurnRecord
+from voicemesh_robot.asking.question_record import QuestionRecord
+from voicemesh_robot.asking.timeline_chart import timeline_chart
 from voicemesh_robot.mesh.events import Event
 
 
@@ -53,14 +53,14 @@ class Console:
                 if self._in_reply:
                     self.line()
 
-    def summary(self, record: TurnRecord) -> None:
+    def summary(self, record: QuestionRecord) -> None:
         """Print when what happened."""
         if record.response_ms is not None and record.end_of_turn_s is not None:
             self.line(
                 f"\nFrom the last voiced sample to the first reply audio {record.response_ms:.0f} "
                 f"ms, of which {record.configured_silence_ms} ms of silence were waited for."
             )
-        for line in draw(record.stages()):
+        for line in timeline_chart(record.stages()):
             self.line(line)
         if record.error is not None:
             self.line(f"error: {record.problem}")

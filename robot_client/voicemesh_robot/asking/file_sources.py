@@ -1,7 +1,7 @@
-"""Where a conversation's audio comes from: files that are spoken into it.
+"""Audio files as the source of a conversation, in place of a microphone.
 
 A source is an endless stream of sounds on one sample clock, as a microphone is.
-Both sources of this file take recordings with ``say``; they differ in their
+Both sources of this file take audio files with ``stream``; they differ in their
 pace alone.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ
-from voicemesh_robot.files.recording import Recording
-from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.files.streamed_file import StreamedFile
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, HeardSilence, HeardSound
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 FRAME_MS = 20
 """The usual frame of voice activity detectors; longer ones only add delay."""
@@ -26,24 +26,24 @@ FAST_FRAME_MS = 100
 """Where nobody waits for a single frame, fewer messages cost less."""
 
 
-class Source(Protocol):
-    """What a conversation listens to."""
+class FileSource(Protocol):
+    """A source of a conversation's audio that audio files are streamed into."""
 
     rate_hertz: int
 
-    def say(self, recording: Recording) -> None:
-        """Speak a recording as soon as the one before it is over."""
+    def stream(self, recording: StreamedFile) -> None:
+        """Stream a file as soon as the one before it is over."""
         ...
 
-    def hush(self) -> None:
-        """Say no more of the recording under way."""
+    def stop(self) -> None:
+        """Stream no more of the file under way."""
         ...
 
-    def attend(self) -> None:
+    def expect_speech(self) -> None:
         """Somebody may speak: send what is heard."""
         ...
 
-    def rest(self) -> None:
+    def expect_silence(self) -> None:
         """Nobody is expected to speak: silence may be sent as a duration."""
         ...
 
@@ -60,8 +60,8 @@ class Source(Protocol):
         ...
 
 
-class RealTimeSource:
-    """Files at the pace of a microphone, with silence between them.
+class RealTimeFileSource:
+    """Streams files at the pace of a microphone, with silence between them.
 
     Frame n leaves when a microphone would have recorded it whole, at ``start +
     (n + 1) * 20 ms`` of the clock. Every moment is computed from the start, so
@@ -77,27 +77,27 @@ class RealTimeSource:
         self._start_s = clock.now()
         self._frame = rate_hertz * FRAME_MS // 1000
         self._silence_samples = rate_hertz * silence_chunk_ms // 1000
-        self._recording: Recording | None = None
-        self._attentive = False
+        self._recording: StreamedFile | None = None
+        self._expects_speech = False
         self._recorded = 0
         self._sent = 0
 
-    def say(self, recording: Recording) -> None:
-        """Begin with the next frame, and listen attentively from then on."""
+    def stream(self, recording: StreamedFile) -> None:
+        """Begin with the next frame, and send silence as samples from then on."""
         self._recording = recording
-        self._attentive = True
+        self._expects_speech = True
 
-    def hush(self) -> None:
-        """Nothing is said from the next frame on."""
+    def stop(self) -> None:
+        """Send nothing of the file from the next frame on."""
         self._recording = None
 
-    def attend(self) -> None:
+    def expect_speech(self) -> None:
         """Send silence as samples, since speech may begin or go on."""
-        self._attentive = True
+        self._expects_speech = True
 
-    def rest(self) -> None:
-        """Send silence as a duration where no recording is being spoken."""
-        self._attentive = False
+    def expect_silence(self) -> None:
+        """Send silence as a duration where no file is being streamed."""
+        self._expects_speech = False
 
     def sample_at(self, moment_s: float) -> int:
         """The sample that is recorded at ``moment_s``."""
@@ -113,19 +113,19 @@ class RealTimeSource:
         while True:
             await self._clock.sleep_until(self.recorded_at(self._recorded + self._frame))
             frame = await self._spoken()
-            if frame is None and self._attentive:
+            if frame is None and self._expects_speech:
                 frame = silent_frame
             if frame is not None and self._recorded > self._sent:
                 yield self._silence()
             self._recorded += self._frame
             if frame is not None:
-                yield Sound(self._sent, frame)
+                yield HeardSound(self._sent, frame)
                 self._sent = self._recorded
             elif self._recorded - self._sent >= self._silence_samples:
                 yield self._silence()
 
-    def _silence(self) -> Silence:
-        silence = Silence(self._sent, self._recorded - self._sent)
+    def _silence(self) -> HeardSilence:
+        silence = HeardSilence(self._sent, self._recorded - self._sent)
         self._sent = self._recorded
         return silence
 
@@ -142,8 +142,8 @@ class RealTimeSource:
         return np.pad(frame, (0, self._frame - len(frame)))
 
 
-class FastSource:
-    """Files as fast as the mesh takes them, each followed by the word that it is over.
+class FastFileSource:
+    """Streams files as fast as the mesh takes them, each followed by the end of speech.
 
     There is nothing between two files. Whoever takes the sounds sets the pace.
     """
@@ -153,21 +153,21 @@ class FastSource:
         self.rate_hertz = rate_hertz
         self._clock = clock
         self._frame = rate_hertz * FAST_FRAME_MS // 1000
-        self._waiting: asyncio.Queue[Recording] = asyncio.Queue(1)
+        self._waiting: asyncio.Queue[StreamedFile] = asyncio.Queue(1)
         self._sent = 0
         self._sent_s = clock.now()
 
-    def say(self, recording: Recording) -> None:
+    def stream(self, recording: StreamedFile) -> None:
         """Begin at once; asyncio.QueueFull while another one waits already."""
         self._waiting.put_nowait(recording)
 
-    def hush(self) -> None:
+    def stop(self) -> None:
         """Changes nothing: the rest has been sent, or will be in a moment."""
 
-    def attend(self) -> None:
+    def expect_speech(self) -> None:
         """Changes nothing: there is no silence to send."""
 
-    def rest(self) -> None:
+    def expect_silence(self) -> None:
         """Changes nothing: there is no silence to send."""
 
     def sample_at(self, moment_s: float) -> int:
@@ -184,7 +184,7 @@ class FastSource:
             recording = await self._waiting.get()
             recording.first_sample = self._sent
             while (frame := await recording.frame(self._frame)) is not None:
-                yield Sound(self._sent, frame)
+                yield HeardSound(self._sent, frame)
                 self._sent += len(frame)
             self._sent_s = self._clock.now()
             yield EndOfSpeech(self._sent)

@@ -6,7 +6,7 @@ import math
 
 
 class PlaybackClock:
-    """A loudspeaker as arithmetic: plays what has arrived, at the reply's rate.
+    """Computes how much of a reply has been played, at the reply's rate.
 
     Playback begins with the first audio. Where the audio runs out before the
     reply is complete, playback stands still (an underrun) until more arrives;

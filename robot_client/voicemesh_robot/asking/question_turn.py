@@ -10,14 +10,14 @@ from pathlib import Path
 from voicemesh.errors import DeadlineExceeded, InvalidArgument, NotFound
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.asking.file_sources import Source
+from voicemesh_robot.asking.file_sources import FileSource
 from voicemesh_robot.asking.playback_clock import PlaybackClock, StorageClock
-from voicemesh_robot.asking.reply_writer import ReplyWriter
-from voicemesh_robot.asking.simulated_playback import Playback
-from voicemesh_robot.asking.streamed_conversation import Link, Manner
-from voicemesh_robot.asking.turn_record import TurnRecord
+from voicemesh_robot.asking.question_record import QuestionRecord
+from voicemesh_robot.asking.reply_collector import ReplyCollector
+from voicemesh_robot.asking.simulated_playback import SimulatedPlayback
+from voicemesh_robot.asking.streamed_conversation import StreamedConversation, StreamingMode
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.files.recording import Recording
+from voicemesh_robot.files.streamed_file import StreamedFile
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
 
@@ -38,18 +38,18 @@ class Question:
                 "there is nothing to ask; give an audio file or a text", stage=pb.STAGE_CLIENT
             )
 
-    def new_record(self, settings: RobotSettings) -> TurnRecord:
+    def new_record(self, settings: RobotSettings) -> QuestionRecord:
         """A record in which nothing has happened yet."""
         typed = self.text.strip()
-        return TurnRecord(
-            reply=ReplyWriter(settings.reply_rate_hertz),
+        return QuestionRecord(
+            reply=ReplyCollector(settings.reply_rate_hertz),
             typed=typed,
             transcript="" if self.audio else typed,
         )
 
 
-class Turn:
-    """Asks one question over a link and listens until the mesh has answered it.
+class QuestionTurn:
+    """Asks one question in a conversation and receives until the mesh has answered it.
 
     A recording with pauses may become several turns of the mesh. The last one,
     whose end was decided at or after the recording's last voiced sample, is the
@@ -58,32 +58,32 @@ class Turn:
 
     def __init__(
         self,
-        link: Link,
+        streamed: StreamedConversation,
         question: Question,
-        recording: Recording | None,
+        recording: StreamedFile | None,
         settings: RobotSettings,
-        manner: Manner,
+        mode: StreamingMode,
         observe: Observe,
         clock: Clock,
     ) -> None:
         """``recording`` is the question's audio, opened."""
-        self._link = link
+        self._streamed = streamed
         self._question = question
         self._recording = recording
         self._settings = settings
-        self._manner = manner
+        self._mode = mode
         self._observe = observe
         self._clock = clock
-        self._playback: Playback | None = None
+        self._playback: SimulatedPlayback | None = None
         self._asked_s = clock.now()
         self._troubled_s = 0.0
         self.record = question.new_record(settings)
         """What is known of the turn so far."""
 
-    async def run(self) -> TurnRecord:
+    async def run(self) -> QuestionRecord:
         """Ask and listen; a VoiceMeshError when the conversation is lost or takes too long."""
         await self._ask()
-        earlier: TurnRecord | None = None
+        earlier: QuestionRecord | None = None
         while True:
             event = await self._receive(earlier)
             if event is None:
@@ -107,27 +107,27 @@ class Turn:
         self._asked_s = self._progress_s = self._clock.now()
         if self._question.text:
             with_speech = self._recording is not None
-            await self._link.conversation.send_text(self._question.text, with_speech)
+            await self._streamed.conversation.send_text(self._question.text, with_speech)
             self.record.spoken_s = self._clock.now()
         if self._recording is not None:
-            self._source.say(self._recording)
+            self._source.stream(self._recording)
 
     @property
-    def _source(self) -> Source:
-        if self._link.source is None:
+    def _source(self) -> FileSource:
+        if self._streamed.source is None:
             raise InvalidArgument(
                 "this conversation only types; open one that speaks", stage=pb.STAGE_CLIENT
             )
-        return self._link.source
+        return self._streamed.source
 
     @property
     def _spoken_until_s(self) -> float:
-        """When the recording will have been said at a microphone's pace."""
+        """When the recording will have been streamed at a microphone's pace."""
         if self._recording is None:
             return self._asked_s
         return self._asked_s + self._recording.sample_count / self._source.rate_hertz
 
-    async def _receive(self, earlier: TurnRecord | None) -> Event | None:
+    async def _receive(self, earlier: QuestionRecord | None) -> Event | None:
         """The next event; None when the recording is over and nothing of it was heard (again)."""
         limit_s = max(self._spoken_until_s, self._progress_s) + self._settings.turn_timeout_s
         quiet = self._recording is not None and not self.record.begun
@@ -137,7 +137,7 @@ class Turn:
             limit_s = min(limit_s, said_s + self._settings.quiet_after_s)
         try:
             async with asyncio.timeout(max(0.0, limit_s - self._clock.now())):
-                event = await self._link.conversation.receive()
+                event = await self._streamed.conversation.receive()
             self._progress_s = event.arrived_s
             return event
         except TimeoutError:
@@ -149,7 +149,7 @@ class Turn:
                 stage=pb.STAGE_CLIENT,
             ) from None
 
-    def _unheard(self) -> TurnRecord:
+    def _unheard(self) -> QuestionRecord:
         """The record of a recording in which the mesh noticed no speech, or could not."""
         if self.record.error is not None:
             self.record.outcome = dialog_pb2.TURN_OUTCOME_FAILED
@@ -182,11 +182,11 @@ class Turn:
 
     async def _react(self, event: Event) -> None:
         match event.payload:
-            case asr_pb2.TurnEvent(type=kind) if self._link.source is not None:
+            case asr_pb2.TurnEvent(type=kind) if self._streamed.source is not None:
                 if kind == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
-                    self._link.source.attend()
+                    self._streamed.source.expect_speech()
                 elif kind == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
-                    self._link.source.rest()
+                    self._streamed.source.expect_silence()
             case dialog_pb2.ReplyAudio(chunk=chunk):
                 if self._playback is None:
                     self._playback = self._new_playback(event.stamp)
@@ -208,14 +208,14 @@ class Turn:
             case dialog_pb2.TurnEnded():
                 await self._stop_playback()
 
-    def _new_playback(self, stamp: pb.Stamp) -> Playback:
-        kind = StorageClock if self._manner.store_reply else PlaybackClock
-        return Playback(
-            self._link.conversation,
+    def _new_playback(self, stamp: pb.Stamp) -> SimulatedPlayback:
+        kind = StorageClock if self._mode.store_reply else PlaybackClock
+        return SimulatedPlayback(
+            self._streamed.conversation,
             stamp,
             kind(self._settings.reply_rate_hertz),
             self._clock,
-            self._link.microphone_sample,
+            self._streamed.microphone_sample,
             self._settings.playback_report_ms / 1000,
         )
 
@@ -229,8 +229,8 @@ class Turn:
 
     async def close(self) -> None:
         """Play no more, and say no more of a question whose turn is over."""
-        if self._link.source is not None:
-            self._link.source.hush()
+        if self._streamed.source is not None:
+            self._streamed.source.stop()
         await self._stop_playback()
 
 

@@ -9,17 +9,17 @@ from typing import Any
 
 from voicemesh.commands.frame import write_json
 from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.question_record import QuestionRecord
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.turn_record import TurnRecord
 
 
 @dataclass
-class Report:
-    """How all turns went."""
+class TurnsReport:
+    """The report of all turns: their records and what ``--json`` writes."""
 
     entries: list[dict[str, Any]] = field(default_factory=list)
-    records: list[TurnRecord] = field(default_factory=list)
+    records: list[QuestionRecord] = field(default_factory=list)
     complete: bool = True
     """Whether every turn brought what was asked for."""
     chips: list[dict[str, Any]] = field(default_factory=list)
@@ -36,16 +36,16 @@ def numbered(path: Path, turn: int) -> Path:
     return path if turn == 1 else path.with_stem(f"{path.stem}-{turn}")
 
 
-async def interview(
-    session: Session,
+async def ask_repeatedly(
+    session: QuestionSession,
     question: Question,
     turns: int,
     console: Console,
     output_file: Path | None,
     want_audio: bool,
-) -> Report:
+) -> TurnsReport:
     """Ask ``question`` ``turns`` times in one session; a failed turn does not end it."""
-    report = Report()
+    report = TurnsReport()
     for turn in range(1, turns + 1):
         if turns > 1:
             console.line(f"\nTurn {turn} of {turns}")

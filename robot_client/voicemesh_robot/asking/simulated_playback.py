@@ -13,8 +13,11 @@ from voicemesh_robot.clock import Clock
 from voicemesh_robot.mesh.conversation import Conversation
 
 
-class Playback:
-    """One reply. Reports at its first audio, every so often, and when it has drained."""
+class SimulatedPlayback:
+    """The playback of one reply without a loudspeaker: it reports where it would stand.
+
+    Reports go out at its first audio, every ``report_s`` seconds, and when it has drained.
+    """
 
     def __init__(
         self,

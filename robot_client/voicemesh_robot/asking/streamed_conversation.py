@@ -1,4 +1,4 @@
-"""A conversation together with the source that is heard in it."""
+"""A conversation together with the source whose audio is streamed into it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from voicemesh.aio import TaskSet
 from voicemesh.errors import VoiceMeshError
-from voicemesh_robot.asking.file_sources import FastSource, RealTimeSource, Source
+from voicemesh_robot.asking.file_sources import FastFileSource, FileSource, RealTimeFileSource
 from voicemesh_robot.clock import Clock
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.sound.heard import EndOfSpeech, Silence, Sound
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 STORED_LEAD_MS = 600_000
 """Nobody waits for a reply to be played that is only stored."""
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How the client talks and listens."""
+class StreamingMode:
+    """How audio is streamed in and out: at which pace, and whether at all."""
 
     real_time: bool = True
     """Send audio at a microphone's pace; otherwise as fast as the mesh takes it."""
@@ -31,19 +31,19 @@ class Manner:
     hears: bool = True
     """Ask for replies as audio; otherwise as text only."""
 
-    def source(self, settings: RobotSettings, clock: Clock) -> Source | None:
-        """What will be heard in a conversation."""
+    def source(self, settings: RobotSettings, clock: Clock) -> FileSource | None:
+        """The source of a conversation in this mode; None: questions are typed."""
         if not self.speaks:
             return None
         if not self.real_time:
-            return FastSource(clock)
-        return RealTimeSource(clock, settings.silence_chunk_ms)
+            return FastFileSource(clock)
+        return RealTimeFileSource(clock, settings.silence_chunk_ms)
 
 
-class Link:
+class StreamedConversation:
     """An open conversation whose source is being sent."""
 
-    def __init__(self, conversation: Conversation, source: Source | None) -> None:
+    def __init__(self, conversation: Conversation, source: FileSource | None) -> None:
         """Begins to send what ``source`` hears; None: the conversation only types."""
         self.conversation = conversation
         self.source = source
@@ -52,20 +52,21 @@ class Link:
             self._tasks.start(self._listen(source), "microphone")
 
     @classmethod
-    async def open(cls, settings: RobotSettings, manner: Manner, clock: Clock) -> Link:
-        """Open a conversation in that manner; errors as of Conversation.open."""
-        source_rate = None if not manner.speaks else 16_000
+    async def open(
+        cls, settings: RobotSettings, mode: StreamingMode, clock: Clock
+    ) -> StreamedConversation:
+        """Open a conversation in that mode; errors as of Conversation.open."""
         conversation = await Conversation.open(
             ConversationOptions(
                 target=settings.target,
-                input_rate_hertz=source_rate,
-                reply_rate_hertz=settings.reply_rate_hertz if manner.hears else None,
+                input_rate_hertz=SPEECH_RATE_HERTZ if mode.speaks else None,
+                reply_rate_hertz=settings.reply_rate_hertz if mode.hears else None,
                 language_codes=settings.language_codes,
-                reply_lead_ms=STORED_LEAD_MS if manner.store_reply else 0,
+                reply_lead_ms=STORED_LEAD_MS if mode.store_reply else 0,
             ),
             clock,
         )
-        return cls(conversation, manner.source(settings, clock))
+        return cls(conversation, mode.source(settings, clock))
 
     @property
     def usable(self) -> bool:
@@ -76,17 +77,11 @@ class Link:
         """The microphone's sample at a moment of the clock; 0 without a microphone."""
         return 0 if self.source is None else self.source.sample_at(moment_s)
 
-    async def _listen(self, source: Source) -> None:
+    async def _listen(self, source: FileSource) -> None:
         # A lost conversation tells whoever receives from it.
         with suppress(VoiceMeshError):
             async for heard in source.sounds():
-                match heard:
-                    case Sound(first_sample, samples):
-                        await self.conversation.send_audio(first_sample, samples)
-                    case Silence(first_sample, sample_count):
-                        await self.conversation.send_silence(first_sample, sample_count)
-                    case EndOfSpeech(sample):
-                        await self.conversation.end_utterance(sample)
+                await self.conversation.send_heard(heard)
 
     async def close(self) -> None:
         """Stop sending and end the conversation."""

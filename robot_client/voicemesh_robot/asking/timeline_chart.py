@@ -14,7 +14,7 @@ def _tick_ms(span_ms: float) -> int:
     return next((tick for tick in _TICKS if span_ms / tick <= 8), _TICKS[-1])
 
 
-def draw(stages: Sequence[tuple[str, float]], width: int = _WIDTH) -> list[str]:
+def timeline_chart(stages: Sequence[tuple[str, float]], width: int = _WIDTH) -> list[str]:
     """Lines that show when each stage was reached, in milliseconds from 0.
 
     ``stages`` are names with their times in milliseconds, in any order; times

@@ -66,9 +66,9 @@ def judge(take: Take, longest_delay_ms: int) -> list[Check]:
     lag = _lag(take)
     begin = int(places[0]) + (0 if lag is None else lag + take.slack)
     loud = take.heard[begin : begin + int(_CHIRP_S * RATE_HERTZ)]
-    meter.push(loud)
+    meter.feed(loud)
     before = LevelMeter(RATE_HERTZ)
-    before.push(take.heard[: int(places[0])][-RATE_HERTZ:])
+    before.feed(take.heard[: int(places[0])][-RATE_HERTZ:])
     checks = [_level(meter, before)]
     if lag is None:
         cure = (
@@ -147,7 +147,7 @@ async def _record(settings: RobotSettings) -> Take:
                     parts.append(np.zeros(sound.sample_count, np.int16))
                 else:
                     parts.append(sound)
-                recorded.push(microphone.position, clock.now())
+                recorded.feed(microphone.position, clock.now())
                 heard_s = sum(map(len, parts)) / RATE_HERTZ
                 first = microphone.position - sum(map(len, parts))
                 if heard_s >= _BEFORE_S and not speaker.playing and drained_s is None:

@@ -10,10 +10,10 @@ import uvloop
 from voicemesh.commands.frame import Command, check_writable
 from voicemesh.settings import Settings
 from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.repeated_question import Report, interview
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.repeated_question import TurnsReport, ask_repeatedly
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.commands.mesh_options import (
     add_language_argument,
     add_target_arguments,
@@ -58,19 +58,19 @@ def robot_settings(options: argparse.Namespace, settings: Settings) -> RobotSett
     return robot.model_copy(update=changes)
 
 
-async def _ask(options: argparse.Namespace, robot: RobotSettings) -> Report:
+async def _ask(options: argparse.Namespace, robot: RobotSettings) -> TurnsReport:
     question = Question(audio=options.audio_in, text=options.text)
     # Whoever types and names no file for the answer wants to read it.
     want_audio = options.audio_in is not None or options.output_file is not None
-    manner = Manner(
+    mode = StreamingMode(
         real_time=not options.fast,
         store_reply=options.fast,
         speaks=options.audio_in is not None,
         hears=want_audio,
     )
     console = Console()
-    async with Session(robot, manner, console.observe) as session:
-        return await interview(
+    async with QuestionSession(robot, mode, console.observe) as session:
+        return await ask_repeatedly(
             session, question, options.turns, console, options.output_file, want_audio
         )
 

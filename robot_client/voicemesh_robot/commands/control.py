@@ -12,9 +12,9 @@ from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_robot.asking.console import Console
-from voicemesh_robot.asking.repeated_question import Report
+from voicemesh_robot.asking.repeated_question import TurnsReport
 from voicemesh_robot.commands import mesh_options
-from voicemesh_robot.mesh.controlled_turn_record import RobotTurnRecord
+from voicemesh_robot.mesh.controlled_turn_record import ControlledTurnRecord
 from voicemesh_robot.mesh.controller import Controller
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
@@ -66,7 +66,7 @@ class _Screen:
             case "reply_interrupted":
                 self._console.observe(Event(news.stamp, 0.0, news.reply_interrupted))
 
-    def summary(self, record: RobotTurnRecord) -> None:
+    def summary(self, record: ControlledTurnRecord) -> None:
         """Print how long what took."""
         self._console.line()
         for name, taken_ms in record.timings():
@@ -75,7 +75,9 @@ class _Screen:
             self._console.line(f"error: {record.problem}")
 
 
-async def _control(options: argparse.Namespace, settings: RobotSettings, report: Report) -> None:
+async def _control(
+    options: argparse.Namespace, settings: RobotSettings, report: TurnsReport
+) -> None:
     console = Console()
     screen = _Screen(console)
     request = dialog_pb2.RunTurnRequest(
@@ -103,7 +105,7 @@ async def _control(options: argparse.Namespace, settings: RobotSettings, report:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    report = Report()
+    report = TurnsReport()
     try:
         uvloop.run(_control(options, settings.section("robot", RobotSettings), report))
     finally:

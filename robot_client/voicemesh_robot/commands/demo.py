@@ -14,10 +14,10 @@ from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
 from voicemesh_robot.asking.console import Console
+from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.repeated_question import Report, interview
-from voicemesh_robot.asking.session import Session
-from voicemesh_robot.asking.streamed_conversation import Manner
+from voicemesh_robot.asking.repeated_question import TurnsReport, ask_repeatedly
+from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.commands.ask import add_turn_arguments
 from voicemesh_robot.settings import RobotSettings
 from voicemesh_sophon.probing import owner_news
@@ -43,7 +43,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_turn_arguments(parser)
 
 
-async def _demo(options: argparse.Namespace, settings: Settings) -> Report:
+async def _demo(options: argparse.Namespace, settings: Settings) -> TurnsReport:
     console = Console()
     flags = {"mesh.log_level": "warning"} | dict(options.settings)
     mesh = Mesh(
@@ -60,10 +60,10 @@ async def _demo(options: argparse.Namespace, settings: Settings) -> Report:
         changes: dict[str, object] = {"target": mesh.target}
         if options.timeout is not None:
             changes["turn_timeout_s"] = options.timeout
-        manner = Manner(real_time=True, store_reply=True)
-        session = Session(robot.model_copy(update=changes), manner, console.observe)
+        mode = StreamingMode(real_time=True, store_reply=True)
+        session = QuestionSession(robot.model_copy(update=changes), mode, console.observe)
         async with session:
-            report = await interview(
+            report = await ask_repeatedly(
                 session,
                 Question(audio=options.audio_in),
                 options.turns,

@@ -16,6 +16,7 @@ import uvloop
 from voicemesh import logs
 from voicemesh.aio import TaskSet
 from voicemesh.commands.frame import Command
+from voicemesh.enums import short_name
 from voicemesh.server import run
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
@@ -63,8 +64,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 def _note(event: Event) -> None:
     """Log how turns end; what was said stays out of the log."""
     if isinstance(event.payload, dialog_pb2.TurnEnded):
-        outcome = dialog_pb2.TurnOutcome.Name(event.payload.outcome)
-        log.info("turn ended: %s", outcome.removeprefix("TURN_OUTCOME_").lower())
+        outcome = short_name(dialog_pb2.TurnOutcome, event.payload.outcome)
+        log.info("turn ended: %s", outcome)
 
 
 async def _dial(settings: RobotSettings) -> None:

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from voicemesh.audio import Samples
+from voicemesh.backoff import Backoff
 from voicemesh.errors import Unavailable
 from voicemesh.v1 import common_pb2 as pb
-
-SPEECH_RATE_HERTZ = 16_000
-"""What recognisers work at; sending more costs bandwidth and tells them nothing."""
 
 
 class DeviceLost(Unavailable):
@@ -24,6 +22,11 @@ class DeviceLost(Unavailable):
     def __init__(self, message: str) -> None:
         """``message``: what happened and the cure."""
         super().__init__(message, stage=pb.STAGE_ROBOT)
+
+
+def lost_device_backoff() -> Backoff:
+    """How long to wait before a device that was lost is opened again: 0.1 s, doubling to 2 s."""
+    return Backoff(0.1, 2.0)
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,20 @@ from voicemesh.aio import TaskSet
 from voicemesh.errors import InvalidArgument
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ, Block, DeviceLost, Pull
-from voicemesh_robot.files.recording import Recording
+from voicemesh_robot.devices.device import Block, DeviceLost, Pull
+from voicemesh_robot.files.streamed_file import StreamedFile
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 BLOCK_MS = 20
 
 
 class FileCapture:
-    """A file that is being said once, followed by silence without end."""
+    """An open microphone that gives a file once, and then silence without end."""
 
-    def __init__(self, recording: Recording, clock: Clock) -> None:
+    def __init__(self, recording: StreamedFile, clock: Clock) -> None:
         """Begins now."""
         self.rate_hertz = SPEECH_RATE_HERTZ
-        self._recording: Recording | None = recording
+        self._recording: StreamedFile | None = recording
         self._clock = clock
         self._start_s = clock.now()
         self._size = SPEECH_RATE_HERTZ * BLOCK_MS // 1000
@@ -46,7 +47,7 @@ class FileCapture:
 
 
 class FileMicrophone:
-    """Hears the file from its start whenever it is opened."""
+    """A microphone that gives a file, from its start whenever it is opened."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """``path``: WAV, FLAC or OGG."""
@@ -56,11 +57,11 @@ class FileMicrophone:
 
     async def open(self) -> FileCapture:
         """See InputDevice; errors as of AudioFile."""
-        return FileCapture(await Recording.open(self._path), self._clock)
+        return FileCapture(await StreamedFile.open(self._path), self._clock)
 
 
 class SilentMicrophone:
-    """Hears nothing, at a microphone's pace."""
+    """A microphone that gives silence, at a microphone's pace."""
 
     name = "none"
 
@@ -74,7 +75,7 @@ class SilentMicrophone:
 
 
 class SilentCapture:
-    """Silence without end."""
+    """An open microphone that gives silence without end."""
 
     def __init__(self, clock: Clock) -> None:
         """Begins now."""
@@ -93,7 +94,7 @@ class SilentCapture:
 
 
 class PacedOutput:
-    """A loudspeaker's pace without a loudspeaker; what is played goes into a file."""
+    """An open loudspeaker without hardware, at the pace of one; what is played goes into a file."""
 
     def __init__(self, rate_hertz: int, clock: Clock, file: wave.Wave_write | None) -> None:
         """``file``: where what is played is written; None: nowhere."""
@@ -126,7 +127,7 @@ class PacedOutput:
 
 
 class FileSpeaker:
-    """Writes what it plays into one WAV file, without the silence between replies."""
+    """A loudspeaker that writes what it plays into one WAV file, without its pauses."""
 
     def __init__(self, path: Path, rate_hertz: int, clock: Clock) -> None:
         """The file is made anew when the device is first opened."""
@@ -159,7 +160,7 @@ class FileSpeaker:
 
 
 class SilentSpeaker:
-    """Plays at a loudspeaker's pace where nobody can hear it."""
+    """A loudspeaker that plays nothing, at the pace of one."""
 
     name = "none"
 

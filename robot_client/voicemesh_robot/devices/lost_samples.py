@@ -10,8 +10,8 @@ TOLERANCE_S = 0.06
 """Three blocks; less is the jitter of schedulers and the drift of crystals."""
 
 
-class GapDetector:
-    """Compares the samples that came with the time that passed.
+class LostSampleDetector:
+    """Detects samples that a device lost, by comparing those that came with the time that passed.
 
     Blocks that come late make the samples lag behind the clock for a moment;
     samples that are lost make them lag for ever. So the smallest lag of a window
@@ -29,7 +29,7 @@ class GapDetector:
         self._smallest_s = math.inf
         self._window_end_s = math.inf
 
-    def push(self, count: int, at_s: float) -> int:
+    def process(self, count: int, at_s: float) -> int:
         """``count`` samples have come at ``at_s`` seconds; returns how many were lost before."""
         if math.isnan(self._start_s):
             self._start_s = at_s - count / self._rate

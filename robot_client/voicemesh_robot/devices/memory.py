@@ -36,7 +36,7 @@ class MemoryCapture:
 
 
 class MemoryMicrophone:
-    """Records what it is given. It can be unplugged and plugged in again."""
+    """A microphone in memory: it records what it is given, and can be unplugged."""
 
     def __init__(self, rate_hertz: int = 16_000, name: str = "memory") -> None:
         """``rate_hertz``: of the samples that will be given."""
@@ -91,7 +91,7 @@ class MemoryOutput:
 
 
 class MemorySpeaker:
-    """Plays exactly as many samples as it is told to, and keeps what it played."""
+    """A loudspeaker in memory: it plays as many samples as it is told to, and keeps them."""
 
     def __init__(self, rate_hertz: int = 16_000, name: str = "memory") -> None:
         """``rate_hertz``: at which it plays."""

@@ -9,9 +9,6 @@ from typing import Literal
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF_S = 0.1
-LONGEST_BACKOFF_S = 2.0
-
 
 @dataclass(frozen=True)
 class Notice:

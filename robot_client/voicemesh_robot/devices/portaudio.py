@@ -23,7 +23,8 @@ from voicemesh.v1 import common_pb2 as pb
 from voicemesh.workers import ThreadWorker
 from voicemesh_robot import metrics
 from voicemesh_robot.devices.cards import CardInfo, choose_card
-from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ, DeviceLost
+from voicemesh_robot.devices.device import DeviceLost
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 if TYPE_CHECKING:
     from pyaudio import PyAudio, Stream

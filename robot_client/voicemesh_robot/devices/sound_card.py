@@ -12,7 +12,7 @@ import numpy as np
 from voicemesh.aio import Channel, ChannelClosed, ChannelFull, TaskSet, cancel_and_wait
 from voicemesh.audio import Samples, pcm16
 from voicemesh_robot.devices.device import Block, DeviceLost, Pull
-from voicemesh_robot.devices.lost_samples import GapDetector
+from voicemesh_robot.devices.lost_samples import LostSampleDetector
 from voicemesh_robot.devices.portaudio import OpenStream, PortAudio
 
 STALL_S = 1.0
@@ -44,7 +44,7 @@ class CardCapture:
         self._on_the_way = 0
         self._lock = threading.Lock()
         self._lost_here = 0
-        self._gaps: GapDetector
+        self._lost_samples: LostSampleDetector
         self._opened: OpenStream
         self.rate_hertz = 0
 
@@ -54,7 +54,7 @@ class CardCapture:
             wanted, True, rate_hertz, _CAPTURE_BUFFER_MS, self._recorded, self._fail
         )
         self.rate_hertz = self._opened.rate_hertz
-        self._gaps = GapDetector(self.rate_hertz)
+        self._lost_samples = LostSampleDetector(self.rate_hertz)
         self._name = self._opened.name
 
     def _recorded(self, data: bytes | None, frames: int, latency_s: float, channels: int) -> None:
@@ -74,7 +74,7 @@ class CardCapture:
         if not self.rate_hertz:
             return  # Not yet known to be open.
         samples = _mono(data, channels)
-        lost = self._gaps.push(len(samples), at_s) + self._lost_here
+        lost = self._lost_samples.process(len(samples), at_s) + self._lost_here
         try:
             self._blocks.send(Block(samples, lost))
             self._lost_here = 0

@@ -12,8 +12,8 @@ Command = robot_pb2.RobotCommand
 Result = robot_pb2.RobotCommandResult
 
 
-class Ears(Protocol):
-    """The microphone of the conversation, which a command opens and closes."""
+class MicrophoneControl(Protocol):
+    """Opens and closes the microphone of the conversation, as commands ask."""
 
     async def begin_listening(self, keep: bool = False) -> None:
         """Open the microphone; DeviceLost where it is not there.
@@ -31,11 +31,11 @@ class Ears(Protocol):
         ...
 
 
-async def carry_out(command: Command, robot: Robot, ears: Ears) -> Result:
+async def carry_out(command: Command, robot: Robot, microphone: MicrophoneControl) -> Result:
     """Do what ``command`` says; what goes wrong stands in the result."""
     result = Result(command_id=command.command_id)
     try:
-        await _carry_out(command, robot, ears, result)
+        await _carry_out(command, robot, microphone, result)
     except VoiceMeshError as error:
         result.error.CopyFrom(error.detail(common_pb2.STAGE_ROBOT))
     except Exception as error:  # The orchestrator waits for an answer, whatever happened.
@@ -44,28 +44,30 @@ async def carry_out(command: Command, robot: Robot, ears: Ears) -> Result:
     return result
 
 
-async def _carry_out(command: Command, robot: Robot, ears: Ears, result: Result) -> None:
+async def _carry_out(
+    command: Command, robot: Robot, microphone: MicrophoneControl, result: Result
+) -> None:
     match command.WhichOneof("command"):
         case "listen":
-            await ears.begin_listening(command.listen.keep_listening)
+            await microphone.begin_listening(command.listen.keep_listening)
             result.listen.stamp.CopyFrom(command.listen.stamp)
         case "pause":
             robot.pause()
-            result.pause.playback.CopyFrom(robot.report(ears.sample_now()))
+            result.pause.playback.CopyFrom(robot.report(microphone.sample_now()))
         case "duck":
             robot.duck(checked_volume(command.duck))
-            result.duck.playback.CopyFrom(robot.report(ears.sample_now()))
+            result.duck.playback.CopyFrom(robot.report(microphone.sample_now()))
         case "resume":
             robot.resume()
-            result.resume.playback.CopyFrom(robot.report(ears.sample_now()))
+            result.resume.playback.CopyFrom(robot.report(microphone.sample_now()))
         case "stop":
             if command.stop.listening:
-                ears.end_listening()
+                microphone.end_listening()
             ended = robot.report if command.stop.keep_playing else robot.stop
-            result.stop.playback.CopyFrom(ended(ears.sample_now()))
+            result.stop.playback.CopyFrom(ended(microphone.sample_now()))
         case "get_status":
             result.status.CopyFrom(robot.status())
             result.status.listening = robot.microphone.is_open
-            result.status.playback.microphone_sample = ears.sample_now()
+            result.status.playback.microphone_sample = microphone.sample_now()
         case _:
             raise ProtocolViolation("the command is empty, or of a newer version", field="command")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from voicemesh.aio import cancel_and_wait
+from voicemesh.backoff import Backoff
 from voicemesh.errors import VoiceMeshError
 from voicemesh_robot.dialling.robot_conversation import Observe, RobotConversation
 from voicemesh_robot.mesh.connection import ConversationOptions
@@ -19,7 +20,7 @@ _LONGEST_BACKOFF_S = 5.0
 
 
 class Dialler:
-    """Talks to the mesh for ever."""
+    """Keeps a robot's conversation with the mesh open, and dials again with back-off."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Dialler:
 
     async def run(self) -> None:
         """Never returns; raises where another try would end the same way."""
-        backoff = _FIRST_BACKOFF_S
+        backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S)
         ever = self._patient
         clock = self._robot.clock
         while True:
@@ -59,9 +60,8 @@ class Dialler:
             finally:
                 self._talk = None
             if clock.now() - began > _LONGEST_BACKOFF_S:
-                backoff = _FIRST_BACKOFF_S
-            await clock.sleep_until(clock.now() + backoff)
-            backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
+                backoff.reset()
+            await clock.sleep_until(clock.now() + backoff.next_s())
 
     async def _converse(self) -> None:
         settings = self._robot.settings

@@ -16,10 +16,9 @@ from voicemesh_robot.dialling.commands import carry_out
 from voicemesh_robot.echo.evidence import echo_message
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.mesh.events import Event
-from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
-from voicemesh_robot.sound.playback_reports import report_playback
+from voicemesh_robot.sound.playback_reports import send_playback_reports
 from voicemesh_robot.sound.robot import Robot
-from voicemesh_robot.sound.speech_source import Ear
+from voicemesh_robot.sound.speech_source import SpeechSource
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +29,15 @@ Observe = Callable[[Event], None]
 
 
 class RobotConversation:
-    """Sends what the robot hears, plays what the mesh says, does what it commands."""
+    """A robot in a conversation: microphone out, replies to the speaker, commands carried out."""
 
     def __init__(
-        self, conversation: Conversation, robot: Robot, ear: Ear, always_listening: bool
+        self, conversation: Conversation, robot: Robot, source: SpeechSource, always_listening: bool
     ) -> None:
-        """``ear`` counts from 0. Use ``open``."""
+        """``source``: its samples count from 0. Use ``open``."""
         self._conversation = conversation
         self._robot = robot
-        self._ear = ear
+        self._source = source
         self._always = always_listening
         self._listening = asyncio.Event()
         self._closed = asyncio.Event()
@@ -61,8 +60,8 @@ class RobotConversation:
             if talk is not None:
                 talk.speech_began(begin)
 
-        ear = await robot.ear(began, first_sample=0)
-        talk = cls(conversation, robot, ear, always_listening)
+        source = await robot.speech_source(began, first_sample=0)
+        talk = cls(conversation, robot, source, always_listening)
         await robot.speaker.open()
         if always_listening:
             await talk.begin_listening()
@@ -73,7 +72,7 @@ class RobotConversation:
 
         ``observe`` sees every event as it arrives.
         """
-        self._tasks.start(self._hear(), "hearing")
+        self._tasks.start(self._stream_microphone(), "microphone")
         try:
             while True:
                 event = await self._conversation.receive()
@@ -86,32 +85,32 @@ class RobotConversation:
             await self._tasks.close()
             await self._robot.microphone.close()
 
-    # The microphone (see Ears).
+    # The microphone (see MicrophoneControl).
 
     async def begin_listening(self, keep: bool = False) -> None:
-        """See Ears."""
+        """See MicrophoneControl."""
         if self._told_to_stop:
             await self._closed.wait()
-        await self._ear.open()
+        await self._source.open()
         self._told_to_stop, self._keeps_listening = False, keep
         self._asleep = False
         self._closed.clear()
         self._listening.set()
 
     def end_listening(self) -> None:
-        """See Ears."""
+        """See MicrophoneControl."""
         if not self._always and self._listening.is_set():
             self._told_to_stop = True
 
     def sample_now(self) -> int:
-        """See Ears."""
-        return self._ear.sample_at(self._robot.clock.now())
+        """See MicrophoneControl."""
+        return self._source.sample_at(self._robot.clock.now())
 
     def speech_began(self, begin: int) -> None:
         """The local detector hears somebody."""
         paused = self._robot.local_pause.speech_began()
         speech = dialog_pb2.LocalSpeech(
-            begin_sample=begin, playback_paused=paused, echo=echo_message(self._ear.evidence)
+            begin_sample=begin, playback_paused=paused, echo=echo_message(self._source.evidence)
         )
         self._conversation.offer(dialog_pb2.ConverseRequest(local_speech=speech))
 
@@ -127,14 +126,14 @@ class RobotConversation:
         event = dialog_pb2.WakeEvent(cause=cause, sample=self.sample_now())
         await self._conversation.send(dialog_pb2.ConverseRequest(wake=event))
 
-    async def _hear(self) -> None:
+    async def _stream_microphone(self) -> None:
         try:
             while True:
                 if self._listening.is_set():
                     await self._listen()
                 else:
                     await self._idle()
-        # A conversation without its ear is of no use. Whoever receives is told.
+        # A conversation that cannot hear is of no use. Whoever receives is told.
         except VoiceMeshError as error:
             self._conversation.give_up(error)
         except Exception as error:
@@ -143,9 +142,9 @@ class RobotConversation:
 
     async def _listen(self) -> None:
         """The microphone is open until it is told to stop."""
-        async with aclosing(self._ear.sounds()) as sounds:
+        async with aclosing(self._source.sounds()) as sounds:
             async for heard in sounds:
-                await self._send(heard)
+                await self._conversation.send_heard(heard)
                 if self._told_to_stop:
                     break
         self._listening.clear()
@@ -156,17 +155,8 @@ class RobotConversation:
         with suppress(TimeoutError):
             async with asyncio.timeout(_IDLE_SILENCE_S):
                 await self._listening.wait()
-        for heard in self._ear.pass_time():
-            await self._send(heard)
-
-    async def _send(self, heard: Heard) -> None:
-        match heard:
-            case Sound(first_sample, samples, echo):
-                await self._conversation.send_audio(first_sample, samples, echo)
-            case Silence(first_sample, sample_count):
-                await self._conversation.send_silence(first_sample, sample_count)
-            case EndOfSpeech(sample):
-                await self._conversation.end_utterance(sample)
+        for heard in self._source.pass_time():
+            await self._conversation.send_heard(heard)
 
     # What the mesh says.
 
@@ -174,9 +164,9 @@ class RobotConversation:
         match event.payload:
             case asr_pb2.TurnEvent(type=kind):
                 if kind == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
-                    self._ear.attend()
+                    self._source.expect_speech()
                 elif kind == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
-                    self._ear.rest()
+                    self._source.expect_silence()
                     if not self._keeps_listening:
                         self.end_listening()
             case dialog_pb2.ReplyAudio(chunk=chunk):
@@ -209,11 +199,11 @@ class RobotConversation:
             robot.speaker.add(pcm16(chunk.audio))
 
     async def _report(self) -> None:
-        def tell(report: common_pb2.PlaybackReport) -> None:
+        def send(report: common_pb2.PlaybackReport) -> None:
             self._conversation.offer(dialog_pb2.ConverseRequest(playback=report))
 
         every_s = self._robot.settings.playback_report_ms / 1000
-        await report_playback(self._robot.speaker, self.sample_now, tell, every_s)
+        await send_playback_reports(self._robot.speaker, self.sample_now, send, every_s)
 
     async def _obey(self, command: robot_pb2.RobotCommand) -> None:
         result = await carry_out(command, self._robot, self)

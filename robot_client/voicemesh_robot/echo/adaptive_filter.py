@@ -51,7 +51,7 @@ class Prediction(NamedTuple):
 
 
 class AdaptiveFilter:
-    """One microphone and one speaker, block by block, in int16 units of float32."""
+    """The adaptive filter of one microphone and speaker: blocks of float32, in int16 units."""
 
     def __init__(self, block: int, partitions: int) -> None:
         """The filter is ``block * partitions`` samples long."""
@@ -95,7 +95,7 @@ class AdaptiveFilter:
         profile = 10 ** (-_DECAY_DB * np.arange(self._partitions) / 10)
         self._unsure[:] = (_DOUBT * power_gain * profile / profile.sum())[:, None]
 
-    def push(self, heard: Signal, played: Signal) -> Prediction:
+    def process(self, heard: Signal, played: Signal) -> Prediction:
         """The next block of both, shape (block,)."""
         block = self._block
         self._play(played)

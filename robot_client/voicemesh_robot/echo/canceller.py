@@ -10,10 +10,10 @@ import numpy as np
 
 from voicemesh.audio import FULL_SCALE, Samples
 from voicemesh_robot.echo.adaptive_filter import AdaptiveFilter, Signal
-from voicemesh_robot.echo.cancelling import Cancelled, EchoTimes, Stage
+from voicemesh_robot.echo.cancelling import Cancelled, CancellerStage, EchoTimes
 from voicemesh_robot.echo.delay import DelayFinder
 from voicemesh_robot.echo.drift import DriftTracker
-from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
+from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence
 from voicemesh_robot.echo.levels import Levels
 from voicemesh_robot.echo.path_watch import PathWatch
 from voicemesh_robot.echo.recent import KERNEL, Recent
@@ -137,13 +137,13 @@ class EchoCanceller:
             self._age_s = 0.0
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> CancellerStage:
         """See Canceller."""
         if self._since_played >= self._lasting:
-            return Stage.IDLE
+            return CancellerStage.IDLE
         if self._delay is not None:
-            return Stage.LOCKED
-        return Stage.APART if self._apart else Stage.SEARCHING
+            return CancellerStage.LOCKED
+        return CancellerStage.APART if self._apart else CancellerStage.SEARCHING
 
     @property
     def user_speaks(self) -> bool:
@@ -155,7 +155,7 @@ class EchoCanceller:
         """By how much faster the microphone's samples come than the speaker's go, as a share."""
         return self._drift.drift
 
-    def push(self, heard: Samples, played: Samples) -> Sequence[Cancelled]:
+    def process(self, heard: Samples, played: Samples) -> Sequence[Cancelled]:
         """See Canceller."""
         sound = heard.astype(np.float32)
         is_loud = self._is_loud(sound)
@@ -169,7 +169,7 @@ class EchoCanceller:
             self._since_played += len(played)
             if self._since_played >= self._lasting:
                 return [*self._given_up(), Cancelled(heard, NO_ECHO)]
-        self._heard.push(sound)
+        self._heard.feed(sound)
         self._play(played.astype(np.float32))
         self._active += self._block
         if is_loud:
@@ -179,15 +179,15 @@ class EchoCanceller:
         late = self._look_for_delay() if played.any() else []
         self._apart = self._apart or self._unexplained >= self._search or self._is_deaf()
         match self.stage:
-            case Stage.LOCKED:
+            case CancellerStage.LOCKED:
                 return [*late, *self._judge(sound)]
-            case Stage.SEARCHING:
+            case CancellerStage.SEARCHING:
                 return self._hold_back(heard, is_loud)
             case _:
                 return [*self._released(len(self._held)), Cancelled(heard, NO_ECHO)]
 
     def _play(self, played: Signal) -> None:
-        self._played.push(played)
+        self._played.feed(played)
         if self._sounding < _SOUNDING_S * self._rate:
             if float(np.dot(played, played)) > self._sounding_power:
                 self._sounding += self._block
@@ -226,7 +226,7 @@ class EchoCanceller:
     def _silenced(self, count: int) -> list[Cancelled]:
         """The oldest blocks that are held, taken for echo."""
         taken = [self._held.popleft() for _ in range(count)]
-        echo = Evidence(likelihood=1.0)
+        echo = EchoEvidence(likelihood=1.0)
         return [Cancelled(np.zeros_like(block), echo, is_user=False) for block in taken]
 
     def _released(self, count: int) -> list[Cancelled]:
@@ -248,7 +248,7 @@ class EchoCanceller:
         self._unchecked = 0
         finder = self._finder
         heard = self._heard.last(finder.heard_count)
-        found = finder.push(heard, self._played.last(finder.played_count))
+        found = finder.process(heard, self._played.last(finder.played_count))
         self._suspects = found is not None
         delay = self._known_delay if found is None and self._delay is None else found
         if delay is None or not self._is_new(delay):
@@ -318,7 +318,7 @@ class EchoCanceller:
         """The newest block, unless it is doubtful whose it is; then it comes with a later one."""
         one = self._cancel(heard, self._played_for(self._block))
         self._doubted.append(one)
-        window = self._watch.push(bool(one.samples.any()), self._filter)
+        window = self._watch.process(bool(one.samples.any()), self._filter)
         if window:
             played = self._played.last(self._watch.played_count(window))
             shift = self._watch.look(self._heard.last(window), played, self._begin)
@@ -356,8 +356,8 @@ class EchoCanceller:
             self._doubted.append(self._cancel(heard[part], played[part].copy()))
 
     def _cancel(self, heard: Signal, played: Signal) -> Cancelled:
-        block = self._filter.push(heard, played)
-        above_db = self._test.push(block, self.user_speaks)
+        block = self._filter.process(heard, played)
+        above_db = self._test.process(block, self.user_speaks)
         self._age_s += self._block / self._rate
         threshold_db = self._threshold_db + _YOUNG_DB * math.exp(-self._age_s / _YOUNG_S)
         # What stands out then is the prediction, and nobody's voice.
@@ -366,8 +366,8 @@ class EchoCanceller:
             self._spoke = 0
         else:
             self._spoke += self._block
-        self._levels.push(heard, block.residual, played, self.user_speaks)
-        self._drift.push(block, self.user_speaks)
+        self._levels.feed(heard, block.residual, played, self.user_speaks)
+        self._drift.feed(block, self.user_speaks)
         residual = np.clip(np.rint(block.residual), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
         stands_out = above_db > threshold_db - _MAYBE_DB and not is_missing
         may_be_user = self.user_speaks or stands_out
@@ -375,13 +375,13 @@ class EchoCanceller:
         evidence = self._evidence(above_db - threshold_db)
         return Cancelled(out, evidence, self.user_speaks, residual)
 
-    def _evidence(self, excess_db: float) -> Evidence:
+    def _evidence(self, excess_db: float) -> EchoEvidence:
         likelihood = 1 / (1 + math.exp(excess_db))
         if self.user_speaks:
             likelihood = min(likelihood, 0.5)
         assert self._delay is not None
         delay_ms = self._delay * 1000 / self._rate
-        return Evidence(
+        return EchoEvidence(
             likelihood, delay_ms, self._levels.return_loss_db, self._levels.cancelled_db
         )
 

@@ -8,13 +8,13 @@ from enum import Enum
 from typing import Literal, Protocol
 
 from voicemesh.audio import Samples
-from voicemesh_robot.echo.evidence import Evidence
+from voicemesh_robot.echo.evidence import EchoEvidence
 from voicemesh_robot.local_vad import LocalVad
 
 CancellerName = Literal["builtin", "webrtc"]
 
 
-class Stage(Enum):
+class CancellerStage(Enum):
     """What is known of the way from the speaker to the microphone."""
 
     IDLE = "idle"
@@ -33,7 +33,7 @@ class Cancelled:
 
     samples: Samples
     """Digital silence where nothing but echo was found."""
-    evidence: Evidence
+    evidence: EchoEvidence
     is_user: bool = True
     """Whether speech in it is somebody's. False: it may be, but only if more follows."""
     residual: Samples | None = None
@@ -62,11 +62,11 @@ class Canceller(Protocol):
     """One microphone and one speaker at one rate, block by block. Synchronous."""
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> CancellerStage:
         """What is known."""
         ...
 
-    def push(self, heard: Samples, played: Samples) -> Sequence[Cancelled]:
+    def process(self, heard: Samples, played: Samples) -> Sequence[Cancelled]:
         """The microphone's next block, and what left the speaker meanwhile; both int16.
 
         Gives the blocks of which is known by now what they are, in order. Blocks

@@ -6,7 +6,7 @@ from functools import partial
 
 from voicemesh_robot.echo.canceller import EchoCanceller
 from voicemesh_robot.echo.cancelling import Canceller, CancellerName, EchoTimes
-from voicemesh_robot.echo.frames import MakeCanceller
+from voicemesh_robot.echo.frame_cleaner import MakeCanceller
 from voicemesh_robot.echo.webrtc import WebRtcCanceller, require_webrtc
 
 

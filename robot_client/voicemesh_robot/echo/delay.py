@@ -45,7 +45,7 @@ class DelayFinder:
         self._sum[:] = 0
         self._last, self._agreed = -1, 0
 
-    def push(self, heard: Signal, played: Signal) -> int | None:
+    def process(self, heard: Signal, played: Signal) -> int | None:
         """The delay in samples after another window; None: none stands out.
 
         ``heard`` and ``played`` end at the same moment and hold ``heard_count`` and

@@ -1,4 +1,4 @@
-"""How much faster one device's crystal runs than the other's, told by the echo itself."""
+"""The drift between the clocks of speaker and microphone, found from the echo itself."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DriftTracker:
         """Another filter."""
         self._products = self._energy = 0.0
 
-    def push(self, block: Prediction, user_speaks: bool) -> None:
+    def feed(self, block: Prediction, user_speaks: bool) -> None:
         """The next block."""
         self._products *= self._memory
         self._energy *= self._memory

@@ -8,7 +8,7 @@ from voicemesh.v1 import common_pb2 as pb
 
 
 @dataclass(frozen=True)
-class Evidence:
+class EchoEvidence:
     """What is known of the robot's own voice in a block."""
 
     likelihood: float = 0.0
@@ -21,10 +21,10 @@ class Evidence:
     """How much weaker the echo is after the filter than before it."""
 
 
-NO_ECHO = Evidence()
+NO_ECHO = EchoEvidence()
 
 
-def echo_message(evidence: Evidence) -> pb.EchoEvidence | None:
+def echo_message(evidence: EchoEvidence) -> pb.EchoEvidence | None:
     """The same as it crosses the wire; None where there is nothing to tell."""
     if evidence == NO_ECHO:
         return None

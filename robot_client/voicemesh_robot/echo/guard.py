@@ -8,9 +8,9 @@ from dataclasses import replace
 from voicemesh.audio import Samples
 from voicemesh_robot import metrics
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.echo.cancelling import Cancelled, Stage
-from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
-from voicemesh_robot.echo.frames import FrameCleaner, MakeCanceller
+from voicemesh_robot.echo.cancelling import Cancelled, CancellerStage
+from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence
+from voicemesh_robot.echo.frame_cleaner import FrameCleaner, MakeCanceller
 from voicemesh_robot.echo.reference import SLACK_S, PlayedReference, SampleClock
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _MOVED_MS = 3.0
 
 
-def _without_slack(evidence: Evidence) -> Evidence:
+def _without_slack(evidence: EchoEvidence) -> EchoEvidence:
     """The delay by the moments that the devices tell."""
     if evidence.delay_ms is None:
         return evidence
@@ -27,7 +27,7 @@ def _without_slack(evidence: Evidence) -> Evidence:
 
 
 class EchoGuard:
-    """Of one robot. What has been learnt outlives a conversation.
+    """Echo cancellation of one robot. What has been learnt outlives a conversation.
 
     ``clean`` runs on the detector's thread, the rest on the event loop while it does not;
     only ``reset`` may come meanwhile.
@@ -54,7 +54,7 @@ class EchoGuard:
 
     def arrived(self, position: int) -> None:
         """The microphone's sample before ``position`` has come."""
-        self._recorded.push(position, self._clock.now())
+        self._recorded.feed(position, self._clock.now())
 
     def drop(self) -> None:
         """Give up what is held back: nobody waits for it any more."""
@@ -80,15 +80,15 @@ class EchoGuard:
         self._cleaner.shift(self.reference.take_shift())
         cleaned = [
             replace(one, evidence=_without_slack(one.evidence))
-            for one in self._cleaner.push(frame, played)
+            for one in self._cleaner.process(frame, played)
         ]
         if cleaned:
             self.evidence = cleaned[-1].evidence
-            self._tell(self._cleaner.stage, self.evidence)
+            self._publish(self._cleaner.stage, self.evidence)
         return cleaned
 
-    def _tell(self, stage: Stage, evidence: Evidence) -> None:
-        if stage is not Stage.LOCKED:
+    def _publish(self, stage: CancellerStage, evidence: EchoEvidence) -> None:
+        if stage is not CancellerStage.LOCKED:
             return
         if evidence.delay_ms is not None:
             metrics.ECHO_DELAY.set(evidence.delay_ms / 1000)

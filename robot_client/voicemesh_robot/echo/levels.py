@@ -31,7 +31,7 @@ class Levels:
         self._heard = self._left = self._played = 0.0
         self._lately_heard = self._lately_left = 0.0
 
-    def push(self, heard: Signal, left: Signal, played: Signal, user_speaks: bool) -> None:
+    def feed(self, heard: Signal, left: Signal, played: Signal, user_speaks: bool) -> None:
         """The next block, what the filter leaves of it, and what was played for it."""
         power_heard, power_left = _energy(heard), _energy(left)
         self._lately_heard = self._short_memory * self._lately_heard + power_heard

@@ -74,7 +74,7 @@ class PathWatch:
         """The filter is not to be kept soon."""
         self._calm = min(self._calm, int((_KEPT_EVERY_S - _CALM_S) * self._rate / self._block))
 
-    def push(self, stands_out: bool, learner: AdaptiveFilter) -> int:
+    def process(self, stands_out: bool, learner: AdaptiveFilter) -> int:
         """Another block; so many newest samples are to be looked at now (0: none)."""
         self.doubtful = False
         if not stands_out:

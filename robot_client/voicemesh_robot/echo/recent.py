@@ -22,7 +22,7 @@ class Recent:
         self._kept: Signal = np.zeros(_ROOM * capacity, np.float32)
         self._end = capacity
 
-    def push(self, samples: Signal) -> None:
+    def feed(self, samples: Signal) -> None:
         """At most ``capacity`` samples more."""
         if self._end + len(samples) > len(self._kept):
             self._kept[: self._capacity] = self._kept[self._end - self._capacity : self._end]

@@ -35,7 +35,7 @@ class SampleClock:
         self._rate = rate_hertz
         self._lags: deque[tuple[float, float]] = deque()  # Moment and lag; lags rise.
 
-    def push(self, position: int, at_s: float) -> None:
+    def feed(self, position: int, at_s: float) -> None:
         """The sample before ``position`` ended at ``at_s`` seconds or sooner."""
         lag = at_s - position / self._rate
         while self._lags and self._lags[-1][1] >= lag:
@@ -98,7 +98,7 @@ class PlayedReference:
         with self._lock:
             self._restart(device_rate_hertz)
 
-    def push(self, samples: Samples, count: int, heard_s: float) -> None:
+    def feed(self, samples: Samples, count: int, heard_s: float) -> None:
         """The device plays ``count`` samples from the moment ``heard_s`` on.
 
         ``samples`` are the first of them, the rest is silence.
@@ -114,7 +114,7 @@ class PlayedReference:
             if len(samples):
                 # A resampler holds some back.
                 self._sounding_end = self._end + self._rate // 10
-            self._clock.push(self._end, heard_s + count / self._device_rate)
+            self._clock.feed(self._end, heard_s + count / self._device_rate)
 
     def read(self, count: int, moment_s: float) -> Samples:
         """``count`` samples from those on that were played at ``moment_s`` (and 20 ms later).

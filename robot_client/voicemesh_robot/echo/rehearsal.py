@@ -36,7 +36,7 @@ def rehearse(
     power_heard = power_left = 1.0
     for begin in range(0, len(heard), block):
         part = slice(begin, begin + block)
-        prediction = learner.push(heard[part], played[part].copy())
+        prediction = learner.process(heard[part], played[part].copy())
         test.note_noise(prediction.residual_power)
         if begin >= len(heard) // 2:
             power_heard += float(np.dot(heard[part], heard[part]))

@@ -68,7 +68,7 @@ class ResidualTest:
         self._noise = np.minimum(self._noise * self._rise, residual)
         return residual
 
-    def push(self, block: Prediction, user_speaks: bool) -> float:
+    def process(self, block: Prediction, user_speaks: bool) -> float:
         """The next block; ``above_db`` after it. ``user_speaks``: as judged so far."""
         residual = self.note_noise(block.residual_power)
         self._echo = np.maximum(block.echo_power @ self._bands, self._echo * self._decay)

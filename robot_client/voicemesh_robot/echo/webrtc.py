@@ -16,8 +16,8 @@ from voicemesh.audio import Samples
 from voicemesh.errors import EngineMissing
 from voicemesh.registry import probe_import
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.echo.cancelling import Cancelled, EchoTimes, Stage
-from voicemesh_robot.echo.evidence import NO_ECHO, Evidence
+from voicemesh_robot.echo.cancelling import Cancelled, CancellerStage, EchoTimes
+from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence
 from voicemesh_robot.echo.levels import Levels
 
 _FRAME_MS = 10
@@ -72,11 +72,11 @@ class WebRtcCanceller:
         self._levels.reset()
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> CancellerStage:
         """See Canceller."""
-        return Stage.IDLE if self._since_played >= self._lasting else Stage.LOCKED
+        return CancellerStage.IDLE if self._since_played >= self._lasting else CancellerStage.LOCKED
 
-    def push(self, heard: Samples, played: Samples) -> Sequence[Cancelled]:
+    def process(self, heard: Samples, played: Samples) -> Sequence[Cancelled]:
         """See Canceller."""
         self._since_played = 0 if played.any() else self._since_played + len(played)
         self._heard = np.concatenate([self._heard, heard])
@@ -102,13 +102,13 @@ class WebRtcCanceller:
         return self._make_frame(bytearray(samples.tobytes()), self._rate, 1, self._frame)
 
     def _judged(self, before: Samples, block: Samples, played: Samples) -> Cancelled:
-        if self.stage is Stage.IDLE:
+        if self.stage is CancellerStage.IDLE:
             return Cancelled(block, NO_ECHO)
         wide = [samples.astype(np.float32) for samples in (before, block, played)]
         lately_db = self._levels.lately_db
         likelihood = 1 / (1 + math.exp(min(50.0, _ALONE_DB - lately_db)))
-        self._levels.push(wide[0], wide[1], wide[2], user_speaks=lately_db < _ALONE_DB / 2)
-        evidence = Evidence(
+        self._levels.feed(wide[0], wide[1], wide[2], user_speaks=lately_db < _ALONE_DB / 2)
+        evidence = EchoEvidence(
             likelihood,
             None,
             self._levels.return_loss_db,

@@ -1,1 +1,1 @@
-"""Audio files, and recordings on their way into a conversation."""
+"""Audio files: read, written, streamed, and where speech ends in them."""

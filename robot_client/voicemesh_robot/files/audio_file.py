@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from voicemesh.audio import FULL_SCALE, Samples, StreamResampler
 from voicemesh.errors import InvalidArgument, NotFound, VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 _BLOCK_S = 0.5
 _KINDS = "WAV, FLAC or OGG"

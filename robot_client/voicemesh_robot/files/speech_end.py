@@ -11,7 +11,7 @@ BELOW_LOUDEST_DB = 35.0
 FLOOR_DBFS = -60.0
 
 
-class VoicedJudge:
+class SpeechEndFinder:
     """Finds the sample after the last voiced one.
 
     The rule: cut the recording into frames of 10 ms. A frame is voiced when its
@@ -25,7 +25,7 @@ class VoicedJudge:
     """
 
     def __init__(self, rate_hertz: int) -> None:
-        """``rate_hertz`` of the samples that will be pushed."""
+        """``rate_hertz`` of the samples that will be fed."""
         self._frame = rate_hertz * FRAME_MS // 1000
         self._rest = np.zeros(0, dtype=np.int16)
         self._frames = 0
@@ -34,7 +34,7 @@ class VoicedJudge:
         # above a threshold is always among them, whatever the threshold becomes.
         self._candidates: list[tuple[float, int]] = []
 
-    def push(self, samples: Samples) -> None:
+    def feed(self, samples: Samples) -> None:
         """Take note of the next samples, shape (n,), int16."""
         joined = np.concatenate([self._rest, samples])
         whole = len(joined) // self._frame * self._frame
@@ -51,12 +51,12 @@ class VoicedJudge:
             self._candidates.append((float(level), self._frames))
 
     def end_sample(self) -> int:
-        """The sample after the last voiced one of what was pushed; 0: nothing is voiced.
+        """The sample after the last voiced one of what was fed; 0: nothing is voiced.
 
         A last frame of less than 10 ms is judged as if silence filled it up.
         """
         if len(self._rest):
-            self.push(np.zeros(self._frame - len(self._rest), dtype=np.int16))
+            self.feed(np.zeros(self._frame - len(self._rest), dtype=np.int16))
         threshold = max(self._loudest - BELOW_LOUDEST_DB, FLOOR_DBFS)
         voiced = [end for level, end in self._candidates if level > threshold]
         return max(voiced, default=0) * self._frame

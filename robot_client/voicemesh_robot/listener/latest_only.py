@@ -12,8 +12,8 @@ from voicemesh.stamps import label, order
 from voicemesh.v1 import common_pb2 as pb
 
 
-class Place:
-    """Runs at most one piece of work, which goes by its stamp."""
+class LatestOnly:
+    """Runs at most one piece of work at a time: the one of the newest stamp."""
 
     def __init__(self, what: str) -> None:
         """``what`` it does, for people: "listening"."""
@@ -32,7 +32,7 @@ class Place:
         while self._task is not None and self.stamp is not None:
             self._refuse(stamp, self.stamp)
             await cancel_and_wait(self._task)
-            await asyncio.sleep(0)  # Whoever ran it clears the place.
+            await asyncio.sleep(0)  # Whoever ran it clears the stamp.
         task = self._task = asyncio.get_running_loop().create_task(work(), name=self._what)
         self.stamp, self._ended = stamp, False
         try:

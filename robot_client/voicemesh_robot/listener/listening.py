@@ -18,10 +18,9 @@ from voicemesh.errors import (
 from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
-from voicemesh_robot.echo.evidence import echo_message
-from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, HeardSilence, HeardSound
 from voicemesh_robot.sound.robot import Robot
-from voicemesh_robot.sound.speech_source import Ear
+from voicemesh_robot.sound.speech_source import SpeechSource
 
 _GOODBYE_S = 1.0
 _CONNECT_S = 5.0
@@ -30,21 +29,6 @@ TICKET_METADATA_KEY = "voicemesh-asr-ticket"
 
 Request = asr_pb2.StreamingRecognizeRequest
 Response = asr_pb2.StreamingRecognizeResponse
-
-
-def chunk_of(sound: Sound) -> common_pb2.AudioChunk:
-    """A sound as it crosses the wire."""
-    audio = sound.samples.astype("<i2", copy=False).tobytes()
-    return common_pb2.AudioChunk(
-        audio=audio, first_sample=sound.first_sample, echo=echo_message(sound.echo)
-    )
-
-
-def silence_of(silence: Silence) -> common_pb2.SilenceChunk:
-    """A silence as it crosses the wire."""
-    return common_pb2.SilenceChunk(
-        first_sample=silence.first_sample, sample_count=silence.sample_count
-    )
 
 
 def check_recognition(config: asr_pb2.StreamingRecognitionConfig, rate_hertz: int) -> None:
@@ -58,34 +42,34 @@ def check_recognition(config: asr_pb2.StreamingRecognitionConfig, rate_hertz: in
 
 
 class Listening:
-    """Hears one turn, or more, and tells what the recogniser makes of it."""
+    """One call of Listen: microphone to the recogniser (or back), turn events to the caller."""
 
     def __init__(
         self,
         request: robot_pb2.ListenRequest,
         robot: Robot,
-        tell: Callable[[robot_pb2.ListenResponse], None],
+        send: Callable[[robot_pb2.ListenResponse], None],
     ) -> None:
-        """``tell`` sends a response; it never waits."""
+        """``send`` sends a response; it never waits."""
         check_recognition(request.recognition, robot.microphone.rate_hertz)
         self._request = request
         self._robot = robot
-        self._tell_response = tell
+        self._send_response = send
         self._spoken = asyncio.Event()
-        self._ear: Ear
+        self._source: SpeechSource
 
-    def _tell(self, response: robot_pb2.ListenResponse) -> None:
+    def _send(self, response: robot_pb2.ListenResponse) -> None:
         response.stamp.CopyFrom(self._request.stamp)
-        self._tell_response(response)
+        self._send_response(response)
 
     async def run(self) -> None:
         """Listen until the turn is over, or for as long as is wanted.
 
         What goes wrong is told in the stream.
         """
-        self._ear = await self._robot.ear(self._began)
+        self._source = await self._robot.speech_source(self._began)
         try:
-            await self._ear.open()  # What is said while the recogniser is dialled waits.
+            await self._source.open()  # What is said while the recogniser is dialled waits.
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(
                     self._recognise() if self._request.HasField("asr") else self._send_back()
@@ -97,7 +81,7 @@ class Listening:
             error = failed.exceptions[0]
             assert isinstance(error, VoiceMeshError)
             detail = error.detail(common_pb2.STAGE_ROBOT)
-            self._tell(robot_pb2.ListenResponse(error=detail))
+            self._send(robot_pb2.ListenResponse(error=detail))
         finally:
             await self._robot.microphone.close()
 
@@ -124,13 +108,13 @@ class Listening:
 
     async def _send_back(self) -> None:
         """Audio back over the stream, until the orchestrator has heard enough."""
-        async with aclosing(self._ear.sounds()) as sounds:
+        async with aclosing(self._source.sounds()) as sounds:
             async for heard in sounds:
                 match heard:
-                    case Sound():
-                        self._tell(robot_pb2.ListenResponse(audio=chunk_of(heard)))
-                    case Silence():
-                        self._tell(robot_pb2.ListenResponse(silence=silence_of(heard)))
+                    case HeardSound():
+                        self._send(robot_pb2.ListenResponse(audio=heard.message()))
+                    case HeardSilence():
+                        self._send(robot_pb2.ListenResponse(silence=heard.message()))
 
     async def _recognise(self) -> None:
         """Straight to the recogniser; its events back over the stream."""
@@ -159,8 +143,8 @@ class Listening:
     async def _open(self, stream: Duplex[Request, Response]) -> None:
         config = asr_pb2.StreamingRecognitionConfig()
         config.CopyFrom(self._request.recognition)
-        config.audio_format.CopyFrom(linear16(self._ear.rate_hertz))
-        config.first_sample = self._ear.first_sample
+        config.audio_format.CopyFrom(linear16(self._source.rate_hertz))
+        config.first_sample = self._source.first_sample
 
         async def handshake() -> Response | None:
             await stream.write(Request(stamp=self._request.stamp, streaming_config=config))
@@ -184,20 +168,19 @@ class Listening:
             raise Unavailable("asr: the service ended the stream", stage=common_pb2.STAGE_ASR)
 
     async def _write(self, stream: Duplex[Request, Response]) -> None:
-        async with aclosing(self._ear.sounds()) as sounds:
+        async with aclosing(self._source.sounds()) as sounds:
             async for heard in sounds:
                 await stream.write(self._said(heard))
 
     def _said(self, heard: Heard) -> Request:
         stamp = self._request.stamp
         match heard:
-            case Sound():
-                return Request(stamp=stamp, audio=chunk_of(heard))
-            case Silence():
-                return Request(stamp=stamp, silence=silence_of(heard))
-            case EndOfSpeech(sample):
-                end = common_pb2.EndOfUtterance(sample=sample)
-                return Request(stamp=stamp, end_of_utterance=end)
+            case HeardSound():
+                return Request(stamp=stamp, audio=heard.message())
+            case HeardSilence():
+                return Request(stamp=stamp, silence=heard.message())
+            case EndOfSpeech():
+                return Request(stamp=stamp, end_of_utterance=heard.message())
 
     async def _read(self, stream: Duplex[Request, Response]) -> None:
         """Pass the turn's events on; returns when the turn is over, if that is all."""
@@ -205,18 +188,18 @@ class Listening:
             match response.WhichOneof("streaming_response"):
                 case "turn_event":
                     event = response.turn_event
-                    self._tell(robot_pb2.ListenResponse(turn_event=event))
+                    self._send(robot_pb2.ListenResponse(turn_event=event))
                     if event.type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
                         self._spoken.set()
-                        self._ear.attend()
+                        self._source.expect_speech()
                     elif event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
                         if not self._request.keep_listening:
                             return
-                        self._ear.rest()
+                        self._source.expect_silence()
                 case "error":
                     raise from_detail(response.error)
                 case "drain":
-                    self._tell(robot_pb2.ListenResponse(drain=response.drain))
+                    self._send(robot_pb2.ListenResponse(drain=response.drain))
         raise Unavailable("asr: the service ended the stream", stage=common_pb2.STAGE_ASR)
 
     async def _good_bye(

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from voicemesh.aio import cancel_and_wait
 from voicemesh.audio import check_chunk, check_format, pcm16
 from voicemesh.errors import ProtocolViolation
+from voicemesh.heartbeats import echo_of
 from voicemesh.v1 import common_pb2, robot_pb2
 from voicemesh_robot.devices.device import DeviceLost
-from voicemesh_robot.sound.playback_reports import report_playback
+from voicemesh_robot.sound.playback_reports import send_playback_reports
 from voicemesh_robot.sound.robot import Robot
 
 Request = robot_pb2.PlayRequest
@@ -25,11 +26,11 @@ class Playing:
         first: Request,
         requests: AsyncIterator[Request],
         robot: Robot,
-        tell: Callable[[Response], None],
+        send: Callable[[Response], None],
     ) -> None:
         """``first`` is the stream's first request, ``requests`` are the others.
 
-        ``tell`` sends a response; it never waits.
+        ``send`` sends a response; it never waits.
         """
         if first.WhichOneof("play_request") != "audio_format":
             raise ProtocolViolation(
@@ -39,11 +40,11 @@ class Playing:
         self._stamp = first.stamp
         self._requests = requests
         self._robot = robot
-        self._tell_response = tell
+        self._send_response = send
 
-    def _tell(self, response: Response) -> None:
+    def _send(self, response: Response) -> None:
         response.stamp.CopyFrom(self._stamp)
-        self._tell_response(response)
+        self._send_response(response)
 
     async def run(self) -> None:
         """Return when the reply has been heard, or has been stopped."""
@@ -64,15 +65,15 @@ class Playing:
             await cancel_and_wait(reading, reporting)
 
     async def _report(self) -> None:
-        await report_playback(
+        await send_playback_reports(
             self._robot.speaker,
             self._robot.microphone_sample,
-            lambda report: self._tell(Response(playback=report)),
+            lambda report: self._send(Response(playback=report)),
             self._robot.settings.playback_report_ms / 1000,
         )
 
     def _lost(self, error: DeviceLost) -> None:
-        self._tell(Response(error=error.detail(common_pb2.STAGE_ROBOT)))
+        self._send(Response(error=error.detail(common_pb2.STAGE_ROBOT)))
 
     async def _read(self) -> None:
         """Take the reply; the end of the requests without its end stops it."""
@@ -88,9 +89,8 @@ class Playing:
                     speaker.complete()
                     return
                 case "heartbeat":
-                    if not request.heartbeat.echo:
-                        request.heartbeat.echo = True
-                        self._tell(Response(heartbeat=request.heartbeat))
+                    if (echo := echo_of(request.heartbeat)) is not None:
+                        self._send(Response(heartbeat=echo))
                 case "audio_format":
                     raise ProtocolViolation(
                         "audio_format may be sent only once", field="audio_format"

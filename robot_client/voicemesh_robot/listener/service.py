@@ -11,6 +11,7 @@ import grpc.aio
 
 from voicemesh.aio import TaskSet
 from voicemesh.errors import Busy, ProtocolViolation, Superseded
+from voicemesh.heartbeats import HeartbeatCounter
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings
 from voicemesh.stamps import label, order
@@ -20,7 +21,7 @@ from voicemesh.v1.robot_pb2_grpc import (
     RobotListenerServiceServicer,
     add_RobotListenerServiceServicer_to_server,
 )
-from voicemesh_robot.listener.latest_only import Place
+from voicemesh_robot.listener.latest_only import LatestOnly
 from voicemesh_robot.listener.listening import Listening
 from voicemesh_robot.listener.playing import Playing
 from voicemesh_robot.settings import RobotSettings
@@ -35,7 +36,7 @@ Order: TypeAlias = pb.PauseRequest | pb.DuckRequest | pb.ResumeRequest | pb.Stop
 
 
 class RobotService(Service, RobotListenerServiceServicer):
-    """The listener on the robot."""
+    """RobotListenerService on the robot's own microphone and speaker."""
 
     name: ClassVar[str] = "robot"
     stage = common_pb2.STAGE_ROBOT
@@ -45,8 +46,8 @@ class RobotService(Service, RobotListenerServiceServicer):
         self.settings: RobotSettings = settings
         self.admission = Admission(_STREAMS, "robot streams")
         self._robot = robot or Robot(settings)
-        self._listening = Place("listening")
-        self._playing = Place("playing")
+        self._listening = LatestOnly("listening")
+        self._playing = LatestOnly("playing")
         self._notify: set[Callable[[common_pb2.DrainNotice], None]] = set()
 
     async def load(self) -> None:
@@ -65,9 +66,9 @@ class RobotService(Service, RobotListenerServiceServicer):
     def live_turns(self) -> Sequence[operations_pb2.LiveTurn]:
         """See Service."""
         return [
-            operations_pb2.LiveTurn(stamp=place.stamp, phase=phase)
-            for place, phase in ((self._listening, "listening"), (self._playing, "speaking"))
-            if place.stamp is not None
+            operations_pb2.LiveTurn(stamp=work.stamp, phase=phase)
+            for work, phase in ((self._listening, "listening"), (self._playing, "speaking"))
+            if work.stamp is not None
         ]
 
     def devices(self) -> Sequence[operations_pb2.Device]:
@@ -96,10 +97,10 @@ class RobotService(Service, RobotListenerServiceServicer):
                 async with Outbox[pb.ListenResponse](context, service=self.name) as outbox:
                     listening = Listening(request, self._robot, outbox.send)
 
-                    def say(**news: Any) -> None:
-                        outbox.send(pb.ListenResponse(stamp=request.stamp, **news))
+                    def send(**fields: Any) -> None:
+                        outbox.send(pb.ListenResponse(stamp=request.stamp, **fields))
 
-                    async with self._telling(say):
+                    async with self._kept_alive(send):
                         await self._listening.run(request.stamp, listening.run)
 
     async def Play(  # type: ignore[override]  # The stubs know generators only.
@@ -118,22 +119,22 @@ class RobotService(Service, RobotListenerServiceServicer):
                 async with Outbox[pb.PlayResponse](context, service=self.name) as outbox:
                     playing = Playing(first, request_iterator, self._robot, outbox.send)
 
-                    def say(**news: Any) -> None:
-                        outbox.send(pb.PlayResponse(stamp=first.stamp, **news))
+                    def send(**fields: Any) -> None:
+                        outbox.send(pb.PlayResponse(stamp=first.stamp, **fields))
 
-                    async with self._telling(say):
+                    async with self._kept_alive(send):
                         await self._playing.run(first.stamp, playing.run)
 
     @asynccontextmanager
-    async def _telling(self, say: Callable[..., None]) -> AsyncIterator[None]:
+    async def _kept_alive(self, send: Callable[..., None]) -> AsyncIterator[None]:
         """Meanwhile a stream says that it lives, and when the process will stop."""
 
         def notify(notice: common_pb2.DrainNotice) -> None:
             with suppress(Busy):  # Who does not read ends by itself.
-                say(drain=notice)
+                send(drain=notice)
 
         tasks = TaskSet()
-        tasks.start(_heartbeats(lambda beat: say(heartbeat=beat)), "heartbeats")
+        tasks.start(_heartbeats(lambda heartbeat: send(heartbeat=heartbeat)), "heartbeats")
         self._notify.add(notify)
         try:
             yield
@@ -202,13 +203,12 @@ class RobotService(Service, RobotListenerServiceServicer):
         return order(request.stamp) < order(stamp)
 
 
-async def _heartbeats(beat: Callable[[common_pb2.Heartbeat], None]) -> None:
+async def _heartbeats(send: Callable[[common_pb2.Heartbeat], None]) -> None:
     loop = asyncio.get_running_loop()
-    sequence = 0
+    counter = HeartbeatCounter()
     while True:
         await asyncio.sleep(_HEARTBEAT_S)
-        sequence += 1
-        beat(common_pb2.Heartbeat(sequence=sequence, sent_ms=int(loop.time() * 1000)))
+        send(counter.next(loop.time()))
 
 
 SPEC = ServiceSpec(

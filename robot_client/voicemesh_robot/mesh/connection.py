@@ -13,6 +13,7 @@ from voicemesh.audio import linear16
 from voicemesh.errors import Unavailable
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import common_pb2, dialog_pb2
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ConversationOptions:
 
     target: str
     """The orchestrator, as host:port."""
-    input_rate_hertz: int | None = 16_000
+    input_rate_hertz: int | None = SPEECH_RATE_HERTZ
     """The rate of the audio that will be sent; None: text only."""
     reply_rate_hertz: int | None = 16_000
     """The rate of the reply audio; None: replies as text only."""

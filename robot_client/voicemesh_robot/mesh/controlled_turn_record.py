@@ -1,17 +1,18 @@
-"""A turn that was run on a robot, as its controller sees it."""
+"""The record of a turn that was run on a robot, as its controller saw it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
+from voicemesh.enums import short_name
 from voicemesh.errors import VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_robot.mesh.problem import with_stage
 
 
 @dataclass
-class RobotTurnRecord:
+class ControlledTurnRecord:
     """One turn. Times are of the controller's clock, in seconds; None: it never came."""
 
     asked_s: float
@@ -98,9 +99,7 @@ class RobotTurnRecord:
             "question": self.question,
             "reply_text": self.reply_text,
             "heard_text": self.end.heard_text,
-            "outcome": dialog_pb2.TurnOutcome.Name(self.end.outcome)
-            .removeprefix("TURN_OUTCOME_")
-            .lower(),
+            "outcome": short_name(dialog_pb2.TurnOutcome, self.end.outcome),
             "configured_silence_ms": self.end.configured_silence_ms,
             "timings_ms": {name.lower().replace(" ", "_"): taken for name, taken in self.timings()},
         }

@@ -14,7 +14,7 @@ from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_robot.clock import Clock, MonotonicClock
 from voicemesh_robot.mesh.connection import connect
-from voicemesh_robot.mesh.controlled_turn_record import RobotTurnRecord
+from voicemesh_robot.mesh.controlled_turn_record import ControlledTurnRecord
 
 _STAGE = common_pb2.STAGE_ORCHESTRATOR
 _SILENCE_S = 20.0  # The orchestrator sends a heartbeat every 5 s.
@@ -23,7 +23,10 @@ News = dialog_pb2.RunTurnResponse
 
 
 class Controller:
-    """Use ``async with Controller(...)``. A turn that is cancelled stops the robot."""
+    """Runs turns on a robot through an orchestrator (DialogService.RunTurn).
+
+    Use ``async with Controller(...)``. A turn that is cancelled stops the robot.
+    """
 
     def __init__(
         self,
@@ -53,9 +56,9 @@ class Controller:
         """Disconnect."""
         await self._channel.close()
 
-    async def run_turn(self, request: dialog_pb2.RunTurnRequest) -> RobotTurnRecord:
+    async def run_turn(self, request: dialog_pb2.RunTurnRequest) -> ControlledTurnRecord:
         """One whole turn. What goes wrong on the way stands in the record's ``error``."""
-        record = RobotTurnRecord(asked_s=self._clock.now(), question=request.text)
+        record = ControlledTurnRecord(asked_s=self._clock.now(), question=request.text)
         call = DialogServiceStub(self._channel).RunTurn(request)
         try:
             while (news := await self._next(call)) is not None:

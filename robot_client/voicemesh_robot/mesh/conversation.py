@@ -8,16 +8,16 @@ from types import TracebackType
 import grpc.aio
 
 from voicemesh.aio import TaskSet, within
-from voicemesh.audio import Samples
 from voicemesh.errors import ProtocolViolation, Unavailable, VoiceMeshError
 from voicemesh.grpc_client import Duplex
+from voicemesh.heartbeats import HeartbeatCounter, echo_of
 from voicemesh.stamps import Order, StampGate, order
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_robot.clock import Clock, MonotonicClock
-from voicemesh_robot.echo.evidence import NO_ECHO, Evidence, echo_message
 from voicemesh_robot.mesh.connection import ConversationOptions, connect
 from voicemesh_robot.mesh.events import Event
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, HeardSilence, HeardSound
 
 STAGE = common_pb2.STAGE_ORCHESTRATOR
 _OUTGOING = 64  # Over a second of microphone: who cannot send for that long waits.
@@ -71,7 +71,7 @@ class Conversation:
         self._seen = StampGate()
         self._replying = StampGate()
         self._interrupted: Order = (0, 0, 0, 0)
-        self._heartbeats = 0
+        self._heartbeats = HeartbeatCounter()
         self._failure: VoiceMeshError | None = None
         self._closing = False
         self._over = False
@@ -137,10 +137,8 @@ class Conversation:
             async with asyncio.timeout(_HEARTBEAT_S):
                 return await self._outgoing.get()
         except TimeoutError:
-            self._heartbeats += 1
-            sent_ms = int(self._clock.now() * 1000)
-            beat = common_pb2.Heartbeat(sequence=self._heartbeats, sent_ms=sent_ms)
-            return dialog_pb2.ConverseRequest(heartbeat=beat)
+            heartbeat = self._heartbeats.next(self._clock.now())
+            return dialog_pb2.ConverseRequest(heartbeat=heartbeat)
 
     async def _read(self) -> None:
         try:
@@ -177,12 +175,10 @@ class Conversation:
         return order(stamp) <= self._interrupted or not self._replying.is_current(stamp)
 
     def _echo(self, heartbeat: common_pb2.Heartbeat) -> None:
-        if heartbeat.echo or self._outgoing.full():
+        echo = echo_of(heartbeat)
+        if echo is None or self._outgoing.full():
             return  # A stream that is full of messages needs no sign of life.
-        answer = common_pb2.Heartbeat(
-            sequence=heartbeat.sequence, sent_ms=heartbeat.sent_ms, echo=True
-        )
-        self._outgoing.put_nowait(dialog_pb2.ConverseRequest(heartbeat=answer))
+        self._outgoing.put_nowait(dialog_pb2.ConverseRequest(heartbeat=echo))
 
     def _fail(self, error: VoiceMeshError) -> None:
         if self._failure is None:
@@ -228,26 +224,16 @@ class Conversation:
         self._outgoing.put_nowait(request)
         return True
 
-    async def send_audio(
-        self, first_sample: int, samples: Samples, echo: Evidence = NO_ECHO
-    ) -> None:
-        """Samples of the microphone, shape (n,), int16, at most a second of them."""
-        chunk = common_pb2.AudioChunk(
-            audio=samples.astype("<i2", copy=False).tobytes(),
-            first_sample=first_sample,
-            echo=echo_message(echo),
-        )
-        await self.send(dialog_pb2.ConverseRequest(audio=chunk))
-
-    async def send_silence(self, first_sample: int, sample_count: int) -> None:
-        """Silence as a duration."""
-        silence = common_pb2.SilenceChunk(first_sample=first_sample, sample_count=sample_count)
-        await self.send(dialog_pb2.ConverseRequest(silence=silence))
-
-    async def end_utterance(self, sample: int) -> None:
-        """The utterance is over, whatever the detector thinks."""
-        end = common_pb2.EndOfUtterance(sample=sample)
-        await self.send(dialog_pb2.ConverseRequest(end_of_utterance=end))
+    async def send_heard(self, heard: Heard) -> None:
+        """What was heard: sound (at most a second of it), silence, or the end of the utterance."""
+        match heard:
+            case HeardSound():
+                request = dialog_pb2.ConverseRequest(audio=heard.message())
+            case HeardSilence():
+                request = dialog_pb2.ConverseRequest(silence=heard.message())
+            case EndOfSpeech():
+                request = dialog_pb2.ConverseRequest(end_of_utterance=heard.message())
+        await self.send(request)
 
     async def send_text(self, text: str, with_speech: bool = False) -> None:
         """Something typed: a turn of its own, or a part of the turn that is spoken."""

@@ -27,7 +27,7 @@ Payload = (
 
 @dataclass(frozen=True)
 class Event:
-    """Something that the mesh said."""
+    """A response of the mesh in a conversation, with its stamp and arrival."""
 
     stamp: common_pb2.Stamp
     arrived_s: float

@@ -26,7 +26,7 @@ class LevelMeter:
         self._energy = 0.0
         self._clipped = 0
 
-    def push(self, samples: Samples) -> None:
+    def feed(self, samples: Samples) -> None:
         """Take note of the next samples, at most a second of them at once."""
         if not len(samples):
             return

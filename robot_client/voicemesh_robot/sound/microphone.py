@@ -11,20 +11,15 @@ from dataclasses import dataclass
 from voicemesh.audio import Samples, StreamResampler
 from voicemesh_robot.clock import Clock
 from voicemesh_robot.devices.device import (
-    SPEECH_RATE_HERTZ,
     Block,
     Capture,
     DeviceLost,
     InputDevice,
+    lost_device_backoff,
 )
-from voicemesh_robot.devices.notices import (
-    FIRST_BACKOFF_S,
-    LONGEST_BACKOFF_S,
-    Notice,
-    Observe,
-    to_log,
-)
+from voicemesh_robot.devices.notices import Notice, Observe, to_log
 from voicemesh_robot.sound.level_meter import LevelMeter
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +149,7 @@ class Microphone:
 
     def _take(self, samples: Samples) -> None:
         self._advance(len(samples))
-        self.level.push(samples)
+        self.level.feed(samples)
         now = self._clock.now()
         share = self.level.clipped_share
         if share > CLIPPING_SHARE and now - self._warned_s >= _WARN_EVERY_S:
@@ -169,10 +164,9 @@ class Microphone:
 
     async def _gaps_until_back(self) -> AsyncGenerator[Gap, None]:
         """The time that passes, until the device is open again."""
-        backoff = FIRST_BACKOFF_S
+        backoff = lost_device_backoff()
         while self._capture is None:
-            await self._clock.sleep_until(self._clock.now() + backoff)
-            backoff = min(2 * backoff, LONGEST_BACKOFF_S)
+            await self._clock.sleep_until(self._clock.now() + backoff.next_s())
             begin = self._position
             try:
                 await self.open()

@@ -1,4 +1,4 @@
-"""Tells where playback stands, as long as a reply is played."""
+"""Playback reports of the reply that is being played."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from voicemesh_robot.sound.speaker import Speaker
 _SHORTEST_S = 0.01
 
 
-async def report_playback(
+async def send_playback_reports(
     speaker: Speaker,
     microphone_sample: Callable[[], int],
-    tell: Callable[[pb.PlaybackReport], None],
+    send: Callable[[pb.PlaybackReport], None],
     every_s: float,
 ) -> None:
-    """Report until the reply of this moment has drained or another one has begun.
+    """Send reports until the reply of this moment has drained or another one has begun.
 
     A report goes out at once when playback pauses, goes on or ends, and when what
     was received runs dry; otherwise every ``every_s`` seconds.
     """
     stamp = speaker.stamp
-    told: tuple[bool, bool] | None = None
+    sent: tuple[bool, bool] | None = None
     next_s = 0.0
     now_s = speaker.now
     while speaker.stamp == stamp:
         report = speaker.report(microphone_sample())
         state = (report.paused, report.drained)
-        if state != told or now_s() >= next_s:
-            tell(report)
-            told, next_s = state, now_s() + every_s
+        if state != sent or now_s() >= next_s:
+            send(report)
+            sent, next_s = state, now_s() + every_s
         if report.drained:
             return
         mark_s = speaker.next_mark_s()

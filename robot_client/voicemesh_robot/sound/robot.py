@@ -22,7 +22,7 @@ from voicemesh_robot.sound.local_pause import LocalPause
 from voicemesh_robot.sound.microphone import Microphone
 from voicemesh_robot.sound.speaker import Speaker
 from voicemesh_robot.sound.speech_gate import GateTimes
-from voicemesh_robot.sound.speech_source import Ear
+from voicemesh_robot.sound.speech_source import SpeechSource
 
 
 def checked_volume(request: robot_pb2.DuckRequest) -> float:
@@ -84,8 +84,10 @@ class Robot:
             self.echo.reset()
         self._observe(notice)
 
-    async def ear(self, on_speech: Callable[[int], None], first_sample: int | None = None) -> Ear:
-        """The microphone through the local detector, from this moment on."""
+    async def speech_source(
+        self, on_speech: Callable[[int], None], first_sample: int | None = None
+    ) -> SpeechSource:
+        """What the microphone hears from this moment on, through the local detector."""
         settings = self.settings
         vad: LocalVad = await self._worker.run(
             make_local_vad, settings.vad_type, settings.vad_level
@@ -96,7 +98,7 @@ class Robot:
             hang_over_ms=settings.hang_over_ms,
             silence_chunk_ms=settings.silence_chunk_ms,
         )
-        return Ear(
+        return SpeechSource(
             self.microphone,
             vad,
             self._worker,

@@ -12,14 +12,8 @@ from voicemesh.audio import Samples
 from voicemesh.errors import VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.devices.device import DeviceLost, Output, OutputDevice
-from voicemesh_robot.devices.notices import (
-    FIRST_BACKOFF_S,
-    LONGEST_BACKOFF_S,
-    Notice,
-    Observe,
-    to_log,
-)
+from voicemesh_robot.devices.device import DeviceLost, Output, OutputDevice, lost_device_backoff
+from voicemesh_robot.devices.notices import Notice, Observe, to_log
 from voicemesh_robot.echo.reference import PlayedReference
 from voicemesh_robot.sound.play_queue import PlayQueue
 
@@ -29,7 +23,10 @@ _NOTHING: Samples = np.zeros(0, dtype=np.int16)
 
 
 class Speaker:
-    """Opens the device with the first reply; it stays open until ``close``."""
+    """The robot's loudspeaker: plays one reply at a time on an output device.
+
+    The device is opened with the first reply and stays open until ``close``.
+    """
 
     def __init__(
         self,
@@ -103,7 +100,7 @@ class Speaker:
         heard_s = self._clock.now() + latency_s
         samples = _NOTHING if queue is None else queue.take(count, latency_s)
         if self._reference is not None:
-            self._reference.push(samples, count, heard_s)
+            self._reference.feed(samples, count, heard_s)
         return samples
 
     async def begin(
@@ -211,10 +208,9 @@ class Speaker:
 
     async def _reopen(self, lost: Output) -> None:
         await lost.close()
-        backoff = FIRST_BACKOFF_S
+        backoff = lost_device_backoff()
         while True:
-            await self._clock.sleep_until(self._clock.now() + backoff)
-            backoff = min(2 * backoff, LONGEST_BACKOFF_S)
+            await self._clock.sleep_until(self._clock.now() + backoff.next_s())
             try:
                 await self.open()
             except DeviceLost:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.heard import Heard, HeardSilence, HeardSound
 
 LONGEST_SILENCE_S = 10
 """The contract's limit of one SilenceChunk."""
@@ -47,7 +47,9 @@ class GateTimes:
 
 
 class SpeechGate:
-    """Frames with a judgement in; sounds and silences, without gap or overlap, out.
+    """Decides by the judgement of each frame what is sent as sound and what as silence.
+
+    Frames go in; sounds and silences, without gap or overlap, come out.
 
     *Open*: samples are sent as they come. They still are for the hang-over after
     the last frame of speech, long enough for the waits after a whole sentence,
@@ -55,7 +57,7 @@ class SpeechGate:
 
     *Settling*: silence is told frame by frame at once, since the mesh may be
     waiting for the end of a turn and counts it. It lasts at least ``settle``, and
-    while the mesh says that a turn is under way (``attend``); ``rest`` ends it.
+    while the mesh says that a turn is under way (``expect_speech``); ``expect_silence`` ends it.
 
     *Quiet*: the newest ``pre_roll`` is held back, to be sent with speech that
     begins; what is older is told in long pieces.
@@ -76,11 +78,11 @@ class SpeechGate:
         self._untold = 0
         self._since_speech = times.settle
         self._open = False
-        self._attentive = False
+        self._expects_speech = False
 
     @property
     def position(self) -> int:
-        """The sample after the last that was pushed."""
+        """The sample after the last that was given."""
         return self._sent + self._untold + self._held_count
 
     @property
@@ -88,23 +90,23 @@ class SpeechGate:
         """Whether samples are being sent."""
         return self._open
 
-    def attend(self) -> None:
-        """The mesh hears a turn: its end is being waited for."""
-        self._attentive = True
+    def expect_speech(self) -> None:
+        """The mesh hears a turn: silence is sent at once, since its end is waited for."""
+        self._expects_speech = True
 
-    def rest(self) -> None:
+    def expect_silence(self) -> None:
         """The turn is over for the mesh: nobody waits for silence any more."""
-        self._attentive = False
+        self._expects_speech = False
         self._since_speech = max(self._since_speech, self._times.settle)
 
-    def push(self, frame: Samples, is_speech: bool, is_user: bool = True) -> list[Heard]:
+    def process(self, frame: Samples, is_speech: bool, is_user: bool = True) -> list[Heard]:
         """The next frame, shape (n,), int16.
 
         Speech of which it is not sure whose it is (``is_user`` False) begins nothing,
         but counts for the beginning once somebody's follows.
         """
         if self._open:
-            return self._push_open(frame, is_speech and is_user)
+            return self._process_open(frame, is_speech and is_user)
         self._held.append((frame, is_speech))
         self._held_count += len(frame)
         self._since_speech += len(frame)
@@ -113,8 +115,8 @@ class SpeechGate:
             return self._begin(begin)
         return self._settle() if self._settling else self._rest_quietly()
 
-    def _push_open(self, frame: Samples, is_speech: bool) -> list[Heard]:
-        sound = Sound(self._sent, frame)
+    def _process_open(self, frame: Samples, is_speech: bool) -> list[Heard]:
+        sound = HeardSound(self._sent, frame)
         self._sent += len(frame)
         self._since_speech = 0 if is_speech else self._since_speech + len(frame)
         if self._since_speech >= self._times.hang_over:
@@ -123,7 +125,7 @@ class SpeechGate:
 
     @property
     def _settling(self) -> bool:
-        return self._attentive or self._since_speech < self._times.settle
+        return self._expects_speech or self._since_speech < self._times.settle
 
     def _beginning(self) -> int | None:
         """Where speech has begun, if the newest frames hold enough of it."""
@@ -142,7 +144,7 @@ class SpeechGate:
         """Send what is held back from ``pre_roll`` before ``begin`` on."""
         while self._held_begin + len(self._held[0][0]) <= begin - self._times.pre_roll:
             self._drop_first()
-        out = self._tell() + self._send_held()
+        out = self._flush_silence() + self._send_held()
         self._open = True
         self._since_speech = 0
         self._on_speech(begin)
@@ -156,7 +158,7 @@ class SpeechGate:
         """What is held back, as one sound."""
         if not self._held:
             return []
-        sound = Sound(self._sent, np.concatenate([frame for frame, _ in self._held]))
+        sound = HeardSound(self._sent, np.concatenate([frame for frame, _ in self._held]))
         self._sent += self._held_count
         self._held.clear()
         self._held_count = 0
@@ -167,11 +169,11 @@ class SpeechGate:
         while self._held and not self._held[0][1]:
             self._drop_first()
         self._forget_clicks(2 * self._times.onset)
-        return self._tell()
+        return self._flush_silence()
 
     def _rest_quietly(self) -> list[Heard]:
         self._forget_clicks(self._times.pre_roll + 2 * self._times.onset)
-        return self._tell() if self._untold >= self._times.silence_chunk else []
+        return self._flush_silence() if self._untold >= self._times.silence_chunk else []
 
     def _forget_clicks(self, limit: int) -> None:
         """What was held back for longer than ``limit`` and began nothing is silence."""
@@ -183,11 +185,11 @@ class SpeechGate:
         self._held_count -= len(frame)
         self._untold += len(frame)
 
-    def _tell(self) -> list[Heard]:
+    def _flush_silence(self) -> list[Heard]:
         """The silence that has not been told yet."""
         if not self._untold:
             return []
-        silence = Silence(self._sent, self._untold)
+        silence = HeardSilence(self._sent, self._untold)
         self._sent += self._untold
         self._untold = 0
         return [silence]
@@ -197,11 +199,11 @@ class SpeechGate:
 
         ``longest``: of one silence, in samples.
         """
-        out = self._tell() + self._send_held()
+        out = self._flush_silence() + self._send_held()
         self._since_speech += count
         while count > 0:
             piece = min(count, longest)
-            out.append(Silence(self._sent, piece))
+            out.append(HeardSilence(self._sent, piece))
             self._sent += piece
             count -= piece
         if self._since_speech >= self._times.hang_over:

@@ -14,7 +14,7 @@ from voicemesh_robot.echo.cancelling import Cancelled
 from voicemesh_robot.echo.evidence import NO_ECHO
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.local_vad import LocalVad
-from voicemesh_robot.sound.heard import Heard, Sound
+from voicemesh_robot.sound.heard import Heard, HeardSound
 from voicemesh_robot.sound.microphone import Gap, Microphone
 from voicemesh_robot.sound.speech_gate import LONGEST_SILENCE_S, GateTimes, SpeechGate
 
@@ -44,8 +44,8 @@ def _judgements(
     return judged
 
 
-class Ear:
-    """What the microphone hears from now on, as sounds and silences.
+class SpeechSource:
+    """The microphone through echo canceller, local detector and gate, as sounds and silences.
 
     Samples are counted from ``first_sample`` on, which is the sample that the
     microphone records when listening begins.
@@ -77,7 +77,7 @@ class Ear:
             echo.drop()
         microphone.skip()
         self.first_sample = microphone.position if first_sample is None else first_sample
-        """Where listening begins, on this ear's count."""
+        """Where listening begins, on this source's count."""
         self._base = microphone.position - self.first_sample
         self._microphone = microphone
         self._vad = vad
@@ -86,27 +86,27 @@ class Ear:
         self._gate = SpeechGate(times, self.first_sample, on_speech)
         self._rest = np.zeros(0, dtype=np.int16)
         self._held = 0  # Samples that the echo guard has not told apart yet.
-        self._pending: list[Sound] = []
+        self._pending: list[HeardSound] = []
 
     @property
     def speaking(self) -> bool:
         """Whether somebody speaks, as the local detector judges it."""
         return self._gate.speaking
 
-    def attend(self) -> None:
-        """See Source."""
-        self._gate.attend()
+    def expect_speech(self) -> None:
+        """See FileSource."""
+        self._gate.expect_speech()
 
-    def rest(self) -> None:
-        """See Source."""
-        self._gate.rest()
+    def expect_silence(self) -> None:
+        """See FileSource."""
+        self._gate.expect_silence()
 
     def sample_at(self, moment_s: float) -> int:
-        """See Source."""
+        """See FileSource."""
         return max(0, self._microphone.sample_at(moment_s) - self._base)
 
     def recorded_at(self, sample: int) -> float:
-        """See Source."""
+        """See FileSource."""
         return self._microphone.moment_of(sample + self._base)
 
     async def open(self) -> None:
@@ -119,7 +119,7 @@ class Ear:
         return [*self._flush(), *self._lost(0)]
 
     async def sounds(self) -> AsyncGenerator[Heard, None]:
-        """See Source. Opens the microphone where it is not, and closes it in the end."""
+        """See FileSource. Opens the microphone where it is not, and closes it in the end."""
         async with aclosing(self._microphone.listen()) as heard_all:
             async for heard in heard_all:
                 items = (
@@ -136,7 +136,7 @@ class Ear:
         begin = self._gate.position + len(self._rest)
         missing = self._microphone.position - self._base - begin
         if len(self._rest):
-            out += self._gate.push(self._rest, False)
+            out += self._gate.process(self._rest, False)
             self._rest = self._rest[:0]
         return out + self._gate.gap(max(sample_count, missing), LONGEST_SILENCE_S * self.rate_hertz)
 
@@ -164,13 +164,13 @@ class Ear:
             frames = pending[: count * size].reshape(count, size)
             if self._echo is not None:
                 self._echo.arrived(self._microphone.position)
-            # On the microphone's count, whatever this ear's own is.
+            # On the microphone's count, whatever this source's own is.
             first = self._gate.position + self._held + self._base
             judged = await self._worker.run(_judgements, self._vad, self._echo, frames, first)
             self._held += (count - len(judged)) * size
             for one in judged:
                 self.evidence = one.cleaned.evidence
-                items = self._gate.push(one.cleaned.samples, one.is_speech, one.cleaned.is_user)
+                items = self._gate.process(one.cleaned.samples, one.is_speech, one.cleaned.is_user)
                 out += self._known(items)
         return out
 
@@ -179,14 +179,15 @@ class Ear:
         if self.evidence is NO_ECHO:
             return items
         return [
-            replace(item, echo=self.evidence) if isinstance(item, Sound) else item for item in items
+            replace(item, echo=self.evidence) if isinstance(item, HeardSound) else item
+            for item in items
         ]
 
     def _coalesced(self, items: list[Heard]) -> list[Heard]:
         """Short sounds joined; whatever follows them lets them go."""
         out: list[Heard] = []
         for item in items:
-            if not isinstance(item, Sound):
+            if not isinstance(item, HeardSound):
                 out += self._flush()
                 out.append(item)
                 continue
@@ -201,6 +202,6 @@ class Ear:
         joined = np.concatenate([sound.samples for sound in self._pending])
         # What holds something else as well is no echo.
         echo = min((sound.echo for sound in self._pending), key=lambda one: one.likelihood)
-        sound = Sound(self._pending[0].first_sample, joined, echo)
+        sound = HeardSound(self._pending[0].first_sample, joined, echo)
         self._pending.clear()
         return [sound]

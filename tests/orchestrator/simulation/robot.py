@@ -23,9 +23,9 @@ from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import STAGE, Conversation
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.heard import Heard, HeardSilence, HeardSound
 from voicemesh_robot.sound.robot import Robot
-from voicemesh_robot.sound.speech_source import Ear
+from voicemesh_robot.sound.speech_source import SpeechSource
 
 from .network import Network
 from .recogniser import RATE
@@ -50,7 +50,7 @@ class Manner:
     """Whether it pauses by itself when somebody speaks."""
 
 
-class ScriptedEar(Ear):
+class ScriptedSpeechSource(SpeechSource):
     """Hears the air, a tenth of a second at a time; what is not a voice is silence."""
 
     def __init__(self, air: Air) -> None:
@@ -61,14 +61,14 @@ class ScriptedEar(Ear):
         self._begun_s = asyncio.get_running_loop().time()
         self._frame = 0
         self._sound_until = 0
-        self._attending = False
+        self._expects_speech = False
         self.on_speech: Callable[[int], None] = lambda begin: None
 
-    def attend(self) -> None:
-        self._attending = True
+    def expect_speech(self) -> None:
+        self._expects_speech = True
 
-    def rest(self) -> None:
-        self._attending = False
+    def expect_silence(self) -> None:
+        self._expects_speech = False
 
     def sample_at(self, moment_s: float) -> int:
         return int((moment_s - self._begun_s) * RATE)
@@ -93,15 +93,15 @@ class ScriptedEar(Ear):
             count = (self._frame - begin) * _FRAME
             if voiced:
                 self._sound_until = voiced[-1] + _HANG_OVER_FRAMES
-            if self._attending or begin <= self._sound_until:
-                yield Sound(begin * _FRAME, _NOTHING[:count])
+            if self._expects_speech or begin <= self._sound_until:
+                yield HeardSound(begin * _FRAME, _NOTHING[:count])
             elif count:
-                yield Silence(begin * _FRAME, count)
+                yield HeardSilence(begin * _FRAME, count)
 
     async def _next_chunk(self) -> None:
         """Wait for a tenth of a second; in silence longer, but for nothing that is said."""
         self._air.changed.clear()
-        resting = not self._attending and self._frame > self._sound_until
+        resting = not self._expects_speech and self._frame > self._sound_until
         if resting and self._air.quiet_after(self._frame):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_QUIET_FRAMES * FRAME_S / 2):
@@ -186,7 +186,7 @@ class SimulatedRobot:
         )
         self._robot = Robot(settings, microphone=MemoryMicrophone(), speaker=self.loudspeaker)
         self.loudspeaker.robot = self._robot
-        self.ear = ScriptedEar(air)
+        self.source = ScriptedSpeechSource(air)
         stream: Duplex[dialog_pb2.ConverseRequest, dialog_pb2.ConverseResponse] = Duplex(
             DialogServiceStub(network.channel).Converse(), STAGE
         )
@@ -203,8 +203,8 @@ class SimulatedRobot:
         """Open the conversation, and listen."""
         facts = {"reports": "yes" if self._manner.reports else "no", "policy": self._policy}
         await self.conversation.begin(_Options("simulated", RATE, REPLY_RATE, facts=facts))
-        talk = RobotConversation(self.conversation, self._robot, self.ear, always_listening=True)
-        self.ear.on_speech = talk.speech_began
+        talk = RobotConversation(self.conversation, self._robot, self.source, always_listening=True)
+        self.source.on_speech = talk.speech_began
         await self._robot.speaker.open()
         await talk.begin_listening()
         self._talking = asyncio.create_task(talk.run(self._observe), name="robot")

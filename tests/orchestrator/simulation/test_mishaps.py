@@ -13,6 +13,7 @@ from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.v1 import dialog_pb2 as pb
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_orchestrator.upstream.stream import Upstream
+from voicemesh_robot.sound.heard import EndOfSpeech
 
 from .network import Context, Network
 from .virtual_time import run_in_virtual_time
@@ -50,7 +51,7 @@ def test_a_transcript_that_comes_when_the_turn_was_given_up_is_not_answered() ->
     async def ask(world: World) -> None:
         world.recogniser.final_pass_s = 6.0  # The deadline is 5 s.
         await world.say(QUESTION)
-        await world.robot.conversation.end_utterance(0)
+        await world.robot.conversation.send_heard(EndOfSpeech(0))
         await asyncio.sleep(10)
 
     world = live(Circumstances(), ask, _answers)

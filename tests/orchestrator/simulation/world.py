@@ -151,10 +151,10 @@ class World:
         await self.robot.conversation.send_text(text)
 
     def _now(self) -> int:
-        return self.robot.ear.frame_now() + 1
+        return self.robot.source.frame_now() + 1
 
     async def _until(self, frame: int) -> None:
-        await asyncio.sleep(max(0, frame - self.robot.ear.frame_now()) * FRAME_S)
+        await asyncio.sleep(max(0, frame - self.robot.source.frame_now()) * FRAME_S)
 
     async def heard_of_reply(self, seconds: float) -> None:
         """Wait until a reply has been playing for that long; not for ever."""
@@ -174,7 +174,7 @@ class World:
                 self.network.begun(path).clear()
                 await self.network.begun(path).wait()
                 await asyncio.sleep(after_s % _OF_AN_ANSWER_S)
-            now = self.robot.ear.frame_now()
+            now = self.robot.source.frame_now()
             spoken = any(self.air.voiced(frame) for frame in range(now - _ON_THE_WAY_FRAMES, now))
             self.lost_words = self.lost_words or (path == ASR and spoken)
             await self.network.kill(path, outage_s)

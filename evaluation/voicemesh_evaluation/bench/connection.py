@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Caller(Protocol):
-    """Who is told what comes over a line."""
+    """Who is told what comes over a connection."""
 
     def audio(self, first_sample: int, count: int) -> None:
         """More audio of the current reply."""
@@ -18,11 +18,11 @@ class Caller(Protocol):
         """What is buffered of the reply is not to be played."""
 
     def failed(self, problem: str) -> None:
-        """Something went wrong; the line may live on."""
+        """Something went wrong; the connection may live on."""
 
 
-class Line(Protocol):
-    """One conversation's connection. Frames go out, news comes to the caller."""
+class Connection(Protocol):
+    """The connection of one conversation. Frames go out, news comes to the caller."""
 
     async def open(self, caller: Caller) -> None:
         """Connect and begin to listen."""

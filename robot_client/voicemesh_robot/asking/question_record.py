@@ -1,22 +1,23 @@
-"""What a turn looked like from the client: who said what, and when."""
+"""The record of a question's turn as the client saw it: texts, times, outcome."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
+from voicemesh.enums import short_name
 from voicemesh.errors import VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
-from voicemesh_robot.asking.reply_writer import ReplyWriter
+from voicemesh_robot.asking.reply_collector import ReplyCollector
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.mesh.problem import with_stage
 
 
 @dataclass
-class TurnRecord:
+class QuestionRecord:
     """One turn. Times are of the client's clock, in seconds; None: it never came."""
 
-    reply: ReplyWriter
+    reply: ReplyCollector
     """The reply's audio."""
     typed: str = ""
     """What was typed."""
@@ -125,7 +126,7 @@ class TurnRecord:
     def _outcome_name(self) -> str:
         if not self.ended and self.error is not None:
             return "lost"  # The conversation ended before the turn did.
-        return dialog_pb2.TurnOutcome.Name(self.outcome).removeprefix("TURN_OUTCOME_").lower()
+        return short_name(dialog_pb2.TurnOutcome, self.outcome)
 
     def as_json(self, reply_wav: str | None) -> dict[str, Any]:
         """The turn as ``--json`` writes it."""

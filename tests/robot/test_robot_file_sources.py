@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh_robot.asking.file_sources import FastSource, RealTimeSource
+from voicemesh_robot.asking.file_sources import FastFileSource, RealTimeFileSource
 from voicemesh_robot.files.audio_file import write_wav
-from voicemesh_robot.files.recording import Recording
-from voicemesh_robot.sound.heard import EndOfSpeech, Heard, Silence, Sound
+from voicemesh_robot.files.streamed_file import StreamedFile
+from voicemesh_robot.sound.heard import EndOfSpeech, Heard, HeardSilence, HeardSound
 
 RATE = 16_000
 FRAME = 320
@@ -52,7 +52,7 @@ def joined(heard: list[Heard]) -> NDArray[np.int16]:
             assert sound.sample == position
             continue
         assert sound.first_sample == position
-        if isinstance(sound, Sound):
+        if isinstance(sound, HeardSound):
             parts.append(sound.samples)
         else:
             parts.append(np.zeros(sound.sample_count, dtype=np.int16))
@@ -62,12 +62,12 @@ def joined(heard: list[Heard]) -> NDArray[np.int16]:
 
 async def test_frames_leave_when_a_microphone_would_have_recorded_them(tmp_path: Path) -> None:
     clock = VirtualClock()
-    source = RealTimeSource(clock)
+    source = RealTimeFileSource(clock)
     speech(tmp_path / "a.wav", 2.0)
-    source.say(await Recording.open(tmp_path / "a.wav"))
+    source.stream(await StreamedFile.open(tmp_path / "a.wav"))
     number = 0
     async for heard in source.sounds():
-        assert isinstance(heard, Sound)
+        assert isinstance(heard, HeardSound)
         assert clock.time == pytest.approx(1000.0 + (number + 1) * 0.02, abs=1e-9)
         number += 1
         if number == 100:
@@ -78,9 +78,9 @@ async def test_frames_leave_when_a_microphone_would_have_recorded_them(tmp_path:
 
 async def test_lateness_does_not_add_up(tmp_path: Path) -> None:
     clock = VirtualClock()
-    source = RealTimeSource(clock)
+    source = RealTimeFileSource(clock)
     speech(tmp_path / "a.wav", 4.0)
-    source.say(await Recording.open(tmp_path / "a.wav"))
+    source.stream(await StreamedFile.open(tmp_path / "a.wav"))
     late = np.random.default_rng(4).uniform(0, 0.05, 50)
     sounds = source.sounds()
     for delay in late:
@@ -89,40 +89,42 @@ async def test_lateness_does_not_add_up(tmp_path: Path) -> None:
     while clock.time > source.recorded_at(FRAME * 51):  # What is late is sent at once ...
         before = clock.time
         heard = await anext(sounds)
-        assert isinstance(heard, Sound)
+        assert isinstance(heard, HeardSound)
         if source.recorded_at(heard.first_sample + FRAME) < before:
             assert clock.time == before
         else:
             break
     heard = await anext(sounds)  # ... and then the frames are on time again.
-    assert isinstance(heard, Sound)
+    assert isinstance(heard, HeardSound)
     assert clock.time == pytest.approx(source.recorded_at(heard.first_sample + FRAME), abs=1e-9)
 
 
 async def test_recording_is_followed_by_silent_frames_until_the_source_rests(
     tmp_path: Path,
 ) -> None:
-    source = RealTimeSource(VirtualClock(), silence_chunk_ms=160)
+    source = RealTimeFileSource(VirtualClock(), silence_chunk_ms=160)
     samples = speech(tmp_path / "a.wav", 0.25)
-    source.say(await Recording.open(tmp_path / "a.wav"))
+    source.stream(await StreamedFile.open(tmp_path / "a.wav"))
     sounds = source.sounds()
     attentive = await take(sounds, 20)
-    assert all(isinstance(heard, Sound) for heard in attentive)
-    source.rest()
+    assert all(isinstance(heard, HeardSound) for heard in attentive)
+    source.expect_silence()
     resting = await take(sounds, 3)
-    assert [heard.sample_count for heard in resting if isinstance(heard, Silence)] == [2560] * 3
+    assert [heard.sample_count for heard in resting if isinstance(heard, HeardSilence)] == [
+        2560
+    ] * 3
     heard = joined(attentive + resting)
     assert np.array_equal(heard[: len(samples)], samples)
     assert not heard[len(samples) :].any()
 
 
 async def test_second_recording_begins_at_once_and_the_clock_goes_on(tmp_path: Path) -> None:
-    source = RealTimeSource(VirtualClock(), silence_chunk_ms=160)
+    source = RealTimeFileSource(VirtualClock(), silence_chunk_ms=160)
     samples = speech(tmp_path / "a.wav", 0.1)
     sounds = source.sounds()
     heard = await take(sounds, 2)
-    recording = await Recording.open(tmp_path / "a.wav")
-    source.say(recording)
+    recording = await StreamedFile.open(tmp_path / "a.wav")
+    source.stream(recording)
     heard += await take(sounds, 8)
     assert recording.first_sample == 2 * 2560
     assert np.array_equal(joined(heard)[2 * 2560 :][: len(samples)], samples)
@@ -130,25 +132,25 @@ async def test_second_recording_begins_at_once_and_the_clock_goes_on(tmp_path: P
 
 async def test_silence_that_has_not_been_sent_goes_before_the_speech(tmp_path: Path) -> None:
     clock = VirtualClock()
-    source = RealTimeSource(clock, silence_chunk_ms=200)
-    source.attend()
+    source = RealTimeFileSource(clock, silence_chunk_ms=200)
+    source.expect_speech()
     sounds = source.sounds()
     heard = await take(sounds, 1)
-    source.rest()
-    clock.alarm = (clock.time + 0.09, source.attend)
+    source.expect_silence()
+    clock.alarm = (clock.time + 0.09, source.expect_speech)
     heard += await take(sounds, 3)
-    assert [type(sound) for sound in heard] == [Sound, Silence, Sound, Sound]
+    assert [type(sound) for sound in heard] == [HeardSound, HeardSilence, HeardSound, HeardSound]
     joined(heard)
 
 
 async def test_fast_source_says_everything_and_that_it_is_over(tmp_path: Path) -> None:
     clock = VirtualClock()
-    source = FastSource(clock)
+    source = FastFileSource(clock)
     samples = speech(tmp_path / "a.wav", 1.234)
     sounds = source.sounds()
     heard: list[Heard] = []
     for _ in range(2):
-        source.say(await Recording.open(tmp_path / "a.wav"))
+        source.stream(await StreamedFile.open(tmp_path / "a.wav"))
         heard += await take(sounds, 14)
     assert clock.time == 1000.0
     assert [i for i, sound in enumerate(heard) if isinstance(sound, EndOfSpeech)] == [13, 27]
@@ -158,5 +160,5 @@ async def test_fast_source_says_everything_and_that_it_is_over(tmp_path: Path) -
 async def test_recording_knows_where_its_speech_ends(tmp_path: Path) -> None:
     samples = np.concatenate([speech(tmp_path / "a.wav", 0.5), np.zeros(RATE, dtype=np.int16)])
     write_wav(tmp_path / "b.wav", samples, RATE)
-    recording = await Recording.open(tmp_path / "b.wav")
+    recording = await StreamedFile.open(tmp_path / "b.wav")
     assert (recording.voiced_end, recording.sample_count) == (RATE // 2, 3 * RATE // 2)

@@ -15,8 +15,8 @@ LONGEST_REPLY_S = 900
 """No answer is that long; a mesh that never stops talking is cut off here."""
 
 
-class ReplyWriter:
-    """Takes a reply's chunks in order and writes them as a WAV file."""
+class ReplyCollector:
+    """Collects a reply's chunks in order and writes them as a WAV file."""
 
     def __init__(self, rate_hertz: int) -> None:
         """``rate_hertz``: the rate of the reply."""

@@ -20,8 +20,8 @@ class _Reply:
     drained: bool = False
 
 
-class Speaker:
-    """Reports playback of what has arrived, up to where the recorded reports stood.
+class ReplayedPlayback:
+    """The playback of a replay's replies: reports of it, up to where the recorded ones stood.
 
     So a reply is interrupted at the same sample again, however long the mesh takes
     this time. With ``hold`` each report says that playback pauses there, since
@@ -29,16 +29,16 @@ class Speaker:
     """
 
     def __init__(
-        self, report: Callable[[common_pb2.PlaybackReport], Awaitable[None]], hold: bool
+        self, send: Callable[[common_pb2.PlaybackReport], Awaitable[None]], hold: bool
     ) -> None:
-        """``report`` tells the mesh."""
-        self._tell = report
+        """``send`` sends a report to the mesh."""
+        self._send = send
         self._hold = hold
         self._replies: dict[int, _Reply] = {}
         self._microphone_sample = 0
 
-    async def heard(self, event: Event) -> None:
-        """The mesh said something: play what may be played of it."""
+    async def received(self, event: Event) -> None:
+        """Play what may be played of an event of the mesh."""
         number = event.stamp.turn
         match event.payload:
             case dialog_pb2.ReplyStarted():
@@ -88,7 +88,7 @@ class Speaker:
         if played <= reply.reported and drained == reply.drained:
             return
         reply.reported, reply.drained = played, drained
-        await self._tell(
+        await self._send(
             common_pb2.PlaybackReport(
                 stamp=reply.stamp,
                 played_samples=played,

@@ -1,4 +1,4 @@
-"""A file on its way into a conversation."""
+"""An audio file that is streamed into a conversation."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh.errors import VoiceMeshError
-from voicemesh_robot.devices.device import SPEECH_RATE_HERTZ
 from voicemesh_robot.files.audio_file import AudioFile
-from voicemesh_robot.files.speech_end import VoicedJudge
+from voicemesh_robot.files.speech_end import SpeechEndFinder
+from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 
 
-class Recording:
-    """A file on its way into a conversation, cut into frames."""
+class StreamedFile:
+    """An audio file, resampled and cut into frames as it is read."""
 
     def __init__(self, path: Path, rate_hertz: int = SPEECH_RATE_HERTZ) -> None:
         """Read the file once, to measure it; blocks. Errors as of AudioFile.
 
         A file that is damaged in its middle is refused here, before half of it
-        has been said.
+        has been sent.
         """
         self._file = AudioFile(path)
-        judge = VoicedJudge(rate_hertz)
+        speech_end = SpeechEndFinder(rate_hertz)
         self.sample_count = 0
         """Its length, in samples at the source's rate."""
         try:
             for block in self._file.blocks(rate_hertz):
-                judge.push(block)
+                speech_end.feed(block)
                 self.sample_count += len(block)
         except VoiceMeshError:
             self._file.close()
             raise
-        self.voiced_end = min(judge.end_sample(), self.sample_count)
+        self.voiced_end = min(speech_end.end_sample(), self.sample_count)
         """The sample after its last voiced one, counted from its start; 0: none is voiced."""
         self.first_sample: int | None = None
         """Where it began on the source's clock; None: not yet."""
@@ -43,8 +43,8 @@ class Recording:
         self._rest = np.zeros(0, dtype=np.int16)
 
     @classmethod
-    async def open(cls, path: Path, rate_hertz: int = SPEECH_RATE_HERTZ) -> Recording:
-        """The recording, measured in a thread."""
+    async def open(cls, path: Path, rate_hertz: int = SPEECH_RATE_HERTZ) -> StreamedFile:
+        """The file, measured in a thread."""
         return await asyncio.to_thread(cls, path, rate_hertz)
 
     async def frame(self, size: int) -> Samples | None:

@@ -1,19 +1,19 @@
-"""A conversation with the floor: frames as binary messages, news as texts."""
+"""A connection to the floor under load: frames as binary messages, news as texts."""
 
 from __future__ import annotations
 
 import aiohttp
 
 from voicemesh.aio import TaskSet
+from voicemesh_evaluation.bench.connection import Caller
 from voicemesh_evaluation.bench.floor_server import DROP
-from voicemesh_evaluation.bench.line import Caller
 
 
-class FloorLine:
+class FloorConnection:
     """A WebSocket of its own."""
 
     def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
-        """``session`` is shared by all lines."""
+        """``session`` is shared by all connections."""
         self._session = session
         self._url = f"ws://127.0.0.1:{port}/"
         self._tasks = TaskSet()

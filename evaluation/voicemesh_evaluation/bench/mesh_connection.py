@@ -1,4 +1,4 @@
-"""A conversation with the mesh, as lean as a client can be: one stream, no queues."""
+"""A connection to the mesh under load, as lean as a client can be: one stream, no queues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from voicemesh.errors import Unavailable, VoiceMeshError
 from voicemesh.grpc_client import CHANNEL_OPTIONS, Duplex
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
-from voicemesh_evaluation.bench.line import Caller
+from voicemesh_evaluation.bench.connection import Caller
 from voicemesh_evaluation.bench.workload import (
     END_SILENCE_MS,
     FRAME_SAMPLES,
@@ -45,7 +45,7 @@ def _config() -> dialog_pb2.ConverseConfig:
     )
 
 
-class MeshLine:
+class MeshConnection:
     """A Converse stream on a connection of its own, as robots have one each."""
 
     def __init__(self, target: str) -> None:
@@ -57,7 +57,7 @@ class MeshLine:
         self._closing = False
         self._stream: Duplex[Request, Response]
         self._caller: Caller
-        self._reader: asyncio.Task[None]
+        self._reader: asyncio.Task[None] | None = None
 
     async def open(self, caller: Caller) -> None:
         """Connect; errors as the mesh tells them."""
@@ -117,7 +117,7 @@ class MeshLine:
         self._closing = True
         if self._channel is None:
             return
-        if hasattr(self, "_reader") and not self._reader.done():
+        if self._reader is not None and not self._reader.done():
             try:
                 await self._stream.write(Request(end=dialog_pb2.EndConversation(reason="done")))
                 await within(_GOODBYE_S, self._reader)

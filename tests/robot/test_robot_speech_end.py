@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from voicemesh_robot.files.speech_end import VoicedJudge
+from voicemesh_robot.files.speech_end import SpeechEndFinder
 
 RATE = 16_000
 
@@ -25,10 +25,10 @@ def silence(seconds: float) -> NDArray[np.int16]:
 
 
 def voiced_end(blocks: Iterable[NDArray[np.int16]], rate_hertz: int) -> int:
-    judge = VoicedJudge(rate_hertz)
+    finder = SpeechEndFinder(rate_hertz)
     for block in blocks:
-        judge.push(block)
-    return judge.end_sample()
+        finder.feed(block)
+    return finder.end_sample()
 
 
 def test_end_of_the_last_loud_part_is_found() -> None:
@@ -61,13 +61,13 @@ def test_blocks_do_not_change_the_judgement(cuts: list[int], seed: int) -> None:
     random = np.random.default_rng(seed)
     levels = random.uniform(-70, -5, 12)
     samples = np.concatenate([burst(0.03, level) for level in levels])
-    judge = VoicedJudge(RATE)
+    finder = SpeechEndFinder(RATE)
     for piece in np.split(samples, np.cumsum(cuts)):
-        judge.push(piece)
+        finder.feed(piece)
     frames = samples[: len(samples) // 160 * 160].reshape(-1, 160).astype(float)
     level = 10 * np.log10(np.maximum(np.mean(frames**2, axis=1) / 32768**2, 1e-12))
     voiced = np.flatnonzero(level > max(level.max() - 35, -60))
-    assert judge.end_sample() == (0 if not len(voiced) else (voiced[-1] + 1) * 160)
+    assert finder.end_sample() == (0 if not len(voiced) else (voiced[-1] + 1) * 160)
 
 
 def test_spoken_question_ends_where_its_last_word_ends(

@@ -1,4 +1,4 @@
-"""The ear of a robot beside its own speaker: one timeline, whatever is held back."""
+"""What a robot hears beside its own speaker: one timeline, whatever is held back."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.guard import EchoGuard
 from voicemesh_robot.echo.reference import PlayedReference
 from voicemesh_robot.local_vad import make_local_vad
-from voicemesh_robot.sound.heard import Heard, Silence, Sound
+from voicemesh_robot.sound.heard import Heard, HeardSilence, HeardSound
 from voicemesh_robot.sound.microphone import Microphone
 from voicemesh_robot.sound.speech_gate import GateTimes
-from voicemesh_robot.sound.speech_source import Ear
+from voicemesh_robot.sound.speech_source import SpeechSource
 
 from .manual_clock import ManualClock
 
@@ -57,7 +57,7 @@ class Card:
             await asyncio.Event().wait()
         played, heard = self._pairs[number]
         assert self.reference is not None
-        self.reference.push(played, BLOCK, self._clock.now() + 0.04)
+        self.reference.feed(played, BLOCK, self._clock.now() + 0.04)
         await self._clock.move(BLOCK / RATE)
         return Block(heard, LOST if number == self.loses_before else 0)
 
@@ -75,20 +75,22 @@ async def heard_through(
     guard = EchoGuard(RATE, canceller_maker("builtin", RATE, EchoTimes()), clock)
     guard.reference.restart(RATE)
     card.reference = guard.reference
-    worker = ThreadWorker("test ear")
+    worker = ThreadWorker("test vad")
     microphone = Microphone(card, clock)
-    ear = Ear(microphone, make_local_vad("silero", 2), worker, GateTimes.of_ms(RATE), echo=guard)
+    source = SpeechSource(
+        microphone, make_local_vad("silero", 2), worker, GateTimes.of_ms(RATE), echo=guard
+    )
     items: list[Heard] = []
 
     async def collect() -> None:
-        async for item in ear.sounds():
+        async for item in source.sounds():
             items.append(item)
 
     task = asyncio.ensure_future(collect())
     await card.over.wait()
     await cancel_and_wait(task)
     worker.close()
-    return ear.first_sample, items
+    return source.first_sample, items
 
 
 def room_with_user(flite_speech: Speech, at_s: float) -> tuple[Samples, Samples, range]:
@@ -108,9 +110,9 @@ def room_with_user(flite_speech: Speech, at_s: float) -> tuple[Samples, Samples,
 def assert_continuous(first: int, items: list[Heard]) -> None:
     position = first
     for item in items:
-        assert isinstance(item, (Sound, Silence))
+        assert isinstance(item, (HeardSound, HeardSilence))
         assert item.first_sample == position
-        position += len(item.samples) if isinstance(item, Sound) else item.sample_count
+        position += len(item.samples) if isinstance(item, HeardSound) else item.sample_count
 
 
 async def test_words_over_the_first_words_of_a_reply_keep_their_place(
@@ -121,7 +123,7 @@ async def test_words_over_the_first_words_of_a_reply_keep_their_place(
     assert_continuous(first, items)
     sent = np.zeros(len(heard), np.int16)
     for item in items:
-        if isinstance(item, Sound):
+        if isinstance(item, HeardSound):
             begin = item.first_sample - first
             sent[begin : begin + len(item.samples)] = item.samples
     ours, said = sent[spoken.start : spoken.stop], heard[spoken.start : spoken.stop]
@@ -134,6 +136,8 @@ async def test_samples_lost_while_sound_is_held_back_move_nothing(flite_speech: 
     first, items = await heard_through(played, heard, loses_before=25)
     assert_continuous(first, items)
     last = items[-1]
-    assert isinstance(last, (Sound, Silence))
-    end = last.first_sample + (len(last.samples) if isinstance(last, Sound) else last.sample_count)
+    assert isinstance(last, (HeardSound, HeardSilence))
+    end = last.first_sample + (
+        len(last.samples) if isinstance(last, HeardSound) else last.sample_count
+    )
     assert end - first > len(heard) + LOST - RATE

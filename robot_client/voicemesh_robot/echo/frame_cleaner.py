@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh_robot.echo.cancelling import Cancelled, Canceller, Stage
+from voicemesh_robot.echo.cancelling import Cancelled, Canceller, CancellerStage
 
 MakeCanceller = Callable[[int], Canceller]
 """From the length of a block, in samples."""
@@ -17,7 +17,10 @@ _BLOCKS = 2
 
 
 class FrameCleaner:
-    """Frames in; those frames out, in order, of which is known what they are."""
+    """Takes the echo out of frames with a canceller that works on shorter blocks.
+
+    Frames go in; those of which is known what they are come out, in order.
+    """
 
     def __init__(self, make: MakeCanceller, frame: int) -> None:
         """``frame``: samples of each frame."""
@@ -26,14 +29,14 @@ class FrameCleaner:
         self._blocks: deque[Cancelled] = deque()
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> CancellerStage:
         """What is known."""
         return self._canceller.stage
 
-    def push(self, heard: Samples, played: Samples) -> list[Cancelled]:
+    def process(self, heard: Samples, played: Samples) -> list[Cancelled]:
         """The next frame of the microphone, and what left the speaker meanwhile."""
         for part in zip(np.split(heard, _BLOCKS), np.split(played, _BLOCKS), strict=True):
-            self._blocks.extend(self._canceller.push(*part))
+            self._blocks.extend(self._canceller.process(*part))
         return [self._next() for _ in range(len(self._blocks) // _BLOCKS)]
 
     def _next(self) -> Cancelled:
