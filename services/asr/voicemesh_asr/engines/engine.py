@@ -22,9 +22,6 @@ from typing import Protocol
 from voicemesh.audio import Samples
 from voicemesh.v1 import asr_pb2
 
-ENGINES = "voicemesh.asr_engines"
-"""The entry-point group of recognisers."""
-
 
 @dataclass(frozen=True)
 class Phrase:

@@ -13,10 +13,6 @@ from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 from voicemesh_asr.turn_detection.shared_model import SharedModel
 
-PUNCTUATION_MODELS = "voicemesh.punctuation_models"
-"""The entry-point group of punctuation models; each entry is an EngineSpec whose
-factory makes a :class:`PunctuationModel`."""
-
 _SURE = 0.95
 
 

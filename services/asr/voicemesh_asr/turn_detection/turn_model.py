@@ -13,10 +13,6 @@ import numpy as np
 
 from voicemesh.audio import Samples
 
-TURN_MODELS = "voicemesh.turn_models"
-"""The entry-point group of audio turn models; each entry is an EngineSpec whose
-factory makes a :class:`TurnModel`."""
-
 
 class TurnModel(Protocol):
     """Judges the end of one speaker's turn. Synchronous; one call at a time."""

@@ -6,9 +6,6 @@ from typing import Protocol
 
 from voicemesh.audio import Samples
 
-VADS = "voicemesh.vads"
-"""The entry-point group of voice activity detectors."""
-
 INLINE = "inline"
 """Tag of a detector that takes microseconds a frame: it runs on the event loop,
 where a thread would cost ten times as much as it saves."""

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-LANGUAGE_MODELS = "voicemesh.turn_language_models"
-"""The entry-point group of language models; each entry is an EngineSpec whose factory
-makes a :class:`LanguageModel`, which may take seconds."""
-
 SENTENCE_END = "</s>"
 
 
-class LanguageModel(Protocol):
+class TurnLanguageModel(Protocol):
     """How likely words follow each other. Synchronous and quick; called from one thread."""
 
     language: str
