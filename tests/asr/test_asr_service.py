@@ -86,7 +86,9 @@ async def test_every_decision_tells_its_reason_in_the_event_the_log_and_the_metr
         pb.TURN_REASON_SILENCE_AFTER_SENTENCE,
     ]
     assert [decisions(event) for event in second] == [count + 1 for count in before]
-    told = [r.getMessage().split(", ")[0] for r in caplog.records if r.name.endswith("turn_recognizer")]
+    told = [
+        r.getMessage().split(", ")[0] for r in caplog.records if r.name.endswith("turn_recognizer")
+    ]
     assert told[3:] == [
         "turn start: speech",
         "turn eager: silence_after_sentence",
