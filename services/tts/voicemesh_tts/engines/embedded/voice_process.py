@@ -11,7 +11,7 @@ import numpy as np
 from voicemesh.audio import Samples
 from voicemesh_tts.audio.levelling import gain_to
 from voicemesh_tts.audio.shaping import Shaper, WordClock
-from voicemesh_tts.engines.embedded.native_library import Library
+from voicemesh_tts.engines.embedded.native_library import NativeLibrary
 from voicemesh_tts.engines.engine import Voice
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class VoiceboxConfig:
 class Voicebox:
     """Says units with one library. Every voice is brought to the same level."""
 
-    def __init__(self, library: Library, config: VoiceboxConfig) -> None:
+    def __init__(self, library: NativeLibrary, config: VoiceboxConfig) -> None:
         """Warms up the configured voices."""
         self._library = library
         self._target = config.target_level_dbfs
@@ -77,7 +77,7 @@ class Voicebox:
 
         about = self._library.voices[voice]
         shaper = Shaper(about.native_rate_hertz, self._gain(voice), send)
-        self._library.render(voice, text, rate, clock.add, shaper.push)
+        self._library.render(voice, text, rate, clock.add, shaper.feed)
         shaper.finish()
 
 
