@@ -14,6 +14,10 @@ HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3041-\u3096\u309d-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
 """Hiragana and katakana, likewise."""
 
+WIDE = "\u2e80-\uffef\U00020000-\U0003ffff"
+"""Everything from the radicals of Chinese to its full-width forms, marks and Korean
+syllables included, likewise: text in these is counted by characters, other by words."""
+
 _HAN = re.compile(f"[{HAN}]")
 
 

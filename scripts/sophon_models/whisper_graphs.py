@@ -25,7 +25,7 @@ from whisper_network import (
     names,
 )
 
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 
 VOCABULARY_SIZE = 2000
 _OPERATORS = 15
@@ -84,7 +84,7 @@ def _graphs(network: Whisper, no_speech: int) -> dict[str, tuple[nn.Module, list
 
 def export(model: Path, folder: Path) -> None:
     """Writes all of them."""
-    vocabulary = Vocabulary.read(model / "vocabulary.tiktoken", VOCABULARY_SIZE)
+    vocabulary = WhisperVocabulary.read(model / "vocabulary.tiktoken", VOCABULARY_SIZE)
     network = Whisper(Shape(), VOCABULARY_SIZE).eval()
     network.load_state_dict(torch.load(model / "weights.pt"))
     folder.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ from torch.nn import functional
 from whisper_graphs import VOCABULARY_SIZE
 from whisper_network import Shape, Whisper
 
-from voicemesh_asr.engines.sophon_whisper.mel import log_mel
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary, pieces
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary, pieces
+from voicemesh_asr.mel_spectrum import log_mel
 
 SENTENCES = (
     ("en", " What is artificial intelligence?"),
@@ -123,7 +123,7 @@ def byte_pairs() -> list[bytes]:
 class Lessons:
     """Windows of sound with what is to be written."""
 
-    def __init__(self, vocabulary: Vocabulary, spoken: list[Clip]) -> None:
+    def __init__(self, vocabulary: WhisperVocabulary, spoken: list[Clip]) -> None:
         self._vocabulary, self._clips = vocabulary, spoken
         self._pool: list[tuple[torch.Tensor, list[int], list[int]]] = []
 
@@ -236,7 +236,7 @@ def train(folder: Path, minutes: float, seed: int) -> None:
     ranks = folder / "vocabulary.tiktoken"
     lines = [f"{base64.b64encode(t).decode()} {rank}\n" for rank, t in enumerate(byte_pairs())]
     ranks.write_text("".join(lines))
-    vocabulary = Vocabulary.read(ranks, VOCABULARY_SIZE)
+    vocabulary = WhisperVocabulary.read(ranks, VOCABULARY_SIZE)
     begins = sorted({vocabulary.encode(p)[0] for _, text in SENTENCES for p in pieces(text)})
     lessons = Lessons(vocabulary, clips())
     network = Whisper(Shape(), VOCABULARY_SIZE)

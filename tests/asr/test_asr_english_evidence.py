@@ -1,4 +1,4 @@
-"""Evidence for whole English sentences: what a language model knows beside the rules."""
+"""TextEvidence for whole English sentences: what a language model knows beside the rules."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,9 +21,9 @@ from voicemesh_asr.turn_detection.completeness.judgement import (
     NO_MARK,
     Judgement,
 )
-from voicemesh_asr.turn_detection.language_model import SENTENCE_END
 from voicemesh_asr.turn_detection.models import TurnModels
 from voicemesh_asr.turn_detection.trigrams import Trigrams, TrigramSettings, make
+from voicemesh_asr.turn_detection.turn_language_model import SENTENCE_END
 
 from .speaker import Speaker, utterance
 

@@ -73,7 +73,7 @@ async def test_every_decision_tells_its_reason_in_the_event_the_log_and_the_metr
     speaker = Speaker(stub)
     await speaker.start()
     clip = utterance(flite_speech("what time is it"))
-    with caplog.at_level(logging.INFO, "voicemesh_asr.recognition_session"):
+    with caplog.at_level(logging.INFO, "voicemesh_asr.turn_recognizer"):
         await speaker.audio(clip)
         first = await speaker.until_end()
         before = [decisions(event) for event in first]
@@ -86,7 +86,9 @@ async def test_every_decision_tells_its_reason_in_the_event_the_log_and_the_metr
         pb.TURN_REASON_SILENCE_AFTER_SENTENCE,
     ]
     assert [decisions(event) for event in second] == [count + 1 for count in before]
-    told = [r.getMessage().split(", ")[0] for r in caplog.records if r.name.endswith("hearing")]
+    told = [
+        r.getMessage().split(", ")[0] for r in caplog.records if r.name.endswith("turn_recognizer")
+    ]
     assert told[3:] == [
         "turn start: speech",
         "turn eager: silence_after_sentence",

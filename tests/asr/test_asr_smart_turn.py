@@ -7,7 +7,9 @@ import pytest
 
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineError, SettingsError
-from voicemesh_asr.turn_detection.smart_turn import SPEC, SmartTurn, SmartTurnSettings
+from voicemesh_asr.turn_detection.smart_turn.engine import SmartTurn
+from voicemesh_asr.turn_detection.smart_turn.settings import SmartTurnSettings
+from voicemesh_asr.turn_detection.smart_turn.spec import SPEC
 from voicemesh_asr.turn_detection.turn_model import window_of
 
 MODELS = Path(__file__).parent / "models"

@@ -22,7 +22,7 @@ def hear(texts: list[str], by_characters: bool = False) -> list[str]:
     following = LocalAgreement()
     confirmed = []
     for text in texts:
-        following.hear(units(text, by_characters))
+        following.feed(units(text, by_characters))
         confirmed.append(following.confirmed)
     return confirmed
 
@@ -80,13 +80,13 @@ def test_confirmed_words_stay_when_later_texts_say_them_differently() -> None:
 def test_what_is_cut_off_stays_and_is_not_said_twice() -> None:
     following = LocalAgreement()
     for text in (" Turn on the light. Stop. What", " Turn on the light. Stop. What time"):
-        following.hear(units(text, False))
+        following.feed(units(text, False))
     beginning = units(" Turn on the light.", False)
     assert following.can_drop(beginning)
     following.drop(beginning)
     assert following.dropped == "Turn on the light."
     assert following.confirmed == "Turn on the light. Stop. What"
-    following.hear(units(" light. Stop. What time is", False))
+    following.feed(units(" light. Stop. What time is", False))
     assert following.text == "Turn on the light. Stop. What time is"
     assert following.confirmed == "Turn on the light. Stop. What time"
     assert "".join(following.behind_dropped(units(" light. Stop now", False))) == " Stop now"
@@ -94,8 +94,8 @@ def test_what_is_cut_off_stays_and_is_not_said_twice() -> None:
 
 def test_only_confirmed_text_can_be_cut_off() -> None:
     following = LocalAgreement()
-    following.hear(units(" one two", False))
-    following.hear(units(" one three", False))
+    following.feed(units(" one two", False))
+    following.feed(units(" one three", False))
     assert following.can_drop([" one"])
     assert not following.can_drop([" one", " three"])
     assert not following.can_drop([" two"])
@@ -103,7 +103,7 @@ def test_only_confirmed_text_can_be_cut_off() -> None:
 
 def test_text_can_be_taken_as_it_is_when_the_window_is_full() -> None:
     following = LocalAgreement()
-    following.hear(units(" one two three", False))
+    following.feed(units(" one two three", False))
     following.drop([" one", " two"])
     assert following.confirmed == "one two"
     assert following.text == "one two three"
@@ -114,7 +114,7 @@ def test_confirmed_text_only_grows(texts: list[list[str]]) -> None:
     following = LocalAgreement()
     before = ""
     for text in texts:
-        following.hear(text)
+        following.feed(text)
         assert following.confirmed.startswith(before)
         assert following.text.startswith(following.confirmed)
         before = following.confirmed
@@ -124,7 +124,7 @@ def test_confirmed_text_only_grows(texts: list[list[str]]) -> None:
 def test_cutting_changes_no_confirmed_text(texts: list[list[str]], cut: int) -> None:
     following = LocalAgreement()
     for text in texts:
-        following.hear(text)
+        following.feed(text)
         if following.can_drop(text[:cut]):
             confirmed, shown = following.confirmed, following.text
             following.drop(text[:cut])
@@ -137,9 +137,9 @@ def test_a_text_that_only_grows_is_confirmed_one_step_behind(
     text: list[str], longer: list[str]
 ) -> None:
     following = LocalAgreement()
-    following.hear(text)
+    following.feed(text)
     assert following.confirmed == ""
-    following.hear([*text, *longer])
+    following.feed([*text, *longer])
     assert following.confirmed == "".join(text).strip()
 
 

@@ -14,11 +14,11 @@ from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import CancelledDecode, SearchOptions
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
-from voicemesh_asr.engines.sophon_whisper.graphs import Graphs
+from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.model_files import check_positions, read_positions
 from voicemesh_asr.engines.sophon_whisper.prompt import make_prompt
 from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcriber, Transcription
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 from voicemesh_sophon import Chip
 from voicemesh_sophon.owner_process import OwnerProcess
 
@@ -33,8 +33,10 @@ class OnChip:
     ) -> None:
         self.tiny = tiny
         self.chip = Chip.open(owner.placement("asr", cores=cores))
-        self.graphs = Graphs(self.chip.load(*files))
-        self.vocabulary = Vocabulary.read(tiny.vocabulary_file, self.graphs.dimensions.vocabulary)
+        self.graphs = WhisperGraphs(self.chip.load(*files))
+        self.vocabulary = WhisperVocabulary.read(
+            tiny.vocabulary_file, self.graphs.dimensions.vocabulary
+        )
         self.table = read_positions(tiny.positions_file)
         self.decoder = Decoder(self.chip, self.graphs, self.table)
         d = self.graphs.dimensions
@@ -204,7 +206,7 @@ def test_a_missing_graph_is_named_with_the_files(chip_owner: ChipOwner, tiny_whi
         closing(Chip.open(chip_owner("bm1688").placement("asr"))) as chip,
         pytest.raises(EngineError, match=r"all_quant_.*: the graph decoder_post is missing"),
     ):
-        Graphs(chip.load(*files))
+        WhisperGraphs(chip.load(*files))
 
 
 def test_a_position_table_of_another_size_is_told(bm1688: OnChip, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from voicemesh.audio import Samples
 from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh_asr.engines.sophon_whisper.logit_filters import LogitFilters, log_softmax
-from voicemesh_asr.engines.sophon_whisper.mel import log_mel, mel_filters
 from voicemesh_asr.engines.sophon_whisper.model_files import check, check_files, read_positions
 from voicemesh_asr.engines.sophon_whisper.prompt import (
     MASKED,
@@ -25,15 +24,18 @@ from voicemesh_asr.engines.sophon_whisper.prompt import (
     step_mask,
 )
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary, pieces
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary, pieces
 from voicemesh_asr.engines.sophon_whisper.windows import cut
+from voicemesh_asr.mel_spectrum import log_mel, mel_filters
 
 Doubles = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
-def vocabulary(tiny_whisper: Any) -> Vocabulary:
-    return Vocabulary.read(tiny_whisper.vocabulary_file, tiny_whisper.manifest["dims"]["n_vocab"])
+def vocabulary(tiny_whisper: Any) -> WhisperVocabulary:
+    return WhisperVocabulary.read(
+        tiny_whisper.vocabulary_file, tiny_whisper.manifest["dims"]["n_vocab"]
+    )
 
 
 # The spectrum
@@ -105,7 +107,7 @@ def test_more_than_a_window_is_refused() -> None:
 
 
 def test_special_tokens_are_counted_from_the_ranks(
-    vocabulary: Vocabulary, tiny_whisper: Any
+    vocabulary: WhisperVocabulary, tiny_whisper: Any
 ) -> None:
     ids = tiny_whisper.manifest["ids"]
     assert vocabulary.end_of_text == ids["eot"]
@@ -125,16 +127,18 @@ def test_ids_of_the_published_models() -> None:
     """99 languages over 50257 ranks, as everybody knows them, and 100 in large-v3."""
     tokens = [bytes((byte,)) for byte in range(256)]
     tokens += [b"\xff" + rank.to_bytes(3) for rank in range(50257 - 256)]
-    multilingual = Vocabulary(tokens, 51865)
+    multilingual = WhisperVocabulary(tokens, 51865)
     assert multilingual.end_of_text == 50257
     assert multilingual.transcribe == 50359
     assert multilingual.first_stamp == 50364
-    large = Vocabulary(tokens, 51866)
+    large = WhisperVocabulary(tokens, 51866)
     assert large.languages[-1] == "yue"
     assert large.first_stamp == 50365
 
 
-def test_text_is_spelt_as_the_model_spells_it(vocabulary: Vocabulary, tiny_whisper: Any) -> None:
+def test_text_is_spelt_as_the_model_spells_it(
+    vocabulary: WhisperVocabulary, tiny_whisper: Any
+) -> None:
     for wav in tiny_whisper.manifest["wavs"]:
         if wav["kind"].startswith("trained"):
             spelt = wav["text"] if wav["language"] == "zh" else f" {wav['text']}"
@@ -144,11 +148,11 @@ def test_text_is_spelt_as_the_model_spells_it(vocabulary: Vocabulary, tiny_whisp
 
 @given(text=st.text(max_size=40))
 @settings(max_examples=200, deadline=None)
-def test_any_text_comes_back(vocabulary: Vocabulary, text: str) -> None:
+def test_any_text_comes_back(vocabulary: WhisperVocabulary, text: str) -> None:
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
-def test_an_incomplete_character_is_held_back(vocabulary: Vocabulary) -> None:
+def test_an_incomplete_character_is_held_back(vocabulary: WhisperVocabulary) -> None:
     tokens = list("灯 ok 🙂".encode())
     assert vocabulary.decode(tokens) == "灯 ok 🙂"
     for missing in (1, 2, 3):
@@ -177,20 +181,20 @@ def test_a_wrong_rank_file_is_told(tmp_path: Path, content: str, wrong: str) -> 
     file = tmp_path / "ranks.tiktoken"
     file.write_text(content)
     with pytest.raises(SettingsError, match=wrong) as told:
-        Vocabulary.read(file, 2000)
+        WhisperVocabulary.read(file, 2000)
     assert str(file) in str(told.value)
     assert "multilingual.tiktoken" in str(told.value)
 
 
 def test_ranks_of_another_model_are_told(tiny_whisper: Any) -> None:
     with pytest.raises(SettingsError, match="392 ranks, which does not fit a model of 51865"):
-        Vocabulary.read(tiny_whisper.vocabulary_file, 51865)
+        WhisperVocabulary.read(tiny_whisper.vocabulary_file, 51865)
 
 
 # Prompts and masks
 
 
-def test_the_prompt_is_aligned_to_the_right(vocabulary: Vocabulary) -> None:
+def test_the_prompt_is_aligned_to_the_right(vocabulary: WhisperVocabulary) -> None:
     v = vocabulary
     prompt = make_prompt(v, 64, v.language("zh"), stamps=False, previous=v.encode(" stop"))
     kept = v.encode(" stop")
@@ -220,7 +224,7 @@ def test_masks_let_the_past_through_and_nothing_else() -> None:
     assert (step == np.array([m, 0, 0, 0, 0], np.float32)).all()
 
 
-def test_earlier_text_is_shortened_to_half_of_the_pad(vocabulary: Vocabulary) -> None:
+def test_earlier_text_is_shortened_to_half_of_the_pad(vocabulary: WhisperVocabulary) -> None:
     earlier = list(range(300))
     for pad, kept in ((64, 31), (128, 63), (448, 223)):
         prompt = make_prompt(vocabulary, pad, 0, previous=earlier)
@@ -230,12 +234,12 @@ def test_earlier_text_is_shortened_to_half_of_the_pad(vocabulary: Vocabulary) ->
 
 @pytest.mark.parametrize(("pad", "room"), [(64, 61), (128, 125), (448, 224)])
 def test_new_tokens_are_bounded_by_pad_and_table(
-    vocabulary: Vocabulary, pad: int, room: int
+    vocabulary: WhisperVocabulary, pad: int, room: int
 ) -> None:
     assert new_tokens(make_prompt(vocabulary, pad, 0), pad, 448) == room
 
 
-def test_a_prompt_that_fills_the_pad_is_refused(vocabulary: Vocabulary) -> None:
+def test_a_prompt_that_fills_the_pad_is_refused(vocabulary: WhisperVocabulary) -> None:
     prompt = make_prompt(vocabulary, 448, 0, previous=list(range(223)))
     with pytest.raises(InvalidArgument, match="prompt of 227 tokens leaves no room in .* 128"):
         new_tokens(prompt, 128, 448)
@@ -244,7 +248,9 @@ def test_a_prompt_that_fills_the_pad_is_refused(vocabulary: Vocabulary) -> None:
 # Rules on logits
 
 
-def allowed(vocabulary: Vocabulary, sequence: tuple[int, ...], stamps: bool = True) -> set[int]:
+def allowed(
+    vocabulary: WhisperVocabulary, sequence: tuple[int, ...], stamps: bool = True
+) -> set[int]:
     """What may follow where no token is likelier than another, but for the text."""
     logits = np.zeros((1, vocabulary.size), np.float32)
     logits[:, : vocabulary.end_of_text + 1] = 20.0
@@ -252,24 +258,24 @@ def allowed(vocabulary: Vocabulary, sequence: tuple[int, ...], stamps: bool = Tr
     return set(np.flatnonzero(np.isfinite(logits[0])).tolist())
 
 
-def test_the_first_token_is_no_blank_and_no_end(vocabulary: Vocabulary) -> None:
+def test_the_first_token_is_no_blank_and_no_end(vocabulary: WhisperVocabulary) -> None:
     first = allowed(vocabulary, (), stamps=False)
     assert vocabulary.encode(" ")[0] not in first
     assert vocabulary.end_of_text not in first
     assert vocabulary.end_of_text in allowed(vocabulary, (65,), stamps=False)
 
 
-def test_unsaid_signs_never_come(vocabulary: Vocabulary) -> None:
+def test_unsaid_signs_never_come(vocabulary: WhisperVocabulary) -> None:
     for stamps in (False, True):
         assert not allowed(vocabulary, (65,), stamps) & set(vocabulary.unsaid)
 
 
-def test_the_first_stamp_is_within_a_second(vocabulary: Vocabulary) -> None:
+def test_the_first_stamp_is_within_a_second(vocabulary: WhisperVocabulary) -> None:
     first = vocabulary.first_stamp
     assert allowed(vocabulary, ()) == set(range(first, first + 51))
 
 
-def test_stamps_come_in_pairs_and_never_go_back(vocabulary: Vocabulary) -> None:
+def test_stamps_come_in_pairs_and_never_go_back(vocabulary: WhisperVocabulary) -> None:
     text, stamp, end = 65, vocabulary.first_stamp + 40, vocabulary.end_of_text
     stamps = set(range(vocabulary.first_stamp, vocabulary.size))
     assert not allowed(vocabulary, (stamp,)) & stamps, "text follows the stamp that begins it"
@@ -280,7 +286,7 @@ def test_stamps_come_in_pairs_and_never_go_back(vocabulary: Vocabulary) -> None:
     assert not allowed(vocabulary, (stamp, text, stamp + 5, stamp + 5)) & stamps
 
 
-def test_a_stamp_comes_when_all_together_outweigh_any_text(vocabulary: Vocabulary) -> None:
+def test_a_stamp_comes_when_all_together_outweigh_any_text(vocabulary: WhisperVocabulary) -> None:
     logits = np.full((1, vocabulary.size), -5.0, np.float32)
     logits[0, 65] = 3.0
     logits[0, vocabulary.first_stamp :] = -4.0  # each far less likely, 1501 of them likelier
@@ -301,7 +307,7 @@ def test_log_softmax_is_a_distribution(values: list[float]) -> None:
 # Segments of a window
 
 
-def test_a_window_is_cut_at_its_last_pair_of_stamps(vocabulary: Vocabulary) -> None:
+def test_a_window_is_cut_at_its_last_pair_of_stamps(vocabulary: WhisperVocabulary) -> None:
     v = vocabulary
 
     def stamp(seconds: float) -> int:

@@ -22,13 +22,13 @@ from voicemesh_asr.engines.sophon_whisper.decoding import (
     stop_if_unwanted,
 )
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
-from voicemesh_asr.engines.sophon_whisper.jobs import Job, JobQueue
+from voicemesh_asr.engines.sophon_whisper.jobs import JobQueue, TranscriptionJob
 from voicemesh_asr.engines.sophon_whisper.logit_filters import log_softmax
-from voicemesh_asr.engines.sophon_whisper.prompt import Prompt
-from voicemesh_asr.engines.sophon_whisper.sampling import Sampling
+from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt
+from voicemesh_asr.engines.sophon_whisper.sampling import SamplingSearch
 from voicemesh_asr.engines.sophon_whisper.search import Found, Search, choose
 from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 
 Floats = NDArray[np.float32]
 END = 5
@@ -141,7 +141,7 @@ def test_the_length_penalty_weighs_long_texts() -> None:
 @given(seed=st.integers(0, 10_000), temperature=st.sampled_from([0.2, 0.6, 1.0]))
 @settings(max_examples=40, deadline=None)
 def test_samples_are_scored_by_the_network(seed: int, temperature: float) -> None:
-    search = Sampling(5, END, temperature, np.random.default_rng(seed))
+    search = SamplingSearch(5, END, temperature, np.random.default_rng(seed))
     run(search, seed, 8)
     found = search.best(None)
     ended = (*found.tokens, END) if found.finished else found.tokens
@@ -151,7 +151,7 @@ def test_samples_are_scored_by_the_network(seed: int, temperature: float) -> Non
 
 def test_samples_follow_the_softmax_at_their_temperature() -> None:
     rows, temperature = 20_000, 0.5
-    search = Sampling(rows, END, temperature, np.random.default_rng(0))
+    search = SamplingSearch(rows, END, temperature, np.random.default_rng(0))
     logits = logits_after(1, ())
     search.advance(np.tile(logits, (rows, 1)))
     drawn = np.bincount(search.last, minlength=END + 1) / rows
@@ -192,7 +192,7 @@ def test_silence_is_not_tried_again_and_gives_no_text() -> None:
 class Counting:
     """A network that says the tokens 65, 66, 67 ... and then ends."""
 
-    def __init__(self, vocabulary: Vocabulary, length: int) -> None:
+    def __init__(self, vocabulary: WhisperVocabulary, length: int) -> None:
         self.vocabulary, self.length, self.said = vocabulary, length, 0
 
     def _logits(self) -> Floats:
@@ -202,7 +202,7 @@ class Counting:
         self.said += 1
         return logits
 
-    def begin(self, prompt: Prompt) -> tuple[Floats, float]:
+    def begin(self, prompt: DecoderPrompt) -> tuple[Floats, float]:
         return self._logits(), 0.25
 
     def step(self, tokens: NDArray[np.int32], sources: NDArray[np.int32]) -> Floats:
@@ -210,14 +210,14 @@ class Counting:
 
 
 @pytest.fixture
-def vocabulary() -> Vocabulary:
-    return Vocabulary([bytes((byte,)) for byte in range(256)], 256 + 8 + 99 + 1501)
+def vocabulary() -> WhisperVocabulary:
+    return WhisperVocabulary([bytes((byte,)) for byte in range(256)], 256 + 8 + 99 + 1501)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.4])
-def test_a_decode_ends_with_its_text(vocabulary: Vocabulary, temperature: float) -> None:
+def test_a_decode_ends_with_its_text(vocabulary: WhisperVocabulary, temperature: float) -> None:
     options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
-    prompt = Prompt((1, 2, 3), 0, stamps=False)
+    prompt = DecoderPrompt((1, 2, 3), 0, stamps=False)
     effort = Effort()
     heard = decode(Counting(vocabulary, 4), vocabulary, prompt, options, temperature, effort)
     assert heard.text == "ABCD"
@@ -228,7 +228,7 @@ def test_a_decode_ends_with_its_text(vocabulary: Vocabulary, temperature: float)
 class Remembering:
     """A network that keeps what each row was told, as the caches on a chip do."""
 
-    def __init__(self, vocabulary: Vocabulary, seed: int) -> None:
+    def __init__(self, vocabulary: WhisperVocabulary, seed: int) -> None:
         self.vocabulary, self.seed = vocabulary, seed
         self.pasts: list[tuple[int, ...]] = [()] * 5
         self.moves = 0
@@ -241,7 +241,7 @@ class Remembering:
             row[self.vocabulary.end_of_text] = logits_after(self.seed, past)[END]
         return logits
 
-    def begin(self, prompt: Prompt) -> tuple[Floats, float]:
+    def begin(self, prompt: DecoderPrompt) -> tuple[Floats, float]:
         return self._logits(), 0.0
 
     def step(self, tokens: NDArray[np.int32], sources: NDArray[np.int32]) -> Floats:
@@ -252,22 +252,24 @@ class Remembering:
         return self._logits()
 
 
-def test_a_text_is_one_that_some_row_has_said(vocabulary: Vocabulary) -> None:
+def test_a_text_is_one_that_some_row_has_said(vocabulary: WhisperVocabulary) -> None:
     """Tokens and sources reach the network together, whatever way the beams take."""
     options = SearchOptions(rows=5, pad=64, positions=448, beams=5)
     moves = 0
     for seed in range(30):
         network = Remembering(vocabulary, seed)
-        heard = decode(network, vocabulary, Prompt((1,), 0, stamps=False), options, 0.0, Effort())
+        heard = decode(
+            network, vocabulary, DecoderPrompt((1,), 0, stamps=False), options, 0.0, Effort()
+        )
         assert heard.finished
         assert heard.tokens in network.said
         moves += network.moves
     assert moves > 30, "beams have moved, so that a network without sources would be noticed"
 
 
-def test_a_text_longer_than_the_pad_is_cut_and_says_so(vocabulary: Vocabulary) -> None:
+def test_a_text_longer_than_the_pad_is_cut_and_says_so(vocabulary: WhisperVocabulary) -> None:
     options = SearchOptions(rows=5, pad=8, positions=448, beams=1)
-    prompt = Prompt((1, 2, 3), 0, stamps=False)
+    prompt = DecoderPrompt((1, 2, 3), 0, stamps=False)
     heard = decode(Counting(vocabulary, 20), vocabulary, prompt, options, 0.0, Effort())
     assert heard.text == "ABCDE"
     assert not heard.finished
@@ -276,7 +278,7 @@ def test_a_text_longer_than_the_pad_is_cut_and_says_so(vocabulary: Vocabulary) -
 class GivenUp(Counting):
     """Nobody wants the text any more while the network works on one of its tokens."""
 
-    def __init__(self, vocabulary: Vocabulary, at: int) -> None:
+    def __init__(self, vocabulary: WhisperVocabulary, at: int) -> None:
         super().__init__(vocabulary, 20)
         self.effort, self.at = Effort(), at
 
@@ -288,22 +290,22 @@ class GivenUp(Counting):
 
 @pytest.mark.parametrize("token", [1, 2, 7])
 def test_a_decode_ends_with_the_token_under_way_when_it_is_cancelled(
-    vocabulary: Vocabulary, token: int
+    vocabulary: WhisperVocabulary, token: int
 ) -> None:
     network = GivenUp(vocabulary, token)
     options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
     with pytest.raises(CancelledDecode):
-        decode(network, vocabulary, Prompt((1,), 0, False), options, 0.0, network.effort)
+        decode(network, vocabulary, DecoderPrompt((1,), 0, False), options, 0.0, network.effort)
     assert (network.effort.made, network.effort.late) == (token, 1)
 
 
-def test_a_text_that_nobody_wants_is_not_begun(vocabulary: Vocabulary) -> None:
+def test_a_text_that_nobody_wants_is_not_begun(vocabulary: WhisperVocabulary) -> None:
     """Nor is one at the next temperature, or of the next window."""
     network = GivenUp(vocabulary, 1)
     network.effort.cancel()
     options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
     with pytest.raises(CancelledDecode):
-        decode(network, vocabulary, Prompt((1,), 0, False), options, 0.0, network.effort)
+        decode(network, vocabulary, DecoderPrompt((1,), 0, False), options, 0.0, network.effort)
     assert network.said == network.effort.made == 0
 
 
@@ -339,12 +341,12 @@ class Turns:
         self.queue = JobQueue(self.worker, self.device.run)
         self.asked: list[str] = []
 
-    def job(self, name: str, is_final: bool) -> Job:
+    def job(self, name: str, is_final: bool) -> TranscriptionJob:
         def newest() -> Request:
             self.asked.append(name)
             return request(name)
 
-        job = Job(newest, is_final)
+        job = TranscriptionJob(newest, is_final)
         self.queue.submit(job)
         return job
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness.judgement import Judgement
-from voicemesh_asr.turn_detection.detector import Action, Decision, TurnDetector
+from voicemesh_asr.turn_detection.detector import Action, TurnDecision, TurnDetector
 from voicemesh_asr.turn_detection.waits import Waits
-from voicemesh_asr.vad.activity import Activity, Sound
+from voicemesh_asr.vad.activity import Activity, FrameLabel
 
 RATE = 16_000
 FRAME = 160  # 10 ms
@@ -30,38 +30,38 @@ class Scene:
     heard: tuple[str, Judgement] = SENTENCE
     now: int = 0
     onset: int | None = None
-    log: list[Decision] = field(default_factory=list)
+    log: list[TurnDecision] = field(default_factory=list)
 
-    def take(self, decisions: list[Decision]) -> None:
+    def take(self, decisions: list[TurnDecision]) -> None:
         for decision in decisions:
             self.log.append(decision)
             if decision.action is Action.FINISH:
                 self.take(self.detector.finished(*self.heard))
 
-    def sound(self, kind: Sound, ms: int) -> "Scene":
+    def sound(self, kind: FrameLabel, ms: int) -> "Scene":
         for _ in range(ms // 10):
             begin, self.now = self.now, self.now + FRAME
-            if kind is Sound.SILENCE:
+            if kind is FrameLabel.SILENCE:
                 self.onset = None
             elif self.onset is None:
                 self.onset = begin
-            voiced = self.now if kind is not Sound.SILENCE else begin
+            voiced = self.now if kind is not FrameLabel.SILENCE else begin
             onset = begin if self.onset is None else self.onset
-            self.take(self.detector.hear(Activity(begin, self.now, kind, onset, voiced)))
+            self.take(self.detector.process(Activity(begin, self.now, kind, onset, voiced)))
         return self
 
     def speech(self, ms: int) -> "Scene":
-        return self.sound(Sound.SPEECH, ms)
+        return self.sound(FrameLabel.SPEECH, ms)
 
     def silence(self, ms: int) -> "Scene":
-        return self.sound(Sound.SILENCE, ms)
+        return self.sound(FrameLabel.SILENCE, ms)
 
     @property
     def actions(self) -> list[Action]:
         return [d.action for d in self.log]
 
     @property
-    def last(self) -> Decision:
+    def last(self) -> TurnDecision:
         return self.log[-1]
 
 
@@ -150,7 +150,9 @@ def test_an_endpoint_in_the_final_pass_ends_the_turn_without_more_silence() -> N
     s = scene(UNFINISHED).speech(500)
     for _ in range(15):
         begin, s.now = s.now, s.now + FRAME
-        for decision in s.detector.hear(Activity(begin, s.now, Sound.SILENCE, begin, begin)):
+        for decision in s.detector.process(
+            Activity(begin, s.now, FrameLabel.SILENCE, begin, begin)
+        ):
             assert decision.action is Action.FINISH
             s.take(s.detector.finished(*UNFINISHED, endpoint=True))
     assert (s.last.action, s.last.reason) == (Action.END, pb.TURN_REASON_MODEL)
@@ -190,7 +192,7 @@ def test_pauses_in_mid_sentence_do_not_make_the_wait_after_a_sentence_longer() -
 
 
 def test_a_turn_does_not_end_while_a_sound_may_become_speech() -> None:
-    s = scene().speech(500).silence(280).sound(Sound.MAYBE, 90)
+    s = scene().speech(500).silence(280).sound(FrameLabel.MAYBE, 90)
     assert Action.END not in s.actions
     s.silence(10)
     assert s.last.action is Action.END
@@ -265,7 +267,7 @@ def test_audio_that_is_heard_a_second_time_changes_nothing() -> None:
 
 _STEPS = st.lists(
     st.tuples(
-        st.sampled_from([*Sound, "explicit", "discard"]),
+        st.sampled_from([*FrameLabel, "explicit", "discard"]),
         st.integers(1, 80).map(lambda n: n * 10),
         st.sampled_from([SENTENCE, CLAUSE, PLAIN, UNFINISHED, NOTHING]),
     ),
@@ -276,7 +278,7 @@ _STEPS = st.lists(
 @given(_STEPS)
 @settings(max_examples=200, deadline=None)
 def test_events_are_well_ordered_whatever_is_heard(
-    steps: list[tuple[Sound | str, int, tuple[str, Judgement]]],
+    steps: list[tuple[FrameLabel | str, int, tuple[str, Judgement]]],
 ) -> None:
     s = scene(waits=Waits(max_turn_ms=3000), pre_roll_ms=250)
     marks: list[Action | str] = []
@@ -289,7 +291,7 @@ def test_events_are_well_ordered_whatever_is_heard(
             if s.detector.discard():
                 marks.append("discard")
         else:
-            assert isinstance(kind, Sound)
+            assert isinstance(kind, FrameLabel)
             s.sound(kind, ms)
         marks += [d.action for d in s.log[before:] if d.announced and d.action is not Action.FINISH]
         assert len(s.log[before:]) <= 4 * (1 + ms // 10)

@@ -19,8 +19,8 @@ from voicemesh_asr.turn_detection.pauses import Pauses
 from voicemesh_asr.turn_detection.punctuation_model import better_judgement
 from voicemesh_asr.turn_detection.shared_model import SharedModel
 from voicemesh_asr.turn_detection.strategies.adaptive import adapted
-from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, Situation
-from voicemesh_asr.turn_detection.turn_listener import TurnListener
+from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, SilentTurn
+from voicemesh_asr.turn_detection.turn_audio import TurnAudio
 from voicemesh_asr.turn_detection.turn_model import window_of
 from voicemesh_asr.turn_detection.waits import Waits
 
@@ -42,7 +42,7 @@ UNFINISHED = Judgement(pb.END_MARK_UNFINISHED, 0.85)
 def test_each_detector_has_its_waits_for_a_stranger(name: str, waits: list[int]) -> None:
     strategies = DETECTORS[name](WAITS)
     judgements = (SENTENCE, CLAUSE, NONE, UNFINISHED)
-    found = [strategies.verdict(Situation("some text", j)).wait_ms for j in judgements]
+    found = [strategies.verdict(SilentTurn("some text", j)).wait_ms for j in judgements]
     assert found == waits
 
 
@@ -56,8 +56,8 @@ def test_each_detector_has_its_waits_for_a_stranger(name: str, waits: list[int])
     ],
 )
 def test_a_long_text_without_a_mark_is_likelier_over(text: str, wait_ms: int) -> None:
-    assert DETECTORS["adaptive"](WAITS).verdict(Situation(text, NONE)).wait_ms == wait_ms
-    assert DETECTORS["marks"](WAITS).verdict(Situation(text, NONE)).wait_ms == 700
+    assert DETECTORS["adaptive"](WAITS).verdict(SilentTurn(text, NONE)).wait_ms == wait_ms
+    assert DETECTORS["marks"](WAITS).verdict(SilentTurn(text, NONE)).wait_ms == 700
 
 
 @pytest.mark.parametrize(
@@ -66,17 +66,17 @@ def test_a_long_text_without_a_mark_is_likelier_over(text: str, wait_ms: int) ->
 def test_statements_are_waited_for_less_than_texts_that_tell_nothing(
     judgement: Judgement, wait_ms: int
 ) -> None:
-    found = DETECTORS["adaptive"](WAITS).verdict(Situation("he came", judgement))
+    found = DETECTORS["adaptive"](WAITS).verdict(SilentTurn("he came", judgement))
     assert (found.wait_ms, found.reason) == (wait_ms, pb.TURN_REASON_SILENCE)
 
 
 def test_a_long_text_that_is_hardly_whole_is_waited_for() -> None:
-    situation = Situation("now tell me what is the capital", HARDLY_WHOLE)
+    situation = SilentTurn("now tell me what is the capital", HARDLY_WHOLE)
     assert DETECTORS["adaptive"](WAITS).verdict(situation).wait_ms == 700
 
 
 def test_an_endpoint_of_the_recogniser_cuts_at_once_whatever_the_text() -> None:
-    verdict = DETECTORS["adaptive"](WAITS).verdict(Situation("and", UNFINISHED, endpoint=True))
+    verdict = DETECTORS["adaptive"](WAITS).verdict(SilentTurn("and", UNFINISHED, endpoint=True))
     assert (verdict.wait_ms, verdict.reason) == (0, pb.TURN_REASON_MODEL)
 
 
@@ -92,12 +92,12 @@ def test_an_endpoint_of_the_recogniser_cuts_at_once_whatever_the_text() -> None:
 def test_an_audio_model_decides_where_it_is_sure(
     complete: float | None, wait_ms: int, finished: bool, reason: int
 ) -> None:
-    verdict = DETECTORS["adaptive"](WAITS).verdict(Situation("big house", NONE, complete=complete))
+    verdict = DETECTORS["adaptive"](WAITS).verdict(SilentTurn("big house", NONE, complete=complete))
     assert (verdict.wait_ms, verdict.finished, verdict.reason) == (wait_ms, finished, reason)
 
 
 def test_an_unfinished_text_is_told_to_be_so() -> None:
-    verdict = DETECTORS["adaptive"](WAITS).verdict(Situation("the", UNFINISHED))
+    verdict = DETECTORS["adaptive"](WAITS).verdict(SilentTurn("the", UNFINISHED))
     assert not verdict.finished
     assert verdict.confidence < 0.5
 
@@ -114,14 +114,14 @@ def test_an_unfinished_text_is_told_to_be_so() -> None:
 def test_what_seems_unfinished_gets_less_time_than_what_clearly_is(
     name: str, judgement: Judgement, wait_ms: int
 ) -> None:
-    verdict = DETECTORS[name](WAITS).verdict(Situation("the tall man", judgement))
+    verdict = DETECTORS[name](WAITS).verdict(SilentTurn("the tall man", judgement))
     assert (verdict.wait_ms, verdict.finished) == (wait_ms, False)
     assert verdict.reason == pb.TURN_REASON_SILENCE_AFTER_UNFINISHED
 
 
 def test_a_list_of_strategies_without_an_opinion_is_an_error() -> None:
     with pytest.raises(ValueError, match="end the list with Silence"):
-        FirstOpinion([]).verdict(Situation())
+        FirstOpinion([]).verdict(SilentTurn())
 
 
 def test_two_pauses_tell_nothing_of_a_speaker() -> None:
@@ -177,12 +177,12 @@ async def test_a_turn_model_is_shown_its_own_window_at_its_own_rate() -> None:
     ear = Ear()
     shared: SharedModel[Ear] = SharedModel("ear", lambda: ear, lambda model: model)
     await shared.load()
-    listener = TurnListener(shared, 16_000)  # type: ignore[arg-type]  # an Ear is a TurnModel
+    heard = TurnAudio(shared, 16_000)  # type: ignore[arg-type]  # an Ear is a TurnModel
     for _ in range(20):
-        listener.hear(np.full(320, 1000, dtype=np.int16))
-    assert await listener.complete() == 1.0
-    listener.forget()
-    assert await listener.complete() == 0.0
+        heard.feed(np.full(320, 1000, dtype=np.int16))
+    assert await heard.complete() == 1.0
+    heard.forget()
+    assert await heard.complete() == 0.0
     assert [len(window) for window in ear.windows] == [800, 800]
     shared.close()
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from voicemesh.audio import Samples
 from voicemesh.registry import engine_spec
-from voicemesh_asr.vad.activity import Activity, Sound, SpeechActivity
-from voicemesh_asr.vad.vad import VADS, Vad
+from voicemesh_asr.entry_point_groups import VADS
+from voicemesh_asr.vad.activity import Activity, FrameLabel, SpeechActivity
+from voicemesh_asr.vad.vad import Vad
 
 RATE = 16_000
 LEAD = 2 * RATE
@@ -53,11 +54,11 @@ def listen(vad: Vad, audio: Samples, min_speech_ms: int = 90) -> list[Activity]:
     smooth = SpeechActivity(0.5, min_speech_ms, RATE)
     size = vad.frame_samples
     frames = audio[: len(audio) // size * size].reshape(-1, size)
-    return [smooth.push(frame, vad.probability(frame)) for frame in frames]
+    return [smooth.process(frame, vad.probability(frame)) for frame in frames]
 
 
 def last_voiced(heard: list[Activity]) -> int:
-    return max(a.voiced_end for a in heard if a.sound is Sound.SPEECH)
+    return max(a.voiced_end for a in heard if a.label is FrameLabel.SPEECH)
 
 
 @pytest.mark.parametrize("voice", ["rms", "kal16"])
@@ -68,7 +69,7 @@ def test_the_end_of_speech_is_found_to_30_ms_in_quiet(
     for text in ("what time is it", "what is artificial intelligence", "how are you"):
         audio, begin, end = scene(flite_speech(text, voice), "white", 60)
         heard = listen(make_vad(name), audio)
-        speech = [a for a in heard if a.sound is Sound.SPEECH]
+        speech = [a for a in heard if a.label is FrameLabel.SPEECH]
         assert abs(last_voiced(heard) - end) <= 0.030 * RATE
         # kal16 clicks before it speaks, which counts as its beginning here.
         assert abs(speech[0].onset - begin) <= (0.05 if voice == "rms" else 0.25) * RATE
@@ -84,28 +85,40 @@ def test_the_default_detector_holds_in_noise(
             flite_speech("what is artificial intelligence", voice), colour, snr_db
         )
         heard = listen(make_vad("silero"), audio)
-        wrong = [a for a in heard if a.sound is Sound.SPEECH and a.end <= begin]
+        wrong = [a for a in heard if a.label is FrameLabel.SPEECH and a.end <= begin]
         assert not wrong
         inside = [a for a in heard if begin <= a.begin and a.end <= end]
-        assert sum(a.sound is not Sound.SILENCE for a in inside) >= 0.8 * len(inside)
+        assert sum(a.label is not FrameLabel.SILENCE for a in inside) >= 0.8 * len(inside)
         assert abs(last_voiced(heard) - end) <= 0.15 * RATE
-        assert heard[-1].sound is Sound.SILENCE
+        assert heard[-1].label is FrameLabel.SILENCE
 
 
 def test_a_click_is_no_speech() -> None:
     smooth = SpeechActivity(0.5, 90, RATE)
     loud = np.full(320, 5000, np.int16)
     quiet = np.zeros(320, np.int16)
-    sounds = [smooth.push(loud if p else quiet, p).sound for p in (0.0, 1.0, 1.0, 0.0, 0.0)]
-    assert sounds == [Sound.SILENCE, Sound.MAYBE, Sound.MAYBE, Sound.SILENCE, Sound.SILENCE]
+    labels = [smooth.process(loud if p else quiet, p).label for p in (0.0, 1.0, 1.0, 0.0, 0.0)]
+    assert labels == [
+        FrameLabel.SILENCE,
+        FrameLabel.MAYBE,
+        FrameLabel.MAYBE,
+        FrameLabel.SILENCE,
+        FrameLabel.SILENCE,
+    ]
 
 
 def test_speech_is_proven_once_it_is_long_enough_and_knows_where_it_began() -> None:
     smooth = SpeechActivity(0.5, 60, RATE)
     loud = np.full(320, 5000, np.int16)
-    heard = [smooth.push(loud, p) for p in (0.1, 0.9, 0.9, 0.9, 0.4)]
-    assert [a.sound for a in heard] == [
-        *(Sound.SILENCE, Sound.MAYBE, Sound.MAYBE, Sound.SPEECH, Sound.SPEECH)
+    heard = [smooth.process(loud, p) for p in (0.1, 0.9, 0.9, 0.9, 0.4)]
+    assert [a.label for a in heard] == [
+        *(
+            FrameLabel.SILENCE,
+            FrameLabel.MAYBE,
+            FrameLabel.MAYBE,
+            FrameLabel.SPEECH,
+            FrameLabel.SPEECH,
+        )
     ]
     assert heard[-1].onset == 320
 
@@ -114,6 +127,6 @@ def test_a_gap_as_short_as_a_plosive_does_not_interrupt_speech() -> None:
     smooth = SpeechActivity(0.5, 60, RATE)
     loud, quiet = np.full(320, 5000, np.int16), np.zeros(320, np.int16)
     pattern = [1.0] * 5 + [0.0] * 4 + [1.0] + [0.0] * 10 + [1.0]
-    heard = [smooth.push(loud if p else quiet, p) for p in pattern]
-    assert heard[9].sound is Sound.SPEECH
-    assert heard[20].sound is Sound.MAYBE
+    heard = [smooth.process(loud if p else quiet, p) for p in pattern]
+    assert heard[9].label is FrameLabel.SPEECH
+    assert heard[20].label is FrameLabel.MAYBE

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from voicemesh_llm.engines.engine import Finished, LanguageModel, Message, Prompt, Speaker
+from voicemesh_llm.engines.engine import Finished, LanguageModel, Message, Prompt, Role
 from voicemesh_llm.engines.scripted.engine import ScriptedModel
 from voicemesh_llm.engines.scripted.settings import ScriptedSettings
 from voicemesh_llm.engines.simulated.engine import SimulatedModel
@@ -103,7 +103,7 @@ async def test_a_model_server_writes_nothing_for_a_cancelled_reply(
 )
 async def test_engines_count_the_tokens_that_they_make(model: LanguageModel) -> None:
     await model.load()
-    prompt = Prompt((Message(Speaker.USER, ("what is artificial intelligence",)),))
+    prompt = Prompt((Message(Role.USER, ("what is artificial intelligence",)),))
     finished = [event async for event in model.generate(prompt)][-1]
     assert isinstance(finished, Finished)
     assert finished.usage is not None
@@ -112,7 +112,7 @@ async def test_engines_count_the_tokens_that_they_make(model: LanguageModel) -> 
 
 async def test_what_is_made_before_a_cancel_is_not_late() -> None:
     model = SimulatedModel(SimulatedSettings(first_token_ms=0, tokens_per_second=1e5))
-    prompt = Prompt((Message(Speaker.USER, ("hello",)),))
+    prompt = Prompt((Message(Role.USER, ("hello",)),))
     events = model.generate(prompt)
     for _ in range(3):
         await anext(events)

@@ -30,8 +30,8 @@ from voicemesh_llm.engines.engine import (
     Finished,
     Message,
     Prompt,
+    Role,
     Sampling,
-    Speaker,
     TextDelta,
     Tool,
     ToolCall,
@@ -42,7 +42,7 @@ from voicemesh_llm.engines.openai.engine import OpenAIModel
 from voicemesh_llm.engines.openai.server_events import LONGEST_EVENT_BYTES
 from voicemesh_llm.engines.openai.settings import OpenAISettings
 
-HELLO = Prompt((Message(Speaker.USER, ("hello",)),), max_output_tokens=64)
+HELLO = Prompt((Message(Role.USER, ("hello",)),), max_output_tokens=64)
 Chunk = Callable[..., str]
 
 
@@ -101,12 +101,12 @@ async def test_the_request_carries_what_was_asked_for(model_server: Any, make_ch
     samples = b"\x01\x00" * 160
     prompt = Prompt(
         (
-            Message(Speaker.SYSTEM, ("Be short.",)),
-            Message(Speaker.USER, ("look",)),
-            Message(Speaker.ASSISTANT, (), (ToolCall("c1", "look", '{"far": true}'),)),
-            Message(Speaker.TOOL, ("a wall",), tool_call_id="c1"),
-            Message(Speaker.ASSISTANT, ("There is",), interrupted=True),
-            Message(Speaker.USER, ("and now", Audio(samples, 16_000))),
+            Message(Role.SYSTEM, ("Be short.",)),
+            Message(Role.USER, ("look",)),
+            Message(Role.ASSISTANT, (), (ToolCall("c1", "look", '{"far": true}'),)),
+            Message(Role.TOOL, ("a wall",), tool_call_id="c1"),
+            Message(Role.ASSISTANT, ("There is",), interrupted=True),
+            Message(Role.USER, ("and now", Audio(samples, 16_000))),
         ),
         tools=(Tool("look", "Looks ahead.", '{"type": "object"}'), Tool("stop", "", "")),
         tool_choice=ToolChoice.REQUIRED,

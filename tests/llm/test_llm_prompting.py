@@ -7,24 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemesh.errors import InvalidArgument
-from voicemesh_llm.engines.engine import Message, Speaker, ToolCall
+from voicemesh_llm.engines.engine import Message, Role, ToolCall
+from voicemesh_llm.engines.prompt_notes import with_facts, with_interruption_note
 from voicemesh_llm.prompting.history import bound_history, message_tokens
-from voicemesh_llm.prompting.notes import with_facts, with_interruption_note
 from voicemesh_llm.prompting.persona import with_persona
 from voicemesh_llm.prompting.reset_phrases import ResetPhrases, confirmation
 from voicemesh_llm.token_estimate import estimate_tokens
 
 
-def message(speaker: Speaker, text: str) -> Message:
-    return Message(speaker, (text,))
+def message(role: Role, text: str) -> Message:
+    return Message(role, (text,))
 
 
 texts = st.text("ab 月", max_size=40)
 conversations = st.builds(
-    lambda head, middle, last: (*head, *middle, message(Speaker.USER, last)),
-    st.lists(texts.map(lambda t: message(Speaker.SYSTEM, t)), max_size=2),
+    lambda head, middle, last: (*head, *middle, message(Role.USER, last)),
+    st.lists(texts.map(lambda t: message(Role.SYSTEM, t)), max_size=2),
     st.lists(
-        st.builds(message, st.sampled_from([Speaker.USER, Speaker.ASSISTANT, Speaker.TOOL]), texts),
+        st.builds(message, st.sampled_from([Role.USER, Role.ASSISTANT, Role.TOOL]), texts),
         max_size=30,
     ),
     texts,
@@ -32,9 +32,9 @@ conversations = st.builds(
 
 
 def begins_an_exchange(messages: tuple[Message, ...], index: int) -> bool:
-    if messages[index].speaker is not Speaker.USER:
+    if messages[index].role is not Role.USER:
         return False
-    return index == 0 or messages[index - 1].speaker is not Speaker.USER
+    return index == 0 or messages[index - 1].role is not Role.USER
 
 
 def cost(messages: tuple[Message, ...]) -> int:
@@ -45,7 +45,7 @@ def cost(messages: tuple[Message, ...]) -> int:
 def test_history_stays_within_its_bounds_and_loses_only_whole_old_exchanges(
     messages: tuple[Message, ...], max_exchanges: int, budget: int
 ) -> None:
-    head = list(takewhile(lambda m: m.speaker is Speaker.SYSTEM, messages))
+    head = list(takewhile(lambda m: m.role is Role.SYSTEM, messages))
     start = len(messages) - 1
     while start > len(head) and not begins_an_exchange(messages, start):
         start -= 1
@@ -65,32 +65,32 @@ def test_history_stays_within_its_bounds_and_loses_only_whole_old_exchanges(
     assert len(begins) <= max_exchanges + 1
     if bounded.dropped:
         assert begins[0] == 0
-        assert messages[len(messages) - len(rest) - 1].speaker is not Speaker.USER
+        assert messages[len(messages) - len(rest) - 1].role is not Role.USER
 
 
 def test_at_most_so_many_former_exchanges_are_kept() -> None:
     history = [
-        message(speaker, f"{speaker.value} {n}")
+        message(role, f"{role.value} {n}")
         for n in range(15)
-        for speaker in (Speaker.USER, Speaker.ASSISTANT)
+        for role in (Role.USER, Role.ASSISTANT)
     ]
-    bounded = bound_history([*history, message(Speaker.USER, "now")], 10, 10_000, estimate_tokens)
+    bounded = bound_history([*history, message(Role.USER, "now")], 10, 10_000, estimate_tokens)
     assert bounded.dropped == 10
     assert bounded.messages[0].text == "user 5"
 
 
 def test_the_answers_of_tools_stay_with_the_question_that_called_them() -> None:
-    call = Message(Speaker.ASSISTANT, (), (ToolCall("1", "f", "{}"),))
-    result = Message(Speaker.TOOL, ("42",), tool_call_id="1")
-    old = [message(Speaker.USER, "old"), message(Speaker.ASSISTANT, "reply")]
-    now = [message(Speaker.USER, "now"), call, result]
+    call = Message(Role.ASSISTANT, (), (ToolCall("1", "f", "{}"),))
+    result = Message(Role.TOOL, ("42",), tool_call_id="1")
+    old = [message(Role.USER, "old"), message(Role.ASSISTANT, "reply")]
+    now = [message(Role.USER, "now"), call, result]
     bounded = bound_history([*old, *now], 0, 10_000, estimate_tokens)
     assert list(bounded.messages) == now
 
 
 def test_an_over_long_question_is_refused_with_its_cure() -> None:
     with pytest.raises(InvalidArgument, match="max_prompt_tokens"):
-        bound_history([message(Speaker.USER, "long " * 1000)], 10, 100, estimate_tokens)
+        bound_history([message(Role.USER, "long " * 1000)], 10, 100, estimate_tokens)
 
 
 def test_tokens_are_estimated_by_script() -> None:
@@ -100,29 +100,29 @@ def test_tokens_are_estimated_by_script() -> None:
 
 
 def test_a_persona_leads_where_the_request_brings_none() -> None:
-    english = with_persona([message(Speaker.USER, "hello")], "", "EN", "ZH")
+    english = with_persona([message(Role.USER, "hello")], "", "EN", "ZH")
     assert [m.text for m in english] == ["EN", "hello"]
-    chinese = with_persona([message(Speaker.USER, "你好")], "", "EN", "ZH")
+    chinese = with_persona([message(Role.USER, "你好")], "", "EN", "ZH")
     assert [m.text for m in chinese] == ["ZH", "你好"]
-    own = (message(Speaker.SYSTEM, "mine"), message(Speaker.USER, "hello"))
+    own = (message(Role.SYSTEM, "mine"), message(Role.USER, "hello"))
     assert with_persona(own, "", "EN", "ZH") == own
     told = with_persona(own, "de", "EN", "ZH")
     assert "mine" in told[0].text
     assert "de" in told[0].text
-    assert with_persona([message(Speaker.USER, "hi")], "zh-CN", "EN", "ZH")[0].text.startswith("ZH")
+    assert with_persona([message(Role.USER, "hi")], "zh-CN", "EN", "ZH")[0].text.startswith("ZH")
 
 
 def test_an_interrupted_reply_is_marked_in_its_own_language() -> None:
-    heard = Message(Speaker.ASSISTANT, ("The moon is",), interrupted=True)
+    heard = Message(Role.ASSISTANT, ("The moon is",), interrupted=True)
     assert with_interruption_note(heard).text == "The moon is — (interrupted here)"
-    chinese = Message(Speaker.ASSISTANT, ("月亮是",), interrupted=True)
+    chinese = Message(Role.ASSISTANT, ("月亮是",), interrupted=True)
     assert "打断" in with_interruption_note(chinese).text
-    whole = message(Speaker.ASSISTANT, "Yes.")
+    whole = message(Role.ASSISTANT, "Yes.")
     assert with_interruption_note(whole) is whole
 
 
 def test_facts_stand_before_the_last_question_so_that_the_prefix_stays_the_same() -> None:
-    history = (message(Speaker.SYSTEM, "s"), message(Speaker.USER, "a"), message(Speaker.USER, "b"))
+    history = (message(Role.SYSTEM, "s"), message(Role.USER, "a"), message(Role.USER, "b"))
     told = with_facts(history, {"battery": "80"})
     assert told[:2] == history[:2]
     assert told[2].text == "[robot reports: battery: 80]\nb"

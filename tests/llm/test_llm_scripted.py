@@ -7,7 +7,7 @@ import pytest
 
 from voicemesh.errors import SettingsError
 from voicemesh_llm import knowledge
-from voicemesh_llm.engines.engine import Finish, Finished, Message, Prompt, Speaker, TextDelta
+from voicemesh_llm.engines.engine import Finish, Finished, Message, Prompt, Role, TextDelta
 from voicemesh_llm.engines.scripted.clock import clock_slots
 from voicemesh_llm.engines.scripted.engine import ScriptedModel
 from voicemesh_llm.engines.scripted.matching import Matcher, ways_to_ask
@@ -17,11 +17,11 @@ AFTERNOON = datetime(2026, 11, 20, 15, 5)
 
 
 def user(text: str) -> Message:
-    return Message(Speaker.USER, (text,))
+    return Message(Role.USER, (text,))
 
 
 def assistant(text: str) -> Message:
-    return Message(Speaker.ASSISTANT, (text,))
+    return Message(Role.ASSISTANT, (text,))
 
 
 async def answer(

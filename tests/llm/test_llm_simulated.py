@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from voicemesh_llm.engines.engine import Finish, Finished, Message, Prompt, Speaker, TextDelta
+from voicemesh_llm.engines.engine import Finish, Finished, Message, Prompt, Role, TextDelta
 from voicemesh_llm.engines.simulated.engine import SimulatedModel
 from voicemesh_llm.engines.simulated.settings import SimulatedSettings
 
@@ -15,8 +15,8 @@ INSTANT = {"first_token_ms": 0, "tokens_per_second": 1e5}
 
 
 def prompt(questions: int = 1, **fields: Any) -> Prompt:
-    asked = Message(Speaker.USER, ("What is it?",))
-    answered = Message(Speaker.ASSISTANT, ("That.",))
+    asked = Message(Role.USER, ("What is it?",))
+    answered = Message(Role.ASSISTANT, ("That.",))
     talk = [asked, answered] * questions
     return Prompt(messages=tuple(talk[:-1]), **fields)
 

@@ -19,16 +19,16 @@ from voicemesh_llm.engines.engine import (
     Finished,
     Message,
     Prompt,
+    Role,
     Sampling,
-    Speaker,
     TextDelta,
     Usage,
 )
+from voicemesh_llm.engines.sophon_llm.decoding_loop import DecodingLoop, Equipment
 from voicemesh_llm.engines.sophon_llm.engine import SophonModel
 from voicemesh_llm.engines.sophon_llm.equipment import equip
-from voicemesh_llm.engines.sophon_llm.feeding import Kind, Piece
+from voicemesh_llm.engines.sophon_llm.feeding import Kind, PromptPiece
 from voicemesh_llm.engines.sophon_llm.heads import LogitsHead, SampleNet
-from voicemesh_llm.engines.sophon_llm.reply_writer import Equipment, ReplyWriter
 from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule, candidates, penalised
 from voicemesh_llm.engines.sophon_llm.self_test import cosine
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
@@ -58,9 +58,9 @@ def settings(name: str, **fields: Any) -> SophonLLMSettings:
 
 def prompt(*turns: str, **fields: Any) -> Prompt:
     """A system prompt and ``turns``, which begin with the person."""
-    sides = (Speaker.USER, Speaker.ASSISTANT)
+    sides = (Role.USER, Role.ASSISTANT)
     told = [Message(sides[i % 2], (text,)) for i, text in enumerate(turns)]
-    messages = (Message(Speaker.SYSTEM, (SYSTEM,)), *told)
+    messages = (Message(Role.SYSTEM, (SYSTEM,)), *told)
     return Prompt(messages=messages, **({"conversation_id": "talk"} | fields))
 
 
@@ -86,11 +86,11 @@ class Talker:
 
     def forget(self) -> None:
         """Empty slots and no pace measured."""
-        self.writer = ReplyWriter(self._settings, self.equipment)
+        self.writer = DecodingLoop(self._settings, self.equipment)
 
     def ask(self, *turns: str, **fields: Any) -> tuple[str, Finished, Usage]:
         """The reply to the last of ``turns``."""
-        *told, finished = self.writer.write(prompt(*turns, **fields), lambda: False)
+        *told, finished = self.writer.generate(prompt(*turns, **fields), lambda: False)
         assert isinstance(finished, Finished)
         assert finished.usage is not None
         return spoken(told), finished, finished.usage
@@ -183,7 +183,7 @@ def test_conversations_keep_their_slots_and_the_oldest_makes_room(history: Talke
 
 def test_a_reply_that_is_broken_off_leaves_a_cache_that_works(history: Talker) -> None:
     story = TALKS["q07"][0][0]
-    reply = history.writer.write(prompt(story), lambda: False)
+    reply = history.writer.generate(prompt(story), lambda: False)
     interrupted = spoken([next(reply) for _ in range(5)])
     del reply
     question, answer = TALKS["q03"][0]
@@ -196,7 +196,7 @@ def test_a_long_prompt_can_be_stopped_between_layers(history: Talker) -> None:
     question, answer = TALKS["q03"][0]
     asked = iter([False, False, True])  # Two layers of the first piece; not the second piece.
     history.launches = 0
-    assert list(history.writer.write(prompt(question), lambda: next(asked))) == []
+    assert list(history.writer.generate(prompt(question), lambda: next(asked))) == []
     assert history.launches == 3  # The embedding and two layers.
     text, _, usage = history.ask(question)
     assert text == answer
@@ -210,10 +210,10 @@ def test_pieces_and_steps_agree_up_to_the_end_of_the_cache(history: Talker) -> N
     network.activate(0, 0, 0)
     for start, end in ((0, 128), (128, 256), (256, 384), (384, 400)):
         kind = Kind.HISTORY if start else Kind.WHOLE
-        network.feed(Piece(kind, start, end), ids, lambda: False)
+        network.feed(PromptPiece(kind, start, end), ids, lambda: False)
     states = []
     for kind in (Kind.HISTORY, Kind.STEP):
-        network.feed(Piece(kind, 400, 412), ids, lambda: False)
+        network.feed(PromptPiece(kind, 400, 412), ids, lambda: False)
         states.append(network.last_state())
     assert cosine(*states) > 0.999
 
@@ -281,7 +281,7 @@ def check_sample_head(talker: Talker) -> None:
     assert layout.sample_head is not None
     ids = equipment.prompts.encode("<|im_start|>user\nTell me something.", Written())
     network.activate(0, 0, 0)
-    network.feed(Piece(Kind.WHOLE, 0, len(ids)), ids, lambda: False)
+    network.feed(PromptPiece(Kind.WHOLE, 0, len(ids)), ids, lambda: False)
     head = LogitsHead(talker.chip, layout, equipment.tokens.size)
     sample = SampleNet(talker.chip, head, layout.sample_head)
     logits = head.logits(talker.chip.run([head.launch(network.last), Read(head.tensor)]))

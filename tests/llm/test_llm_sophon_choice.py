@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from voicemesh.errors import EngineError, SettingsError, Unsupported
 from voicemesh_llm.engines.engine import Sampling
-from voicemesh_llm.engines.sophon_llm.feeding import Kind, Pace, Piece, Reach, plan
+from voicemesh_llm.engines.sophon_llm.feeding import Kind, Pace, PromptPiece, Reach, plan
 from voicemesh_llm.engines.sophon_llm.layout import Layout, read_layout
 from voicemesh_llm.engines.sophon_llm.masks import padded, prefill_mask, step_mask
-from voicemesh_llm.engines.sophon_llm.prefix_cache import Match, PrefixCache, common_prefix
+from voicemesh_llm.engines.sophon_llm.prefix_cache import PrefixCache, PrefixMatch, common_prefix
+from voicemesh_llm.engines.sophon_llm.priority_lock import PriorityLock
 from voicemesh_llm.engines.sophon_llm.rules import SamplingRules
 from voicemesh_llm.engines.sophon_llm.sampling import Sampler, SamplingRule, candidates, penalised
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
-from voicemesh_llm.engines.sophon_llm.turns import Turns
 from voicemesh_sophon import from_bfloat16
 
 ASSETS = Path(__file__).parents[1] / "sophon/assets/llm"
@@ -131,12 +131,12 @@ def test_a_fused_head_refuses_what_it_cannot() -> None:
 def test_a_conversation_finds_its_own_slot_again() -> None:
     cache = PrefixCache(2)
     first = cache.lease("a", [1, 2, 3])
-    assert (first.matched, first.match, first.evicted) == (0, Match.NONE, False)
+    assert (first.matched, first.match, first.evicted) == (0, PrefixMatch.NONE, False)
     first.slot.ids[:] = [1, 2, 3, 7, 8]  # The prompt and its reply.
     cache.lease("b", [5]).slot.ids[:] = [5]
     again = cache.lease("a", [1, 2, 3, 7, 9, 9])
     assert again.slot is first.slot is again.source
-    assert (again.matched, again.match, again.evicted) == (4, Match.CONVERSATION, False)
+    assert (again.matched, again.match, again.evicted) == (4, PrefixMatch.CONVERSATION, False)
     assert cache.in_use == 2
 
 
@@ -160,7 +160,7 @@ def test_a_shared_beginning_is_taken_from_another_slot() -> None:
     a.ids[:] = [1, 2, 3]
     lease = cache.lease("b", [1, 2, 9])
     assert lease.slot is not a
-    assert (lease.source, lease.matched, lease.match) == (a, 2, Match.OTHER)
+    assert (lease.source, lease.matched, lease.match) == (a, 2, PrefixMatch.OTHER)
     lease.slot.ids[:] = [1, 2, 9]
     # Equal finds elsewhere do not draw a conversation out of its own slot.
     assert cache.lease("b", [1, 2]).source is lease.slot
@@ -187,7 +187,7 @@ STATIC = Reach(piece=256, history=False, proportional=False)
 HISTORY = Reach(piece=32, history=True, proportional=True)
 
 
-def kinds(pieces: list[Piece]) -> list[tuple[str, int, int]]:
+def kinds(pieces: list[PromptPiece]) -> list[tuple[str, int, int]]:
     return [(piece.kind.value, piece.start, piece.end) for piece in pieces]
 
 
@@ -210,14 +210,14 @@ def test_what_is_cached_is_not_read_again() -> None:
 
 def test_the_faster_way_is_taken_as_measured() -> None:
     pace = Pace()
-    pace.took(Piece(Kind.STEP, 5, 6), False, 0.1)
-    pace.took(Piece(Kind.WHOLE, 0, 200), False, 1.0)
+    pace.took(PromptPiece(Kind.STEP, 5, 6), False, 0.1)
+    pace.took(PromptPiece(Kind.WHOLE, 0, 200), False, 1.0)
     assert kinds(plan(70, 61, STATIC, pace)) == [("step", 61, 70)]
     assert kinds(plan(70, 50, STATIC, pace)) == [("whole", 0, 70)]
     # A prefill with history costs at least what a step costs.
     quick = Pace()
-    quick.took(Piece(Kind.STEP, 5, 6), False, 0.1)
-    quick.took(Piece(Kind.WHOLE, 0, 32), True, 0.032)
+    quick.took(PromptPiece(Kind.STEP, 5, 6), False, 0.1)
+    quick.took(PromptPiece(Kind.WHOLE, 0, 32), True, 0.032)
     assert kinds(plan(50, 49, HISTORY, quick))[0][0] == "step"
     assert kinds(plan(50, 40, HISTORY, quick)) == [("history", 40, 50)]
 
@@ -356,11 +356,11 @@ def test_masks_hide_what_comes_later_and_stay_finite() -> None:
 
 
 async def test_who_waits_for_an_answer_goes_before_work_in_advance() -> None:
-    turns, order = Turns(), list[str]()
+    lock, order = PriorityLock(), list[str]()
     release = asyncio.Event()
 
     async def work(name: str, background: bool) -> None:
-        async with turns.turn(background):
+        async with lock.hold(background):
             order.append(name)
             await release.wait()
 
@@ -377,14 +377,14 @@ async def test_who_waits_for_an_answer_goes_before_work_in_advance() -> None:
 
 
 async def test_a_turn_that_comes_too_late_is_passed_on() -> None:
-    turns = Turns()
+    lock = PriorityLock()
     entered = asyncio.Event()
 
     async def wait() -> None:
-        async with turns.turn(False):
+        async with lock.hold(False):
             entered.set()
 
-    async with turns.turn(False):
+    async with lock.hold(False):
         late, next_one = asyncio.create_task(wait()), asyncio.create_task(wait())
         await asyncio.sleep(0)
     late.cancel()  # Its turn has come, but it has not run since.
@@ -392,5 +392,5 @@ async def test_a_turn_that_comes_too_late_is_passed_on() -> None:
         await late
     await next_one
     assert entered.is_set()
-    async with asyncio.timeout(5), turns.turn(False):
+    async with asyncio.timeout(5), lock.hold(False):
         pass

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemesh.errors import InvalidArgument, SettingsError
-from voicemesh_llm.engines.engine import Message, Prompt, Speaker
+from voicemesh_llm.engines.engine import Message, Prompt, Role
 from voicemesh_llm.engines.sophon_llm.chat_template import (
     ChatTemplate,
     begins_in_thought,
@@ -19,9 +19,9 @@ from voicemesh_llm.engines.sophon_llm.chat_template import (
 )
 from voicemesh_llm.engines.sophon_llm.detokeniser import Detokeniser
 from voicemesh_llm.engines.sophon_llm.prompts import ModelPrompt, PromptWriter
-from voicemesh_llm.engines.sophon_llm.spoken_text import SpokenText
 from voicemesh_llm.engines.sophon_llm.tokenizer_folder import find_folder, read_folder
 from voicemesh_llm.engines.sophon_llm.tokens import JsonTokens, PieceTokens, end_ids, read_tokens
+from voicemesh_llm.engines.sophon_llm.visible_text import VisibleText
 from voicemesh_llm.engines.sophon_llm.written import Written
 
 ASSETS = Path(__file__).parents[1] / "sophon/assets/llm"
@@ -46,14 +46,14 @@ def bytewise(text: str | bytes) -> list[int]:
     return [id for id in found if id is not None]
 
 
-def said(speaker: Speaker, text: str) -> Message:
-    return Message(speaker, (text,))
+def said(role: Role, text: str) -> Message:
+    return Message(role, (text,))
 
 
 def talk(*texts: str, system: str = "Be short.") -> list[Message]:
     """System, then user and assistant in turns."""
-    sides = (Speaker.USER, Speaker.ASSISTANT)
-    head = [said(Speaker.SYSTEM, system)] if system else []
+    sides = (Role.USER, Role.ASSISTANT)
+    head = [said(Role.SYSTEM, system)] if system else []
     return [*head, *(said(sides[i % 2], text) for i, text in enumerate(texts))]
 
 
@@ -158,7 +158,7 @@ def test_templates_find_what_publishers_use() -> None:
         "{{ m | tojson }}{% endfor %}{{ strftime_now('%Y') | length }}"
     )
     template = ChatTemplate(source, {}, {"enable_thinking": False})
-    assert template.write([said(Speaker.USER, "你")]) == 'no{"role": "user", "content": "你"}4'
+    assert template.write([said(Role.USER, "你")]) == 'no{"role": "user", "content": "你"}4'
 
 
 def test_a_template_without_a_system_role_gets_it_in_the_question() -> None:
@@ -178,9 +178,9 @@ def test_a_template_cannot_reach_out_of_its_sandbox() -> None:
 
 
 def test_an_interrupted_reply_says_so() -> None:
-    heard = Message(Speaker.ASSISTANT, ("The sky",), interrupted=True)
+    heard = Message(Role.ASSISTANT, ("The sky",), interrupted=True)
     text = ChatTemplate(template_source("chatml", ""), {}).write(
-        [said(Speaker.USER, "Why?"), heard, said(Speaker.USER, "Go on.")]
+        [said(Role.USER, "Why?"), heard, said(Role.USER, "Go on.")]
     )
     assert "The sky — (interrupted here)<|im_end|>" in text
 
@@ -249,7 +249,7 @@ def test_no_character_is_ever_split(text: str, data: st.DataObject) -> None:
             ids += bytewise(piece)
     text = TOKENS.decode(ids)
     detokeniser = Detokeniser(TOKENS.decode)
-    given_out = [detokeniser.push(id) for id in ids]
+    given_out = [detokeniser.process(id) for id in ids]
     assert "".join(given_out) + detokeniser.finish() == text
     if "\ufffd" not in text:
         assert not any("\ufffd" in piece for piece in given_out)
@@ -257,13 +257,13 @@ def test_no_character_is_ever_split(text: str, data: st.DataObject) -> None:
 
 def test_an_emoji_comes_whole_and_the_rest_at_once() -> None:
     detokeniser = Detokeniser(TOKENS.decode)
-    given_out = [detokeniser.push(id) for id in bytewise("a😊好")]
+    given_out = [detokeniser.process(id) for id in bytewise("a😊好")]
     assert given_out == ["a", "", "", "", "😊", "", "", "好"]
 
 
 def test_half_a_character_at_the_end_is_not_lost() -> None:
     detokeniser = Detokeniser(TOKENS.decode)
-    assert detokeniser.push(bytewise(b"\xe4")[0]) == ""
+    assert detokeniser.process(bytewise(b"\xe4")[0]) == ""
     assert detokeniser.finish() == "\ufffd"
     assert detokeniser.finish() == ""
 
@@ -272,10 +272,10 @@ def test_half_a_character_at_the_end_is_not_lost() -> None:
 
 
 def spoken(text: str, prompt_end: str = "", stop: tuple[str, ...] = ()) -> tuple[str, bool]:
-    speech = SpokenText(TOKENS, ModelPrompt("x" + prompt_end, [1], 0), stop)
+    speech = VisibleText(TOKENS, ModelPrompt("x" + prompt_end, [1], 0), stop)
     heard = ""
     for token in TOKENS.encode(text):
-        heard += speech.push(token)
+        heard += speech.process(token)
         if speech.stopped:
             break
     return heard + speech.finish(), speech.stopped
@@ -337,6 +337,6 @@ def test_sentencepiece_folders_work_as_well(pieces: PieceTokens) -> None:
 @pytest.mark.parametrize("text", ["hello how are you", "你好 😊 world", "😊😊", "今天 hello"])
 def test_sentencepiece_text_comes_whole_with_its_spaces(pieces: PieceTokens, text: str) -> None:
     detokeniser = Detokeniser(pieces.decode)
-    given_out = [detokeniser.push(id) for id in pieces.encode(text)]
+    given_out = [detokeniser.process(id) for id in pieces.encode(text)]
     assert "".join(given_out) + detokeniser.finish() == text
     assert not any("\ufffd" in piece for piece in given_out)

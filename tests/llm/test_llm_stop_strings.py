@@ -22,7 +22,7 @@ def split(text: str, at: list[int]) -> list[str]:
 
 def through(stops: list[str], pieces: list[str]) -> tuple[str, bool]:
     filtering = StopStrings(stops)
-    said = "".join(filtering.push(piece) for piece in pieces)
+    said = "".join(filtering.process(piece) for piece in pieces)
     return said + filtering.finish(), filtering.met
 
 
@@ -46,12 +46,12 @@ def test_a_stop_string_never_leaks(text: str, stops: list[str], at: list[int]) -
 
 def test_text_is_held_back_only_while_it_may_become_a_stop_string() -> None:
     stops = StopStrings(["\nUser:"])
-    assert stops.push("Yes.\n") == "Yes."
-    assert stops.push("Us") == ""
-    assert stops.push("ually") == "\nUsually"
-    assert stops.push("\nUser: hi") == ""
+    assert stops.process("Yes.\n") == "Yes."
+    assert stops.process("Us") == ""
+    assert stops.process("ually") == "\nUsually"
+    assert stops.process("\nUser: hi") == ""
     assert stops.met
-    assert stops.push("more") == ""
+    assert stops.process("more") == ""
 
 
 @given(
@@ -62,26 +62,26 @@ def test_reasoning_is_taken_out_alike_for_any_split(parts: list[str], at: list[i
 
     def run(pieces: list[str]) -> str:
         visible = ReasoningFilter()
-        return "".join(visible.push(p) for p in pieces) + visible.finish()
+        return "".join(visible.process(p) for p in pieces) + visible.finish()
 
     assert run(split(text, at)) == run([text]) == run(list(text))
 
 
 def test_only_what_stands_outside_of_reasoning_is_spoken() -> None:
     visible = ReasoningFilter()
-    said = [visible.push(p) for p in ("<th", "ink>let me see", "</thin", "k>\n\n", "Four", ".")]
+    said = [visible.process(p) for p in ("<th", "ink>let me see", "</thin", "k>\n\n", "Four", ".")]
     assert "".join(said) == "Four."
     begun = ReasoningFilter(begins_in_thought=True)
-    assert begun.push("hm, 2+2</think> Four.") == "Four."
+    assert begun.process("hm, 2+2</think> Four.") == "Four."
     unclosed = ReasoningFilter()
-    assert unclosed.push("<think>never ends") + unclosed.finish() == ""
+    assert unclosed.process("<think>never ends") + unclosed.finish() == ""
 
 
 async def test_the_first_delta_is_sent_at_once_and_clauses_are_joined() -> None:
     sent: list[str] = []
     text = DeltaCoalescer(sent.append, flush_s=60)
     for word in ("Well", ", ", "this ", "is ", "one", ". ", "And ", "more"):
-        text.push(word)
+        text.feed(word)
     assert sent == ["Well", ", ", "this is one. "]
     text.flush()
     assert sent[-1] == "And more"
@@ -91,7 +91,7 @@ async def test_words_do_not_wait_longer_than_the_flush_time() -> None:
     sent: asyncio.Queue[str] = asyncio.Queue()
     text = DeltaCoalescer(sent.put_nowait, flush_s=0.01)
     for word in ("One", " two", " three"):
-        text.push(word)
+        text.feed(word)
     assert await sent.get() == "One"
     assert await sent.get() == " two three"
 
@@ -105,8 +105,8 @@ async def test_a_client_that_does_not_read_is_noticed_after_a_timed_flush() -> N
             raise Busy("full")
 
     text = DeltaCoalescer(send, flush_s=0.001)
-    text.push("One")
-    text.push(" two")
+    text.feed("One")
+    text.feed(" two")
     await flushed.wait()
     with pytest.raises(Busy):
-        text.push(" three")
+        text.feed(" three")

@@ -24,7 +24,7 @@ from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
 from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
-from voicemesh_asr.engines.sophon_whisper.graphs import Graphs
+from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.model_files import read_positions
 from voicemesh_sophon import Chip
 from voicemesh_sophon.owner_process import OwnerProcess
@@ -140,7 +140,7 @@ def test_beams_go_on_from_the_rows_that_they_are_told_to(
     placement = chip_owner(place.chip).placement("asr", cores=place.cores)
     equal = []
     with closing(Chip.open(placement)) as chip:
-        decoder = Decoder(chip, Graphs(chip.load(*place.files)), read_positions(POSITIONS))
+        decoder = Decoder(chip, WhisperGraphs(chip.load(*place.files)), read_positions(POSITIONS))
         caches = self_test.row_caches(decoder)
         for rows in sources:
             for in_place in (False, True):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemesh_tts.audio.levelling import amplify
-from voicemesh_tts.audio.shaping import Shaper, Word, WordClock
+from voicemesh_tts.audio.shaping import Shaper, TimedWord, WordClock
 from voicemesh_tts.engines.embedded.spec import SPEC
 
 
@@ -40,7 +40,7 @@ def test_silence_at_both_ends_is_dropped_and_kept_inside() -> None:
 
     shaper = Shaper(rate, 1.0, emit)
     for start in range(0, len(raw), 333):
-        shaper.push(raw[start : start + 333])
+        shaper.feed(raw[start : start + 333])
     shaper.finish()
     total = sum(count for count, *_ in got)
     assert abs(total - (2 * len(tone) + len(silence))) < 0.03 * rate
@@ -62,7 +62,7 @@ def test_nothing_is_made_any_more_once_nobody_wants_it() -> None:
 
     shaper = Shaper(rate, 1.0, emit)
     start = 0
-    while shaper.push(tone[start : start + 333]):
+    while shaper.feed(tone[start : start + 333]):
         start += 333
     shaper.finish()
     assert emitted == 2
@@ -70,7 +70,7 @@ def test_nothing_is_made_any_more_once_nobody_wants_it() -> None:
 
 def test_a_word_owns_the_text_up_to_the_next_word() -> None:
     clock = WordClock(11)
-    for word in (Word(0, 5, 100), Word(6, 10, 900)):
+    for word in (TimedWord(0, 5, 100), TimedWord(6, 10, 900)):
         clock.add(word)
     assert clock.span(100, 500, complete=False) == (0, 6)
     assert clock.span(500, 1000, complete=False) == (0, 10)

@@ -11,9 +11,9 @@ from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.work_counter import Effort
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
-from voicemesh_tts.reply import Reply
+from voicemesh_tts.piece_synthesizer import PieceSynthesizer, SpeakingOptions
+from voicemesh_tts.reply_synthesis import ReplySynthesis
 from voicemesh_tts.settings import TtsSettings
-from voicemesh_tts.speaker import Manner, Speaker
 from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.voices import VoiceTable
 
@@ -46,13 +46,13 @@ async def test_a_mistake_of_an_engine_is_told_in_the_stream(
 ) -> None:
     said: list[pb.StreamingSynthesizeResponse] = []
     engine = BrokenEngine()
-    speaker = Speaker(engine, VoiceTable(engine.voices(), {}, "broken"), TtsSettings())
-    manner = Manner(16_000, Reading.of("en", "en"), None, 1.0)
+    synthesizer = PieceSynthesizer(engine, VoiceTable(engine.voices(), {}, "broken"), TtsSettings())
+    options = SpeakingOptions(16_000, Reading.of("en", "en"), None, 1.0)
     stamp = common_pb2.Stamp(epoch=1, turn=1)
-    reply = Reply("c", stamp, speaker, manner, 4, said.append)
+    reply = ReplySynthesis("c", stamp, synthesizer, options, 4, said.append)
     reply.offer(pb.SynthesisInput(piece=1, text="Hello there.", last=True))
     await reply.run()
-    speaker.close()
+    synthesizer.close()
     assert said[-1].error.code == common_pb2.ERROR_CODE_INTERNAL
     assert said[-1].error.stage == common_pb2.STAGE_TTS
     assert "no such sample" in said[-1].error.message

@@ -386,7 +386,7 @@ def children(name: str) -> list[int]:
         try:
             with open(f"/proc/{pid}/stat") as stat, open(f"/proc/{pid}/cmdline") as command:
                 parent = int(stat.read().rsplit(")", 1)[1].split()[1])
-                if parent == os.getpid() and f"voicebox:{name}" in command.read():
+                if parent == os.getpid() and f"voice_process:{name}" in command.read():
                     found.append(int(pid))
         except OSError:
             continue  # it has ended meanwhile

@@ -18,7 +18,7 @@ from voicemesh_tts.engines.engine import SpokenChunk
 from voicemesh_tts.engines.simulated.engine import SimulatedVoice
 from voicemesh_tts.engines.simulated.settings import SimulatedSettings
 from voicemesh_tts.message_growth import GrowingMessages
-from voicemesh_tts.speaker import Speech
+from voicemesh_tts.piece_synthesizer import Speech
 
 RATE = 16_000
 TEXT = "Artificial intelligence is the science of making machines think."

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from voicemesh.audio import Samples
 from voicemesh_tts.audio.stretching import stretched
-from voicemesh_tts.engines.sophon_vits.clauses import Beat, Clause
+from voicemesh_tts.engines.sophon_vits.clauses import Clause, SpokenCharacter
 from voicemesh_tts.engines.sophon_vits.phonemes import Syllable
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 from voicemesh_tts.engines.sophon_vits.speech import Finishing, chunks
 from voicemesh_tts.engines.sophon_vits.trimming import audible, trimmed
-from voicemesh_tts.engines.sophon_vits.windows import Window
+from voicemesh_tts.engines.sophon_vits.windows import LaunchWindow
 
 RATE = 16_000
 LEVEL = 0.005
@@ -31,10 +31,12 @@ def silence(seconds: float) -> NDArray[np.float32]:
     return np.zeros(round(seconds * RATE), np.float32)
 
 
-def window(text: str, mark: str = ",", offset: int = 0) -> Window:
+def window(text: str, mark: str = ",", offset: int = 0) -> LaunchWindow:
     sound = Syllable("h", "ao", "3")
-    beats = [Beat(c, sound, offset + i, offset + i + 1, True) for i, c in enumerate(text)]
-    return Window((Clause(tuple(beats), mark),))
+    characters = [
+        SpokenCharacter(c, sound, offset + i, offset + i + 1, True) for i, c in enumerate(text)
+    ]
+    return LaunchWindow((Clause(tuple(characters), mark),))
 
 
 # Trimming.
@@ -109,15 +111,17 @@ def test_any_length_can_be_stretched(count: int, speed: float) -> None:
 
 
 def spoken(
-    parts: list[tuple[NDArray[np.float32], Window]], speed: float = 1.0, **fields: int
+    parts: list[tuple[NDArray[np.float32], LaunchWindow]], speed: float = 1.0, **fields: int
 ) -> Samples:
     finishing = Finishing(SophonVitsSettings(**fields))
     pieces = []
     for wave, what in parts:
         speech = finishing.finished(wave, speed)
         pause = finishing.pause(what, speed)
-        end = what.beats[-1].end
-        pieces += [c.samples for c in chunks(speech, pause, what, what.beats[0].begin, end, RATE)]
+        end = what.characters[-1].end
+        pieces += [
+            c.samples for c in chunks(speech, pause, what, what.characters[0].begin, end, RATE)
+        ]
     return np.concatenate(pieces)
 
 
@@ -144,7 +148,7 @@ def test_the_pause_follows_the_mark_and_the_speed() -> None:
 
 
 def test_spans_are_spread_over_the_audio_and_leave_nothing_out() -> None:
-    what = Window((*window("一二三四").clauses, *window("五六", ".", offset=6).clauses))
+    what = LaunchWindow((*window("一二三四").clauses, *window("五六", ".", offset=6).clauses))
     speech, pause = np.ones(RATE * 2, np.int16), np.zeros(800, np.int16)
     got = list(chunks(speech, pause, what, 0, 9, RATE))
     assert sum(len(c.samples) for c in got) == len(speech) + len(pause)

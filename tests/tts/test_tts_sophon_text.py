@@ -14,14 +14,14 @@ from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
 from pypinyin.contrib.tone_convert import to_tone3
 
 from voicemesh.errors import EngineMissing, SettingsError
-from voicemesh_tts.engines.sophon_vits.clauses import Clause, Reader, Script
+from voicemesh_tts.engines.sophon_vits.clauses import Clause, PhoneticText, Reader
 from voicemesh_tts.engines.sophon_vits.encoding import encode, spread
 from voicemesh_tts.engines.sophon_vits.latin import LatinReading
 from voicemesh_tts.engines.sophon_vits.lexicon import BUILT_IN, Lexicon
 from voicemesh_tts.engines.sophon_vits.phonemes import IDS, SYMBOLS, syllable
 from voicemesh_tts.engines.sophon_vits.pronunciation import Pronunciation
-from voicemesh_tts.engines.sophon_vits.vocabulary import Vocabulary
-from voicemesh_tts.engines.sophon_vits.windows import Capacity, Window, halves, plan
+from voicemesh_tts.engines.sophon_vits.vocabulary import BertVocabulary
+from voicemesh_tts.engines.sophon_vits.windows import Capacity, LaunchWindow, halves, plan
 from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.text.speech import SpeechText
 from voicemesh_tts.text.units import joined, units
@@ -32,12 +32,12 @@ PUBLISHED = Capacity(phonemes=128, tokens=64)
 
 
 @cache
-def vocabulary() -> Vocabulary:
+def vocabulary() -> BertVocabulary:
     tokens = ["[PAD]", "[UNK]", ",", *"你好我是语音助手今天气很们一起去公园散步吧"]
     with TemporaryDirectory() as folder:
         file = Path(folder) / "vocab.txt"
         file.write_text("\n".join(tokens) + "\n", encoding="utf-8")
-        return Vocabulary(file)
+        return BertVocabulary(file)
 
 
 def reader(lexicon: Lexicon = LEXICON) -> Reader:
@@ -50,12 +50,12 @@ READER = reader()
 def pinyin(text: str, with_reader: Reader = READER) -> str:
     """What a text sounds like; ii and iii are the vowels of zi and zhi."""
     clauses = with_reader.read(text).clauses
-    sounds = [beat.syllable for clause in clauses for beat in clause.beats]
+    sounds = [spoken.syllable for clause in clauses for spoken in clause.characters]
     return " ".join(s.initial.strip("^") + s.final + s.tone for s in sounds)
 
 
-def said(script: Script) -> list[str]:
-    return ["".join(b.character for b in c.beats) + c.mark for c in script.clauses]
+def said(script: PhoneticText) -> list[str]:
+    return ["".join(b.character for b in c.characters) + c.mark for c in script.clauses]
 
 
 def respelled(written: str, spell_unknown: bool = False) -> str:
@@ -219,7 +219,7 @@ def test_numbers_reach_the_voice_as_words(written: str, spoken: list[str]) -> No
 
 def test_spans_of_respelled_words_lead_back_to_what_was_written() -> None:
     script = READER.read("我用GPS. 好")
-    spans = [(b.character, b.begin, b.end) for c in script.clauses for b in c.beats]
+    spans = [(b.character, b.begin, b.end) for c in script.clauses for b in c.characters]
     assert spans[0] == ("我", 0, 1)
     assert {span[1:] for span in spans[2:-1]} == {(2, 5)}
     assert spans[-1] == ("好", 7, 8)
@@ -286,8 +286,8 @@ def test_a_missing_dictionary_is_told(tmp_path: Path) -> None:
 # Windows.
 
 
-def syllables(window: Window) -> int:
-    return len(window.beats)
+def syllables(window: LaunchWindow) -> int:
+    return len(window.characters)
 
 
 @st.composite
@@ -306,9 +306,9 @@ def test_every_window_fits_and_nothing_is_lost(
     capacity = Capacity(phonemes, tokens)
     clauses = READER.read(text).clauses
     windows = plan(clauses, capacity, first)
-    assert [b for w in windows for b in w.beats] == [b for c in clauses for b in c.beats]
+    assert [b for w in windows for b in w.characters] == [b for c in clauses for b in c.characters]
     for window in windows:
-        assert window.beats
+        assert window.characters
         encoded = encode(window, vocabulary())
         assert len(encoded.phonemes) <= phonemes
         assert len(encoded.tokens) <= tokens
@@ -326,12 +326,12 @@ def test_halves_are_smaller_and_lose_nothing(text: str) -> None:
     while waiting:
         window = waiting.pop()
         parts = halves(window)
-        assert [b for part in parts for b in part.beats] == list(window.beats)
-        if len(window.beats) == 1:
+        assert [b for part in parts for b in part.characters] == list(window.characters)
+        if len(window.characters) == 1:
             assert parts == [window]
             continue
         assert len(parts) == 2
-        assert all(part.beats for part in parts)
+        assert all(part.characters for part in parts)
         waiting += parts
 
 
@@ -347,7 +347,7 @@ def test_a_long_clause_is_cut_evenly_between_words() -> None:
     windows = plan([clause], PUBLISHED)
     assert len(windows) == 2
     assert abs(syllables(windows[0]) - 40) <= 2
-    assert windows[1].beats[0].begins_word
+    assert windows[1].characters[0].begins_word
     assert [w.mark for w in windows] == ["", ""]
 
 
@@ -409,10 +409,10 @@ def test_a_vocabulary_that_is_none_is_told(tmp_path: Path) -> None:
     file = tmp_path / "vocab.txt"
     file.write_text("hello\nworld\n")
     with pytest.raises(SettingsError, match=r"no line \[PAD\]"):
-        Vocabulary(file)
+        BertVocabulary(file)
     with pytest.raises(EngineMissing, match="vocabulary_file"):
-        Vocabulary(tmp_path / "none.txt")
+        BertVocabulary(tmp_path / "none.txt")
 
 
 def test_a_clause_is_never_empty() -> None:
-    assert all(isinstance(c, Clause) and c.beats for c in READER.read("., 好,,.").clauses)
+    assert all(isinstance(c, Clause) and c.characters for c in READER.read("., 好,,.").clauses)

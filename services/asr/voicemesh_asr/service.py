@@ -22,17 +22,18 @@ from voicemesh.v1.asr_pb2_grpc import (
 )
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.engine import (
-    ENGINES,
     Recognizer,
     RecognizerSession,
     SessionOptions,
 )
-from voicemesh_asr.recognition_session import Hearing, Send
-from voicemesh_asr.settings import AsrSettings, phrases_of
+from voicemesh_asr.entry_point_groups import ENGINES, VADS
+from voicemesh_asr.expected_phrases import phrases_of
+from voicemesh_asr.settings import AsrSettings
 from voicemesh_asr.stream import RecognitionStream, first_config
 from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream
 from voicemesh_asr.turn_detection.models import TurnModels
-from voicemesh_asr.vad.vad import INLINE, VADS, Vad
+from voicemesh_asr.turn_recognizer import Send, TurnRecognizer
+from voicemesh_asr.vad.vad import INLINE, Vad
 from voicemesh_sophon.placement import placement_of
 
 MAX_RECORDING_S = 60
@@ -40,7 +41,7 @@ _STAGE = common_pb2.STAGE_ASR
 
 
 class AsrService(Service):
-    """Hears as many speakers as its engine has decoders."""
+    """Recognises as many speakers at once as its engine has decoders."""
 
     name = "asr"
     stage = _STAGE
@@ -142,13 +143,13 @@ class AsrService(Service):
             raise
         return session, vad
 
-    def _hearing(
+    def _turn_recognizer(
         self, session: RecognizerSession, vad: Vad, plan: StreamPlan, send: Send
-    ) -> Hearing:
+    ) -> TurnRecognizer:
         phrases = (*self._phrases, *plan.phrases)
         rate = self.engine.rate_hertz
         worker = None if INLINE in plan.vad_spec.tags else self._vad_worker
-        return Hearing(plan, session, rate, vad, worker, phrases, self._turn_models, send)
+        return TurnRecognizer(plan, session, rate, vad, worker, phrases, self._turn_models, send)
 
     async def stream(
         self,
@@ -163,7 +164,7 @@ class AsrService(Service):
             session, vad = await self._open(plan)
             try:
                 stream = RecognitionStream(
-                    plan, stamp, outbox, partial(self._hearing, session, vad), self._phrases
+                    plan, stamp, outbox, partial(self._turn_recognizer, session, vad), self._phrases
                 )
                 self._streams.add(stream)
                 try:
@@ -197,12 +198,12 @@ class AsrService(Service):
         with self._slot():
             session, vad = await self._open(plan)
             try:
-                hearing = self._hearing(session, vad, plan, collect)
+                recognizer = self._turn_recognizer(session, vad, plan, collect)
                 resampler = StreamResampler(plan.rate_hertz, self.engine.rate_hertz)
                 for start in range(0, len(samples), plan.rate_hertz):
-                    await hearing.hear(resampler.push(samples[start : start + plan.rate_hertz]))
-                await hearing.hear(resampler.finish())
-                await hearing.end_utterance()
+                    await recognizer.feed(resampler.push(samples[start : start + plan.rate_hertz]))
+                await recognizer.feed(resampler.finish())
+                await recognizer.end_utterance()
             finally:
                 await session.close()
         return pb.RecognizeResponse(stamp=request.stamp, transcripts=heard)

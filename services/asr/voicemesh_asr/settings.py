@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from voicemesh.errors import SettingsError
-from voicemesh.registry import installed
-from voicemesh.settings import Section, ServerSettings, Settings, with_engines
-from voicemesh_asr.engines.engine import ENGINES, Phrase
-from voicemesh_asr.turn_detection.language_model import LANGUAGE_MODELS
-from voicemesh_asr.turn_detection.punctuation_model import PUNCTUATION_MODELS
-from voicemesh_asr.turn_detection.turn_model import TURN_MODELS
-from voicemesh_asr.vad.vad import VADS
+from voicemesh.settings import Section, ServerSettings, with_engines
+from voicemesh_asr.entry_point_groups import (
+    ENGINES,
+    PUNCTUATION_MODELS,
+    TURN_LANGUAGE_MODELS,
+    TURN_MODELS,
+    VADS,
+)
 
-PHRASES = "voicemesh.phrases"
 MAX_PHRASES = 2000
 LONGEST_WAIT_MS = 10_000
 
@@ -134,45 +132,10 @@ class AsrSettings(ServerSettings):
     )
 
 
-def phrases_of(
-    settings: AsrSettings, mesh: Settings, languages: Sequence[str]
-) -> tuple[Phrase, ...]:
-    """What is likely to be said in ``languages``; SettingsError if a file is unreadable.
-
-    From the settings, their file, and the rooms installed here, which announce
-    phrases under the entry-point group ``voicemesh.phrases``.
-    """
-    lines = [*settings.phrases, *_lines_of(settings.phrase_file)]
-    if settings.expect_installed_phrases:
-        for expected in installed(PHRASES).values():
-            for language in languages:
-                lines += expected(mesh, language)
-    phrases = tuple(Phrase(line) for line in dict.fromkeys(lines) if line)
-    if len(phrases) > MAX_PHRASES:
-        raise SettingsError(
-            f"{len(phrases)} phrases are more than {MAX_PHRASES}; keep the likeliest",
-            field="asr.phrases",
-        )
-    return phrases
-
-
-def _lines_of(file: Path | None) -> list[str]:
-    if file is None:
-        return []
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"the phrase file cannot be read: {error}; one phrase a line in UTF-8",
-            field="asr.phrase_file",
-        ) from None
-    return [line.partition("#")[0].strip() for line in text.splitlines()]
-
-
 @cache
 def section() -> type[Section]:
     """``[asr]`` with a sub-section for everything installed that can be chosen."""
     whole: type[Section] = AsrSettings
-    for group in (ENGINES, VADS, TURN_MODELS, PUNCTUATION_MODELS, LANGUAGE_MODELS):
+    for group in (ENGINES, VADS, TURN_MODELS, PUNCTUATION_MODELS, TURN_LANGUAGE_MODELS):
         whole = with_engines(whole, group)
     return whole

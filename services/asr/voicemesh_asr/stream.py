@@ -7,22 +7,23 @@ from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 
-from voicemesh.audio import StreamResampler, check_chunk, pcm16
-from voicemesh.errors import InvalidArgument, ProtocolViolation
+from voicemesh.audio import StreamResampler, pcm16
+from voicemesh.errors import ProtocolViolation
+from voicemesh.heartbeats import echo_of
 from voicemesh.logs import bind
+from voicemesh.sample_clock import SampleClock
 from voicemesh.server import Outbox
 from voicemesh.stamps import StampGate
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh_asr.engines.engine import Phrase
-from voicemesh_asr.recognition_session import Hearing, Send
 from voicemesh_asr.stream_plan import StreamPlan, check_phrases
+from voicemesh_asr.turn_recognizer import Send, TurnRecognizer
 
-MAX_SILENCE_S = 10
 OWN_VOICE = 0.9
 """Sound that is as likely as this the robot's own voice alone is heard as silence."""
 
-MakeHearing = Callable[[StreamPlan, Send], Hearing]
+MakeTurnRecognizer = Callable[[StreamPlan, Send], TurnRecognizer]
 
 
 async def first_config(
@@ -46,7 +47,7 @@ class RecognitionStream:
         plan: StreamPlan,
         stamp: common_pb2.Stamp,
         outbox: Outbox[pb.StreamingRecognizeResponse],
-        make_hearing: MakeHearing,
+        make_recognizer: MakeTurnRecognizer,
         settings_phrases: tuple[Phrase, ...],
     ) -> None:
         """``settings_phrases`` stay likely whatever the stream adds."""
@@ -55,10 +56,10 @@ class RecognitionStream:
         self._settings_phrases = settings_phrases
         self._gate = StampGate()
         self._gate.admit(stamp)
-        self._hearing = make_hearing(plan, self._on_event)
-        self._hearing.stamp = stamp
-        self._next_sample = plan.first_sample
-        self._resampler = StreamResampler(plan.rate_hertz, self._hearing.clock.engine_rate_hertz)
+        self._recognizer = make_recognizer(plan, self._on_event)
+        self._recognizer.stamp = stamp
+        self._clock = SampleClock(plan.rate_hertz, plan.first_sample)
+        self._resampler = StreamResampler(plan.rate_hertz, self._recognizer.clock.engine_rate_hertz)
         self._phase_since = time.monotonic()
 
     def send(self, **response: object) -> None:
@@ -66,7 +67,7 @@ class RecognitionStream:
         self._outbox.send(
             pb.StreamingRecognizeResponse(
                 stamp=self._gate.newest,
-                processed_sample=self._hearing.processed_sample,
+                processed_sample=self._recognizer.processed_sample,
                 **response,  # type: ignore[arg-type]  # one field of the oneof, by name
             )
         )
@@ -81,7 +82,7 @@ class RecognitionStream:
         return operations_pb2.LiveTurn(
             conversation_id=self._plan.conversation_id,
             stamp=self._gate.newest,
-            phase="listening" if self._hearing.in_turn else "idle",
+            phase="listening" if self._recognizer.in_turn else "idle",
             phase_ms=int((time.monotonic() - self._phase_since) * 1000),
         )
 
@@ -95,11 +96,11 @@ class RecognitionStream:
             with bind(self._plan.conversation_id):
                 async for request in requests:
                     is_newest = self._gate.admit(request.stamp)
-                    self._hearing.stamp = self._gate.newest
+                    self._recognizer.stamp = self._gate.newest
                     with bind(stamp=self._gate.newest):
                         await self._handle(request, is_newest)
         finally:
-            self._hearing.close()
+            self._recognizer.close()
 
     async def _handle(self, request: pb.StreamingRecognizeRequest, is_newest: bool) -> None:
         match request.WhichOneof("streaming_request"):
@@ -114,13 +115,8 @@ class RecognitionStream:
                 if is_newest:
                     await self._turn_update(request.turn_update)
             case "heartbeat":
-                if not request.heartbeat.echo:
-                    beat = request.heartbeat
-                    self.send(
-                        heartbeat=common_pb2.Heartbeat(
-                            sequence=beat.sequence, sent_ms=beat.sent_ms, echo=True
-                        )
-                    )
+                if echo := echo_of(request.heartbeat):
+                    self.send(heartbeat=echo)
             case "streaming_config":
                 raise ProtocolViolation(
                     "streaming_config was sent twice; open another stream to change it",
@@ -133,43 +129,24 @@ class RecognitionStream:
                 )
 
     async def _audio(self, chunk: common_pb2.AudioChunk) -> None:
-        count = check_chunk(chunk, self._next_sample, self._plan.rate_hertz, "audio")
-        self._next_sample += count
+        self._clock.take_audio(chunk)
         samples = pcm16(chunk.audio)
         if chunk.echo.likelihood >= OWN_VOICE:
             samples = np.zeros_like(samples)
-        await self._hearing.hear(self._resampler.push(samples))
+        await self._recognizer.feed(self._resampler.push(samples))
 
     async def _silence(self, silence: common_pb2.SilenceChunk) -> None:
-        longest = MAX_SILENCE_S * self._plan.rate_hertz
-        if not 0 < silence.sample_count <= longest:
-            raise InvalidArgument(
-                f"{silence.sample_count} samples of silence are not 1 to {longest} "
-                f"({MAX_SILENCE_S} s); send longer silences in parts",
-                field="silence.sample_count",
-            )
-        if silence.first_sample != self._next_sample:
-            raise InvalidArgument(
-                f"the silence begins at sample {silence.first_sample}, but {self._next_sample} "
-                "is next; samples follow each other without a gap or an overlap",
-                field="silence.first_sample",
-            )
-        self._next_sample += silence.sample_count
+        self._clock.take_silence(silence)
         zeros = np.zeros(silence.sample_count, dtype=np.int16)
-        await self._hearing.hear(self._resampler.push(zeros))
+        await self._recognizer.feed(self._resampler.push(zeros))
 
     async def _end_of_utterance(self, end: common_pb2.EndOfUtterance) -> None:
-        if end.sample > self._next_sample:
-            raise InvalidArgument(
-                f"the utterance ends at sample {end.sample}, but audio has come up to "
-                f"{self._next_sample} only; send its audio first",
-                field="end_of_utterance.sample",
-            )
-        await self._hearing.end_utterance()
+        self._clock.check_end(end)
+        await self._recognizer.end_utterance()
 
     async def _turn_update(self, update: pb.TurnUpdate) -> None:
         phrases = check_phrases(update.phrase_hints, "turn_update.phrase_hints")
         if update.discard_utterance:
-            await self._hearing.discard()
+            await self._recognizer.discard()
         if phrases:
-            await self._hearing.set_phrases((*self._settings_phrases, *phrases))
+            await self._recognizer.set_phrases((*self._settings_phrases, *phrases))

@@ -12,10 +12,11 @@ from voicemesh.registry import EngineSpec, engine_specs
 from voicemesh.settings import engine_config
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.engines.engine import Phrase
+from voicemesh_asr.entry_point_groups import VADS
 from voicemesh_asr.settings import LONGEST_WAIT_MS, MAX_PHRASES, AsrSettings
 from voicemesh_asr.turn_detection.detectors import DETECTORS
 from voicemesh_asr.turn_detection.waits import Waits
-from voicemesh_asr.vad.vad import VADS, Vad
+from voicemesh_asr.vad.vad import Vad
 
 _Wait = Literal[
     "sentence_end_wait_ms",
@@ -31,7 +32,7 @@ _HIGHEST_BOOST = 20.0
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """How one speaker is heard. Every choice is made."""
+    """The resolved configuration of one stream: every choice is made."""
 
     conversation_id: str
     rate_hertz: int

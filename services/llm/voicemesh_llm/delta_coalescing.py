@@ -24,7 +24,7 @@ class DeltaCoalescer:
         self._failure: Exception | None = None
         self._first = True
 
-    def push(self, text: str) -> None:
+    def feed(self, text: str) -> None:
         """Take more text. Raises what ``send`` raised on an earlier, timed flush."""
         if self._failure is not None:
             raise self._failure
@@ -56,5 +56,5 @@ class DeltaCoalescer:
         try:
             self.flush()
         except Exception as error:
-            # A timer has no caller: the next push reports it.
+            # A timer has no caller: the next feed reports it.
             self._failure = error

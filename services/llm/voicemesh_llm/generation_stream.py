@@ -10,19 +10,20 @@ from enum import Enum, auto
 from voicemesh import logs, tracing
 from voicemesh.aio import cancel_and_wait
 from voicemesh.errors import DeadlineExceeded, ProtocolViolation
+from voicemesh.heartbeats import echo_of
 from voicemesh.server import Outbox
 from voicemesh.stamps import order
-from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2
+from voicemesh.v1 import llm_pb2, operations_pb2
 from voicemesh.work_counter import Effort
 from voicemesh_llm import metrics
 from voicemesh_llm.engines.engine import LanguageModel, Prompt
 from voicemesh_llm.prompting.builder import build_prompt
 from voicemesh_llm.prompting.reset_phrases import ResetPhrases, confirmation
-from voicemesh_llm.reply import Reply
+from voicemesh_llm.reply_generation import ReplyGeneration
 from voicemesh_llm.settings import LanguageModelSettings
 
 
-class _Heard(Enum):
+class _ClientEnd(Enum):
     """How the client's side of the stream ended."""
 
     CANCEL = auto()
@@ -46,7 +47,7 @@ class GenerationStream:
         self._settings = settings
         self._outbox = outbox
         self._arrived = time.monotonic()
-        self._reply = Reply(model, settings, self.send, self._arrived)
+        self._reply = ReplyGeneration(model, settings, self.send, self._arrived)
 
     def send(self, response: llm_pb2.GenerateResponse) -> None:
         """Stamp a response and put it into the outbox."""
@@ -79,10 +80,10 @@ class GenerationStream:
             if reset_phrases.match(asked):
                 self.send(llm_pb2.GenerateResponse(started=started))
                 metrics.HISTORY_RESETS.inc()
-                self._reply.say(confirmation(asked, prompt.language_code))
+                self._reply.send_fixed_answer(confirmation(asked, prompt.language_code))
                 return
             built, dropped = build_prompt(prompt, self._settings, self._model)
-            # The engine begins before the outbox writes; what it says comes after.
+            # The engine begins before the outbox writes; what it generates comes after.
             work = asyncio.create_task(self._reply.run(built, dropped), name="reply")
             self.send(llm_pb2.GenerateResponse(started=started))
             await self._finish_or_cancel(work, built.effort, requests)
@@ -93,10 +94,10 @@ class GenerationStream:
         effort: Effort,
         requests: AsyncIterator[llm_pb2.GenerateRequest],
     ) -> None:
-        reader = asyncio.create_task(self._listen(requests), name="requests")
+        reader = asyncio.create_task(self._receive(requests), name="requests")
         try:
             await asyncio.wait({work, reader}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done() and reader.result() is _Heard.CANCEL:
+            if not work.done() and reader.result() is _ClientEnd.CANCEL:
                 await self._cancel(work, effort)
                 self._reply.cancelled()
                 return
@@ -116,15 +117,16 @@ class GenerationStream:
         await cancel_and_wait(work)
         metrics.LATE_TOKENS.labels(self._model.name).observe(effort.late)
 
-    async def _listen(self, requests: AsyncIterator[llm_pb2.GenerateRequest]) -> _Heard:
+    async def _receive(self, requests: AsyncIterator[llm_pb2.GenerateRequest]) -> _ClientEnd:
         """Read until the client cancels or has nothing more to say."""
         async for request in requests:
             kind = request.WhichOneof("generate_request")
             if kind == "heartbeat":
-                self._answer(request.heartbeat)
+                if echo := echo_of(request.heartbeat):
+                    self.send(llm_pb2.GenerateResponse(heartbeat=echo))
             elif kind == "cancel":
                 if order(request.stamp) >= order(self._stamp):
-                    return _Heard.CANCEL
+                    return _ClientEnd.CANCEL
             elif kind == "generation":
                 raise ProtocolViolation(
                     "a stream carries one generation; open another stream for the next",
@@ -134,14 +136,7 @@ class GenerationStream:
                 raise ProtocolViolation(
                     "the message is empty; send cancel or heartbeat", field="generate_request"
                 )
-        return _Heard.HALF_CLOSE
-
-    def _answer(self, heartbeat: common_pb2.Heartbeat) -> None:
-        if not heartbeat.echo:
-            echo = common_pb2.Heartbeat(
-                sequence=heartbeat.sequence, sent_ms=heartbeat.sent_ms, echo=True
-            )
-            self.send(llm_pb2.GenerateResponse(heartbeat=echo))
+        return _ClientEnd.HALF_CLOSE
 
 
 async def first_request(

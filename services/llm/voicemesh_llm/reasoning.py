@@ -17,7 +17,7 @@ class ReasoningFilter:
         self._held = ""
         self._spoken = False
 
-    def push(self, text: str) -> str:
+    def process(self, text: str) -> str:
         """Take more text; returns what may be spoken."""
         text = self._held + text
         said = ""

@@ -5,9 +5,20 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from voicemesh.settings import Section, ServerSettings, with_engines
-from voicemesh_llm.prompting.persona import DEFAULT_PERSONA_EN, DEFAULT_PERSONA_ZH
 
 ENGINE_GROUP = "voicemesh.llm_engines"
+
+DEFAULT_PERSONA_EN = (
+    "You are the voice assistant of a robot. What you write is spoken aloud. Answer in one to "
+    "three short sentences of plain words, without Markdown, lists, emoji, code or web addresses. "
+    "Answer in the language of the question. If you do not know something, say so. A message that "
+    "is marked as interrupted was heard only up to the mark."
+)
+DEFAULT_PERSONA_ZH = (
+    "你是机器人的语音助手，你写的内容会被朗读出来。请用一到三个简短的口语句子回答，"
+    "不要使用 Markdown、列表、表情符号、代码或网址。用提问的语言回答。不知道的就直说不知道。"
+    "标明被打断的消息，对方只听到标记之前的部分。"
+)
 
 
 class LanguageModelSettings(ServerSettings):

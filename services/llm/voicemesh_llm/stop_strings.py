@@ -29,7 +29,7 @@ class StopStrings:
         self.met = False
         """Whether a stop string has been met; nothing passes after it."""
 
-    def push(self, text: str) -> str:
+    def process(self, text: str) -> str:
         """Take more text; returns what is safe to say now."""
         if self.met:
             return ""

@@ -7,10 +7,11 @@ The estimate errs on the high side for common text, since it guards a budget.
 
 import re
 
-_WIDE = re.compile(
-    "[\u1100-\u11ff\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-    "\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
-)
+from voicemesh.writing import WIDE
+
+# The letters of Korean syllables, where a text has them one by one.
+_JAMO = "\u1100-\u11ff"
+_WIDE = re.compile(f"[{_JAMO}{WIDE}]")
 
 LATIN_CHARACTERS_PER_TOKEN = 4
 MESSAGE_OVERHEAD_TOKENS = 4

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh_tts.speaker import Speech
+from voicemesh_tts.piece_synthesizer import Speech
 
 _LONGEST_S = 0.15
 

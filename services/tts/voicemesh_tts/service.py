@@ -21,15 +21,15 @@ from voicemesh.v1.tts_pb2_grpc import (
 )
 from voicemesh_sophon.placement import placement_of
 from voicemesh_tts.engines.engine import Synthesizer
+from voicemesh_tts.piece_synthesizer import PieceSynthesizer
 from voicemesh_tts.settings import ENGINES, TtsSettings
-from voicemesh_tts.speaker import Speaker
 from voicemesh_tts.stream import (
     OUTBOX_MESSAGES,
     Context,
     Request,
     Response,
     SynthesisStream,
-    manner_of,
+    speaking_options,
 )
 from voicemesh_tts.voices import VoiceTable
 
@@ -52,7 +52,7 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
         self._streams: set[SynthesisStream] = set()
         self._replies = TaskSet()
         self._voices = VoiceTable((), {}, self._spec.name)
-        self._speaker: Speaker | None = None
+        self._synthesizer: PieceSynthesizer | None = None
 
     def _new_engine(self) -> Synthesizer:
         engine: Synthesizer = self._spec.make(
@@ -65,14 +65,14 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
         await self._engine.load()
         self._voices = VoiceTable(self._engine.voices(), self.settings.voices, self._spec.name)
         self._voices.check_language(self.settings.language, "tts.language")
-        self._speaker = Speaker(self._engine, self._voices, self.settings)
+        self._synthesizer = PieceSynthesizer(self._engine, self._voices, self.settings)
 
     async def unload(self) -> None:
         """Give up an engine whose chip was lost."""
-        speaker, self._speaker = self._speaker, None
+        synthesizer, self._synthesizer = self._synthesizer, None
         await self._engine.close()
-        if speaker is not None:
-            speaker.close()
+        if synthesizer is not None:
+            synthesizer.close()
         self._engine = self._new_engine()
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
@@ -106,11 +106,11 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
             stream.notice(notice)
 
     async def close(self) -> None:
-        """End what is being said, and the engine."""
+        """End what is being synthesised, and the engine."""
         await self._replies.close()
         await self._engine.close()
-        if self._speaker is not None:
-            self._speaker.close()
+        if self._synthesizer is not None:
+            self._synthesizer.close()
 
     async def StreamingSynthesize(  # type: ignore[override] # it writes through the context
         self, request_iterator: AsyncIterator[Request], context: Context
@@ -126,24 +126,30 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
                 raise ProtocolViolation(
                     "the first request must carry the config", field="streaming_config"
                 )
-            if self._speaker is None:
+            if self._synthesizer is None:
                 raise self.still_loading()
             with self.admission.slot():
-                await self._serve(self._speaker, first, requests, context)
+                await self._serve(self._synthesizer, first, requests, context)
 
     async def _serve(
-        self, speaker: Speaker, first: Request, requests: AsyncIterator[Request], context: Context
+        self,
+        synthesizer: PieceSynthesizer,
+        first: Request,
+        requests: AsyncIterator[Request],
+        context: Context,
     ) -> None:
         config = first.streaming_config
-        manner = manner_of(config, self.settings, self._voices)
+        options = speaking_options(config, self.settings, self._voices)
         async with Outbox(context, OUTBOX_MESSAGES, self.name) as outbox:
             started = tts_pb2.SynthesisStarted(
                 engine=self._spec.name,
                 capabilities=self._capabilities(),
-                audio_format=linear16(manner.sample_rate_hertz),
+                audio_format=linear16(options.sample_rate_hertz),
             )
             outbox.send(Response(stamp=first.stamp, started=started))
-            stream = SynthesisStream(config, manner, speaker, self.settings, outbox, self._replies)
+            stream = SynthesisStream(
+                config, options, synthesizer, self.settings, outbox, self._replies
+            )
             self._streams.add(stream)
             try:
                 with logs.bind(config.conversation_id):

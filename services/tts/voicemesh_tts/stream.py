@@ -13,13 +13,14 @@ import grpc.aio
 from voicemesh.aio import TaskSet
 from voicemesh.audio import check_format
 from voicemesh.errors import Busy, InvalidArgument, ProtocolViolation
+from voicemesh.heartbeats import echo_of
 from voicemesh.server import Outbox
 from voicemesh.stamps import StampGate, order
 from voicemesh.v1 import common_pb2, operations_pb2, tts_pb2
 from voicemesh_tts import metrics
-from voicemesh_tts.reply import Reply
+from voicemesh_tts.piece_synthesizer import PieceSynthesizer, SpeakingOptions
+from voicemesh_tts.reply_synthesis import ReplySynthesis
 from voicemesh_tts.settings import TtsSettings
-from voicemesh_tts.speaker import Manner, Speaker
 from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.voices import VoiceTable
 
@@ -34,9 +35,9 @@ SLOWEST, FASTEST = 0.5, 2.0
 OUTBOX_MESSAGES = 2048
 
 
-def manner_of(
+def speaking_options(
     config: tts_pb2.StreamingSynthesisConfig, settings: TtsSettings, voices: VoiceTable
-) -> Manner:
+) -> SpeakingOptions:
     """How a stream is to be spoken; the errors name the wrong field of the config."""
     rate_hertz = check_format(config.audio_format, "streaming_config.audio_format")
     language = config.language_code or settings.language
@@ -47,7 +48,7 @@ def manner_of(
             f"a speaking rate of {speaking_rate:g} is not possible; use {SLOWEST:g} to {FASTEST:g}",
             field="streaming_config.speaking_rate",
         )
-    return Manner(
+    return SpeakingOptions(
         sample_rate_hertz=rate_hertz,
         reading=Reading.of(language, settings.latin_language),
         voice=voices.named(config.voice_name, "streaming_config.voice_name"),
@@ -59,30 +60,30 @@ class SynthesisStream:
     """The life of one StreamingSynthesize call.
 
     At most one reply speaks: that of the newest stamp. A newer stamp ends it at
-    once; what it still had to say is never sent.
+    once; nothing that is left of it is sent.
     """
 
     def __init__(
         self,
         config: tts_pb2.StreamingSynthesisConfig,
-        manner: Manner,
-        speaker: Speaker,
+        options: SpeakingOptions,
+        synthesizer: PieceSynthesizer,
         settings: TtsSettings,
         outbox: Outbox[Response],
         tasks: TaskSet,
     ) -> None:
-        """``config`` has been checked; ``manner`` is made of it.
+        """``config`` has been checked; ``options`` are made of it.
 
         ``tasks`` outlives the stream: a reply that is cancelled waits until its
         engine has stopped, and the stream does not wait for that.
         """
         self.conversation_id = config.conversation_id
-        self._manner = manner
-        self._speaker = speaker
+        self._options = options
+        self._synthesizer = synthesizer
         self._settings = settings
         self._outbox = outbox
         self._gate = StampGate()
-        self._reply: Reply | None = None
+        self._reply: ReplySynthesis | None = None
         self._task: asyncio.Task[None] | None = None
         self._tasks = tasks
         self._unread: Busy | None = None  # the client does not read: its stream ends
@@ -114,7 +115,7 @@ class SynthesisStream:
         finally:
             self._stop()
 
-    def _say(self, response: Response) -> None:
+    def _send(self, response: Response) -> None:
         try:
             self._outbox.send(response)
         except Busy as error:
@@ -124,17 +125,14 @@ class SynthesisStream:
     def _handle(self, request: Request) -> None:
         kind = request.WhichOneof("streaming_request")
         if kind == "input":
-            self._take(request.stamp, request.input)
+            self._queue(request.stamp, request.input)
         elif kind == "cancel":
             self._gate.admit(request.stamp)
             if self._reply is not None and not self._gate.is_current(self._reply.stamp):
                 log.debug("cancelled: %s", request.cancel.reason)
                 self._stop()
         elif kind == "heartbeat":
-            if not request.heartbeat.echo:
-                echo = common_pb2.Heartbeat()
-                echo.CopyFrom(request.heartbeat)
-                echo.echo = True
+            if echo := echo_of(request.heartbeat):
                 self._outbox.send(Response(stamp=request.stamp, heartbeat=echo))
         elif kind == "streaming_config":
             raise ProtocolViolation(
@@ -146,19 +144,19 @@ class SynthesisStream:
                 "the request is empty; send input, cancel or heartbeat", field="streaming_request"
             )
 
-    def _take(self, stamp: common_pb2.Stamp, piece: tts_pb2.SynthesisInput) -> None:
+    def _queue(self, stamp: common_pb2.Stamp, piece: tts_pb2.SynthesisInput) -> None:
         if not self._gate.admit(stamp):
             metrics.PIECES.labels("outdated").inc()
             return
         if self._reply is None or order(self._reply.stamp) != order(stamp):
             self._stop()
-            self._reply = Reply(
+            self._reply = ReplySynthesis(
                 self.conversation_id,
                 stamp,
-                self._speaker,
-                self._manner,
+                self._synthesizer,
+                self._options,
                 self._settings.max_waiting_pieces,
-                self._say,
+                self._send,
             )
             self._task = self._tasks.start(self._reply.run(), f"reply {self.conversation_id}")
         self._reply.offer(piece)

@@ -1,7 +1,7 @@
 """The turn detector: a state machine without clocks, tasks or audio.
 
 Time is the sample index of the frames that it is shown; it never waits. It is
-told what is heard (:meth:`TurnDetector.hear`), what the recogniser understood
+told what is heard (:meth:`TurnDetector.process`), what the recogniser understood
 (:meth:`understand`, :meth:`finished`), and answers with decisions in the order
 in which they are to be carried out:
 
@@ -28,9 +28,9 @@ from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 from voicemesh_asr.turn_detection.detectors import adaptive
 from voicemesh_asr.turn_detection.pauses import Pauses
-from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, Situation, Verdict
+from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, SilentTurn, WaitVerdict
 from voicemesh_asr.turn_detection.waits import Waits
-from voicemesh_asr.vad.activity import Activity, Sound
+from voicemesh_asr.vad.activity import Activity, FrameLabel
 
 
 class Action(Enum):
@@ -44,7 +44,7 @@ class Action(Enum):
 
 
 @dataclass(frozen=True)
-class Decision:
+class TurnDecision:
     """Something to carry out; all but FINISH may be events for the client."""
 
     action: Action
@@ -64,7 +64,7 @@ class Decision:
 
 
 _NOT_JUDGED = Judgement(pb.END_MARK_UNSPECIFIED, 0.0)
-_NO_VERDICT = Verdict(0, pb.TURN_REASON_UNSPECIFIED, finished=False)
+_NO_VERDICT = WaitVerdict(0, pb.TURN_REASON_UNSPECIFIED, finished=False)
 # Who goes on this soon after a turn's end was cut off; the gap was a pause.
 _CUT_OFF_MS = 1000
 
@@ -132,26 +132,26 @@ class TurnDetector:
             pause_count=self._pauses.count,
         )
 
-    def hear(self, activity: Activity) -> list[Decision]:
-        """The next frame has been judged."""
+    def process(self, activity: Activity) -> list[TurnDecision]:
+        """The next judged frame: what is to be done now."""
         self._now = activity.end
-        if activity.sound is Sound.SILENCE:
+        if activity.label is FrameLabel.SILENCE:
             self._deaf_until_silence = False
         if self._deaf_until_silence or (self.in_turn and activity.end <= self.last_voiced):
             return []  # Belongs to what is over, or is audio that is heard a second time.
-        decisions: list[Decision] = []
-        if activity.sound is Sound.SPEECH:
+        decisions: list[TurnDecision] = []
+        if activity.label is FrameLabel.SPEECH:
             decisions += self._speech(activity)
         if not self.in_turn:
             return decisions
         if self._now - self.begin >= self._samples(self._waits.max_turn_ms):
             return decisions + self.end(pb.TURN_REASON_MAX_LENGTH)
-        if activity.sound is Sound.SILENCE:
+        if activity.label is FrameLabel.SILENCE:
             decisions += self._silence()
         return decisions
 
-    def _speech(self, activity: Activity) -> list[Decision]:
-        decisions: list[Decision] = []
+    def _speech(self, activity: Activity) -> list[TurnDecision]:
+        decisions: list[TurnDecision] = []
         if not self.in_turn:
             decisions.append(self._start(activity))
         elif self._finished or self._eager:
@@ -159,7 +159,7 @@ class TurnDetector:
         self.last_voiced = max(self.last_voiced, activity.voiced_end)
         return decisions
 
-    def _start(self, activity: Activity) -> Decision:
+    def _start(self, activity: Activity) -> TurnDecision:
         if self._ended_by_silence and self._pause_ms(activity.onset) <= _CUT_OFF_MS:
             self._pauses = self._pauses.with_pause(self._pause_ms(activity.onset))
         self._ended_by_silence = False
@@ -174,7 +174,7 @@ class TurnDetector:
     def _pause_ms(self, onset: int) -> float:
         return max(0, onset - self.last_voiced) * 1000 / self._rate
 
-    def _resume(self, onset: int) -> Decision:
+    def _resume(self, onset: int) -> TurnDecision:
         announced = self._eager
         if announced:
             # Pauses after "what is the" tell nothing of those that look like an end.
@@ -182,7 +182,7 @@ class TurnDetector:
         self._finished = self._eager = False
         return self._decide(Action.RESUME, pb.TURN_REASON_SPEECH, announced=announced)
 
-    def _silence(self) -> list[Decision]:
+    def _silence(self) -> list[TurnDecision]:
         if not self._finished:
             if self.silence_ms < self._waits.eager_ms:
                 return []
@@ -192,7 +192,9 @@ class TurnDetector:
         self._ended_by_silence = bool(self.text)
         return [self._end(self._verdict.reason, self._verdict.wait_ms)]
 
-    def understand(self, text: str, judgement: Judgement, endpoint: bool = False) -> list[Decision]:
+    def understand(
+        self, text: str, judgement: Judgement, endpoint: bool = False
+    ) -> list[TurnDecision]:
         """The running text of the turn; ``endpoint``: its recogniser says that it is over."""
         self.text, self._judgement = text, judgement
         return self.end(pb.TURN_REASON_MODEL) if endpoint else []
@@ -203,7 +205,7 @@ class TurnDetector:
         judgement: Judgement,
         endpoint: bool = False,
         complete: float | None = None,
-    ) -> list[Decision]:
+    ) -> list[TurnDecision]:
         """The text of the final pass that FINISH asked for.
 
         ``endpoint``: the recogniser says that it is over. ``complete``: how likely an
@@ -211,11 +213,11 @@ class TurnDetector:
         """
         self.text, self._judgement = text, judgement
         self._finished = True
-        situation = Situation(text, judgement, endpoint, complete, self._pauses)
-        self._verdict = verdict = self._strategies.verdict(situation)
+        turn = SilentTurn(text, judgement, endpoint, complete, self._pauses)
+        self._verdict = verdict = self._strategies.verdict(turn)
         if self._forced:
             return [self._end(self._forced, 0)]
-        decisions: list[Decision] = []
+        decisions: list[TurnDecision] = []
         if text and not self._eager and verdict.finished:
             self._eager = True
             self._eager_count += 1
@@ -223,7 +225,7 @@ class TurnDetector:
             decisions.append(self._decide(Action.EAGER, verdict.reason, wait_ms=wait_ms))
         return decisions + self._silence()
 
-    def end(self, reason: pb.TurnReason.ValueType) -> list[Decision]:
+    def end(self, reason: pb.TurnReason.ValueType) -> list[TurnDecision]:
         """The turn under way is over now, whatever was heard; nothing outside a turn."""
         self._deaf_until_silence = reason != pb.TURN_REASON_MAX_LENGTH
         if not self.in_turn:
@@ -241,7 +243,7 @@ class TurnDetector:
         self._idle()
         return was_in_turn
 
-    def _end(self, reason: pb.TurnReason.ValueType, wait_ms: int) -> Decision:
+    def _end(self, reason: pb.TurnReason.ValueType, wait_ms: int) -> TurnDecision:
         if not self.text:
             reason = pb.TURN_REASON_NOTHING_HEARD
         decision = self._decide(Action.END, reason, wait_ms=wait_ms)
@@ -259,9 +261,9 @@ class TurnDetector:
         reason: pb.TurnReason.ValueType,
         wait_ms: int = 0,
         announced: bool = True,
-    ) -> Decision:
+    ) -> TurnDecision:
         judged = action in (Action.EAGER, Action.END)
-        return Decision(
+        return TurnDecision(
             action,
             reason,
             self._now,

@@ -12,19 +12,24 @@ from voicemesh.errors import EngineMissing
 from voicemesh.registry import engine_spec
 from voicemesh.settings import engine_config
 from voicemesh.workers import ThreadWorker
+from voicemesh_asr.entry_point_groups import (
+    PUNCTUATION_MODELS,
+    TURN_LANGUAGE_MODELS,
+    TURN_MODELS,
+)
 from voicemesh_asr.settings import AsrSettings
 from voicemesh_asr.turn_detection.completeness.english_evidence import EnglishEvidence
-from voicemesh_asr.turn_detection.completeness.judgement import Evidence
-from voicemesh_asr.turn_detection.language_model import LANGUAGE_MODELS, LanguageModel
-from voicemesh_asr.turn_detection.punctuation_model import PUNCTUATION_MODELS, PunctuationModel
+from voicemesh_asr.turn_detection.completeness.judgement import TextEvidence
+from voicemesh_asr.turn_detection.punctuation_model import PunctuationModel
 from voicemesh_asr.turn_detection.shared_model import SharedModel
-from voicemesh_asr.turn_detection.turn_listener import TurnListener
-from voicemesh_asr.turn_detection.turn_model import TURN_MODELS, TurnModel
+from voicemesh_asr.turn_detection.turn_audio import TurnAudio
+from voicemesh_asr.turn_detection.turn_language_model import TurnLanguageModel
+from voicemesh_asr.turn_detection.turn_model import TurnModel
 
 log = logging.getLogger(__name__)
 
 # The languages that a language model has anything to say of, and who makes evidence of it.
-_EVIDENCE: Mapping[str, Callable[[LanguageModel], Evidence]] = {"en": EnglishEvidence}
+_EVIDENCE: Mapping[str, Callable[[TurnLanguageModel], TextEvidence]] = {"en": EnglishEvidence}
 
 
 def _judge_silence(model: TurnModel) -> None:
@@ -42,12 +47,12 @@ class TurnModels:
         """SettingsError where a name is not installed; nothing is loaded yet."""
         self.audio: SharedModel[TurnModel] | None = None
         self.punctuation: SharedModel[PunctuationModel] | None = None
-        self.evidence: Evidence | None = None
+        self.evidence: TextEvidence | None = None
         """What the language model knows of texts; None: no model, or not loaded."""
-        self._make_language_model: Callable[[], LanguageModel] | None = None
+        self._make_language_model: Callable[[], TurnLanguageModel] | None = None
         if settings.turn_language_model:
             spec = engine_spec(
-                LANGUAGE_MODELS, settings.turn_language_model, "asr.turn_language_model"
+                TURN_LANGUAGE_MODELS, settings.turn_language_model, "asr.turn_language_model"
             )
             self._make_language_model = partial(spec.factory, engine_config(settings, spec))
         if settings.turn_model:
@@ -69,7 +74,7 @@ class TurnModels:
         if self._make_language_model is not None and self.evidence is None:
             self.evidence = await self._load_evidence(self._make_language_model)
 
-    async def _load_evidence(self, make: Callable[[], LanguageModel]) -> Evidence | None:
+    async def _load_evidence(self, make: Callable[[], TurnLanguageModel]) -> TextEvidence | None:
         worker = ThreadWorker("turn language model")
         try:
             model = await worker.run(make)
@@ -81,9 +86,9 @@ class TurnModels:
         make_evidence = _EVIDENCE.get(model.language)
         return None if make_evidence is None else make_evidence(model)
 
-    def listener(self, rate_hertz: int) -> TurnListener | None:
-        """Ears for one speaker, whose samples come at ``rate_hertz``; None without a model."""
-        return None if self.audio is None else TurnListener(self.audio, rate_hertz)
+    def turn_audio(self, rate_hertz: int) -> TurnAudio | None:
+        """The audio model for one speaker, heard at ``rate_hertz``; None without a model."""
+        return None if self.audio is None else TurnAudio(self.audio, rate_hertz)
 
     def close(self) -> None:
         """Free the threads."""

@@ -1,4 +1,4 @@
-"""What a punctuation model is to the rest of the room: a plug-in point.
+"""The protocol of a punctuation model, a plug-in point.
 
 For recognisers that write no marks. It is asked once at each pause, with the
 text of the final pass, in a thread of its own. The rules keep the first word
@@ -12,10 +12,6 @@ from typing import Protocol
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 from voicemesh_asr.turn_detection.shared_model import SharedModel
-
-PUNCTUATION_MODELS = "voicemesh.punctuation_models"
-"""The entry-point group of punctuation models; each entry is an EngineSpec whose
-factory makes a :class:`PunctuationModel`."""
 
 _SURE = 0.95
 

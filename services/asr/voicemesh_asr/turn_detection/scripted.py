@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from voicemesh.errors import InvalidArgument
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness.judge import default_judge
-from voicemesh_asr.turn_detection.detector import Action, Decision, TurnDetector
+from voicemesh_asr.turn_detection.detector import Action, TurnDecision, TurnDetector
 from voicemesh_asr.turn_detection.detectors import DETECTORS
+from voicemesh_asr.turn_detection.turn_events import turn_event
 from voicemesh_asr.turn_detection.waits import Waits
-from voicemesh_asr.vad.activity import Activity, Sound
+from voicemesh_asr.vad.activity import Activity, FrameLabel
 
 Words = Sequence[tuple[str, int, int]]
 """Each with its first sample and the sample after its last, in order."""
@@ -23,12 +24,6 @@ Words = Sequence[tuple[str, int, int]]
 _FRAME_MS = 32
 _PATIENCE_S = 4
 """Silence after the last word: longer than every wait."""
-_EVENTS = {
-    Action.START: pb.TURN_EVENT_TYPE_START_OF_TURN,
-    Action.EAGER: pb.TURN_EVENT_TYPE_EAGER_END_OF_TURN,
-    Action.RESUME: pb.TURN_EVENT_TYPE_TURN_RESUMED,
-    Action.END: pb.TURN_EVENT_TYPE_END_OF_TURN,
-}
 
 
 def play(
@@ -47,13 +42,13 @@ def play(
         raise InvalidArgument("a script without words says nothing; give at least one")
     waits = Waits()
     followed = TurnDetector(waits, rate_hertz, strategies=DETECTORS[detector](waits))
-    speaker = _Speaker(words, followed, rate_hertz, lag_ms * rate_hertz // 1000, space)
-    speaker.run()
-    return speaker.events
+    player = _ScriptPlayer(words, followed, rate_hertz, lag_ms * rate_hertz // 1000, space)
+    player.run()
+    return player.events
 
 
-class _Speaker:
-    """Says the words to a detector, frame by frame."""
+class _ScriptPlayer:
+    """Plays the words to a detector, frame by frame."""
 
     def __init__(
         self, words: Words, detector: TurnDetector, rate_hertz: int, lag: int, space: str
@@ -74,7 +69,7 @@ class _Speaker:
         for begin in range(0, end, frame):
             if self._detector.in_turn:
                 self._understand(self._text(begin - self._lag))
-            self._take(self._detector.hear(self._activity(begin, begin + frame)))
+            self._carry_out(self._detector.process(self._activity(begin, begin + frame)))
 
     def _activity(self, begin: int, end: int) -> Activity:
         """The frame; words that touch are one stretch of sound."""
@@ -86,8 +81,8 @@ class _Speaker:
                 onset = first
             voiced_end = after
         if voiced_end <= begin:
-            return Activity(begin, end, Sound.SILENCE, begin, begin)
-        return Activity(begin, end, Sound.SPEECH, onset, min(voiced_end, end))
+            return Activity(begin, end, FrameLabel.SILENCE, begin, begin)
+        return Activity(begin, end, FrameLabel.SPEECH, onset, min(voiced_end, end))
 
     def _text(self, until: int) -> str:
         said = [word for word, _, after in self._words[self._over :] if after <= until]
@@ -95,30 +90,23 @@ class _Speaker:
 
     def _understand(self, text: str) -> None:
         if len(text) > len(self._detector.text):
-            self._take(self._detector.understand(text, self._judge.judge(text)))
+            self._carry_out(self._detector.understand(text, self._judge.judge(text)))
 
-    def _take(self, decisions: Sequence[Decision]) -> None:
+    def _carry_out(self, decisions: Sequence[TurnDecision]) -> None:
         for decision in decisions:
             if decision.action is Action.FINISH:
                 self._ready = decision.sample + self._lag
                 text = self._text(decision.last_voiced)
-                self._take(self._detector.finished(text, self._judge.judge(text)))
+                self._carry_out(self._detector.finished(text, self._judge.judge(text)))
                 continue
             if decision.announced:
                 self.events.append(self._event(decision))
             if decision.action is Action.END:
                 self._over = sum(after <= decision.last_voiced for _, _, after in self._words)
 
-    def _event(self, decision: Decision) -> pb.TurnEvent:
-        event = pb.TurnEvent(
-            type=_EVENTS[decision.action],
-            reason=decision.reason,
-            sample=max(decision.sample, self._ready),
-            last_voiced_sample=decision.last_voiced,
-            wait_ms=decision.wait_ms,
-            confidence=decision.confidence,
-            mark=decision.mark,
-        )
+    def _event(self, decision: TurnDecision) -> pb.TurnEvent:
+        event = turn_event(decision)
+        event.sample = max(decision.sample, self._ready)
         if decision.action in (Action.EAGER, Action.END):
             event.transcript.text = self._text(decision.last_voiced)
         return event

@@ -24,7 +24,7 @@ class TrigramSettings(Section):
 
 
 class Trigrams:
-    """See LanguageModel."""
+    """See TurnLanguageModel."""
 
     language = "en"
 
@@ -35,7 +35,7 @@ class Trigrams:
         self._unknown = scale.get_zero()
 
     def log_probability(self, word: str, *before: str) -> float | None:
-        """See LanguageModel."""
+        """See TurnLanguageModel."""
         found = self._model.prob([word, *reversed(before)])
         return None if found <= self._unknown else float(self._scale.log_to_ln(found))
 

@@ -19,7 +19,7 @@ _HYSTERESIS = 0.15
 _BRIDGE_S = 0.12
 
 
-class Sound(Enum):
+class FrameLabel(Enum):
     """What a frame is taken for."""
 
     SILENCE = "silence"
@@ -34,7 +34,7 @@ class Activity(NamedTuple):
     begin: int
     end: int
     """The sample after its last."""
-    sound: Sound
+    label: FrameLabel
     onset: int
     """Where the stretch of sound began that this frame belongs to."""
     voiced_end: int
@@ -62,7 +62,7 @@ class SpeechActivity:
         self._proven = False
         self._speech_end = -self._bridge - 1
 
-    def push(self, frame: Samples, probability: float) -> Activity:
+    def process(self, frame: Samples, probability: float) -> Activity:
         """Judge the next frame."""
         begin = self._position
         end = self._position = begin + len(frame)
@@ -70,7 +70,7 @@ class SpeechActivity:
             self._onset = None
             if self._edge is not None:
                 self._edge.silence(frame)
-            return Activity(begin, end, Sound.SILENCE, begin, begin)
+            return Activity(begin, end, FrameLabel.SILENCE, begin, begin)
         if self._onset is None:
             self._onset = self._voiced_end = begin
             self._proven = begin - self._speech_end <= self._bridge
@@ -80,5 +80,5 @@ class SpeechActivity:
             self._voiced_end = begin + voiced
         if self._proven:
             self._speech_end = self._voiced_end
-        sound = Sound.SPEECH if self._proven else Sound.MAYBE
-        return Activity(begin, end, sound, self._onset, self._voiced_end)
+        label = FrameLabel.SPEECH if self._proven else FrameLabel.MAYBE
+        return Activity(begin, end, label, self._onset, self._voiced_end)

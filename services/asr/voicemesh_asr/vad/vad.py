@@ -1,13 +1,10 @@
-"""What a voice activity detector is to the rest of the room."""
+"""The protocol of a voice activity detector."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from voicemesh.audio import Samples
-
-VADS = "voicemesh.vads"
-"""The entry-point group of voice activity detectors."""
 
 INLINE = "inline"
 """Tag of a detector that takes microseconds a frame: it runs on the event loop,

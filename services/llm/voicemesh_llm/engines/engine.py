@@ -1,4 +1,4 @@
-"""What every language model engine offers, and the plain data that it works on.
+"""The protocol of a language model engine, and the plain data that it works on.
 
 The service checks requests, adds the persona, bounds the history and enforces
 stop strings, length and deadlines; an engine only turns a Prompt into events.
@@ -14,7 +14,7 @@ from typing import Protocol
 from voicemesh.work_counter import Effort
 
 
-class Speaker(Enum):
+class Role(Enum):
     """Who speaks in a message. The values are the names of chat templates."""
 
     SYSTEM = "system"
@@ -53,7 +53,7 @@ class ToolCall:
 class Message:
     """A message of the conversation; ``parts`` are texts and audio in order."""
 
-    speaker: Speaker
+    role: Role
     parts: tuple[str | Audio, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""

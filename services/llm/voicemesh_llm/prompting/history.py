@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from voicemesh.errors import InvalidArgument
-from voicemesh_llm.engines.engine import Audio, Message, Speaker
+from voicemesh_llm.engines.engine import Audio, Message, Role
+from voicemesh_llm.engines.exchanges import split_exchanges
 from voicemesh_llm.token_estimate import MESSAGE_OVERHEAD_TOKENS
 
 AUDIO_TOKENS_PER_SECOND = 25
@@ -35,7 +36,7 @@ def bound_history(
     over ``token_budget`` already; ``cure`` tells what would raise that.
     """
     head_length = next(
-        (i for i, m in enumerate(messages) if m.speaker is not Speaker.SYSTEM), len(messages)
+        (i for i, m in enumerate(messages) if m.role is not Role.SYSTEM), len(messages)
     )
     head, exchanges = messages[:head_length], split_exchanges(messages[head_length:])
     cost = sum(message_tokens(m, count_tokens) for m in (*head, *exchanges[-1]))
@@ -67,16 +68,3 @@ def message_tokens(message: Message, count_tokens: Callable[[str], int]) -> int:
     for call in message.tool_calls:
         cost += count_tokens(call.name) + count_tokens(call.arguments_json)
     return cost
-
-
-def split_exchanges(messages: Sequence[Message]) -> list[list[Message]]:
-    """Cut at each user message that does not follow another one directly."""
-    exchanges: list[list[Message]] = []
-    before: Speaker | None = None
-    for message in messages:
-        begins = message.speaker is Speaker.USER and before is not Speaker.USER
-        if begins or not exchanges:
-            exchanges.append([])
-        exchanges[-1].append(message)
-        before = message.speaker
-    return exchanges

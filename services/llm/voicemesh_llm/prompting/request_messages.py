@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from voicemesh.errors import InvalidArgument, Unsupported
 from voicemesh.v1 import common_pb2, llm_pb2
-from voicemesh_llm.engines.engine import Audio, Capabilities, Message, Speaker, ToolCall
+from voicemesh_llm.engines.engine import Audio, Capabilities, Message, Role, ToolCall
 
 MOST_MESSAGES = 1_000
 MOST_CHARACTERS = 200_000
 """In all messages together: far above any budget, low enough to count at once."""
 LONGEST_AUDIO_S = 60
 
-_SPEAKERS = {
-    llm_pb2.ROLE_SYSTEM: Speaker.SYSTEM,
-    llm_pb2.ROLE_USER: Speaker.USER,
-    llm_pb2.ROLE_ASSISTANT: Speaker.ASSISTANT,
-    llm_pb2.ROLE_TOOL: Speaker.TOOL,
+_ROLES = {
+    llm_pb2.ROLE_SYSTEM: Role.SYSTEM,
+    llm_pb2.ROLE_USER: Role.USER,
+    llm_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
+    llm_pb2.ROLE_TOOL: Role.TOOL,
 }
 
 
@@ -47,55 +47,55 @@ def read_messages(
         for index, message in enumerate(messages)
     ]
     last = f"generation.messages[{len(messages) - 1}]"
-    if read[-1].speaker not in (Speaker.USER, Speaker.TOOL):
+    if read[-1].role not in (Role.USER, Role.TOOL):
         raise InvalidArgument(
             "the last message must be the person's or a tool's: it is what to answer",
             field=f"{last}.role",
         )
-    if not any(message.speaker is Speaker.USER for message in read):
+    if not any(message.role is Role.USER for message in read):
         raise InvalidArgument(
             "no message is the person's; send what was asked", field="generation.messages"
         )
-    return tuple(m for m in read if m.speaker is not Speaker.ASSISTANT or m.tool_calls or m.parts)
+    return tuple(m for m in read if m.role is not Role.ASSISTANT or m.tool_calls or m.parts)
 
 
 def _read_message(message: llm_pb2.ChatMessage, path: str, capabilities: Capabilities) -> Message:
-    speaker = _SPEAKERS.get(message.role)
-    if speaker is None:
+    role = _ROLES.get(message.role)
+    if role is None:
         raise InvalidArgument(
             f"unknown role {message.role}; use ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT or ROLE_TOOL",
             field=f"{path}.role",
         )
     parts = tuple(
-        _read_part(part, f"{path}.parts[{index}]", speaker, capabilities)
+        _read_part(part, f"{path}.parts[{index}]", role, capabilities)
         for index, part in enumerate(message.parts)
     )
     blank = not any(isinstance(part, Audio) or part.strip() for part in parts)
-    if blank and speaker in (Speaker.SYSTEM, Speaker.USER):
+    if blank and role in (Role.SYSTEM, Role.USER):
         raise InvalidArgument(
             "the message is empty; send text, or leave the message out", field=f"{path}.parts"
         )
-    if message.tool_calls and speaker is not Speaker.ASSISTANT:
+    if message.tool_calls and role is not Role.ASSISTANT:
         raise InvalidArgument(
             "only ROLE_ASSISTANT calls tools; move the calls there", field=f"{path}.tool_calls"
         )
-    if speaker is Speaker.TOOL and not message.tool_call_id:
+    if role is Role.TOOL and not message.tool_call_id:
         raise InvalidArgument(
             "a tool's message needs the id of the call that it answers",
             field=f"{path}.tool_call_id",
         )
-    if (message.tool_calls or speaker is Speaker.TOOL) and not capabilities.tools:
+    if (message.tool_calls or role is Role.TOOL) and not capabilities.tools:
         raise Unsupported(
             "this engine calls no tools; leave tool messages out or choose another engine",
             field=path,
         )
     calls = tuple(ToolCall(c.tool_call_id, c.name, c.arguments_json) for c in message.tool_calls)
-    kept = () if blank and speaker is Speaker.ASSISTANT else parts
-    return Message(speaker, kept, calls, message.tool_call_id, message.interrupted)
+    kept = () if blank and role is Role.ASSISTANT else parts
+    return Message(role, kept, calls, message.tool_call_id, message.interrupted)
 
 
 def _read_part(
-    part: llm_pb2.ContentPart, path: str, speaker: Speaker, capabilities: Capabilities
+    part: llm_pb2.ContentPart, path: str, role: Role, capabilities: Capabilities
 ) -> str | Audio:
     kind = part.WhichOneof("part")
     if kind == "text":
@@ -106,7 +106,7 @@ def _read_part(
         raise Unsupported(
             "this engine takes no audio; send the transcript as text", field=f"{path}.audio"
         )
-    if speaker is not Speaker.USER:
+    if role is not Role.USER:
         raise InvalidArgument(
             "only ROLE_USER may carry audio; send text here", field=f"{path}.audio"
         )

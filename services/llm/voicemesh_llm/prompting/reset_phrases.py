@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from voicemesh_llm.prompting.language import speaks_chinese
+from voicemesh_llm.language import speaks_chinese
 
 _POLITE_ENGLISH = re.compile(
     r"^(?:(?:please|okay|ok|let's|lets|let us|can we|could you|can you|hey) )+"

@@ -21,7 +21,7 @@ _LONGEST_CHUNK_S = 0.16
 
 
 @dataclass(frozen=True)
-class Word:
+class TimedWord:
     """Where a word stands in the text and when it begins to sound."""
 
     begin: int
@@ -41,11 +41,11 @@ class WordClock:
     def __init__(self, length: int) -> None:
         """``length`` of the text, in code points."""
         self._length = length
-        self._words: list[Word] = []
+        self._words: list[TimedWord] = []
 
-    def add(self, word: Word) -> None:
+    def add(self, word: TimedWord) -> None:
         """Words come in the order of the text, at the latest with their audio."""
-        last = self._words[-1] if self._words else Word(0, 0, 0)
+        last = self._words[-1] if self._words else TimedWord(0, 0, 0)
         if word.begin >= last.begin and word.start >= last.start and word.begin < self._length:
             self._words.append(word)
 
@@ -93,8 +93,8 @@ class Shaper:
         self._begun = False
         self._wanted = True
 
-    def push(self, samples: Samples) -> bool:
-        """Take raw samples; False when nobody wants more."""
+    def feed(self, samples: Samples) -> bool:
+        """More raw samples; False when nobody wants more."""
         self._held = np.concatenate([self._held, samples])
         self._scan()
         if not self._begun:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from voicemesh.writing import HAN
 from voicemesh_tts.text.scripts import script_of
 from voicemesh_tts.text.traced import TracedText
 
@@ -83,7 +84,7 @@ _APOSTROPHE = re.compile(r"(?<![^\W\d_])'|'(?![^\W\d_])")
 _HYPHEN = re.compile(r"(?<![^\W_])-|-(?![^\W_])")
 _MARK_RUN = re.compile(r"[\s,.;:!?]*[,.;:!?][\s,.;:!?]*")
 _SPACES = re.compile(r"\s{2,}")
-_HAN_SPACE = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
+_HAN_SPACE = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
 
 
 def _strongest(match: re.Match[str]) -> str | None:

@@ -6,8 +6,10 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from voicemesh.writing import HAN, KANA, is_han
+
 # Ranges of the scripts that espeak-ng has voices for, from the Unicode block
-# tables: first code point, last code point, script.
+# tables: first code point, last code point, script. Of Han only what is no ideograph: 〆.
 _RANGES: tuple[tuple[int, int, str], ...] = (
     (0x0041, 0x005A, "latin"),
     (0x0061, 0x007A, "latin"),
@@ -37,16 +39,12 @@ _RANGES: tuple[tuple[int, int, str], ...] = (
     (0x1200, 0x137F, "ethiopic"),
     (0x1E00, 0x1EFF, "latin"),
     (0x1F00, 0x1FFF, "greek"),
-    (0x3005, 0x3007, "han"),
+    (0x3006, 0x3006, "han"),
     (0x3041, 0x30FF, "kana"),
     (0x3105, 0x312F, "bopomofo"),
     (0x3131, 0x318E, "hangul"),
     (0x31F0, 0x31FF, "kana"),
-    (0x3400, 0x4DBF, "han"),
-    (0x4E00, 0x9FFF, "han"),
     (0xAC00, 0xD7A3, "hangul"),
-    (0xF900, 0xFAFF, "han"),
-    (0x20000, 0x3134F, "han"),
 )
 _STARTS = [begin for begin, _, _ in _RANGES]
 
@@ -102,14 +100,13 @@ def script_of(char: str) -> str | None:
     """The script of a letter; None for what belongs to no script, such as digits."""
     code = ord(char)
     index = bisect_right(_STARTS, code) - 1
-    if index < 0 or code > _RANGES[index][1]:
-        return None
-    return _RANGES[index][2]
+    if index >= 0 and code <= _RANGES[index][1]:
+        return _RANGES[index][2]
+    return "han" if is_han(char) else None
 
 
-_CJK = re.compile(
-    "[\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
-)
+# What a Japanese word or name is written with, its dot and its mark 〆 included.
+_JAPANESE_WORD = re.compile(f"[{HAN}{KANA}〆・]+")
 # One kana among Han characters is an ornament of Chinese brand names (の).
 _KANA_OF_JAPANESE = 2
 
@@ -117,7 +114,7 @@ _KANA_OF_JAPANESE = 2
 def scripts_of(text: str) -> list[str | None]:
     """The script of every character; Han characters in a Japanese word count as kana."""
     scripts = [script_of(c) for c in text]
-    for match in _CJK.finditer(text):
+    for match in _JAPANESE_WORD.finditer(text):
         begin, end = match.span()
         if scripts[begin:end].count("kana") >= _KANA_OF_JAPANESE:
             scripts[begin:end] = ["kana"] * (end - begin)

@@ -45,8 +45,8 @@ class TracedText:
             self.text + other.text, self.begins + other.begins, self.ends + other.ends
         )
 
-    def rewrite(self, pattern: re.Pattern[str], say: Rewrite) -> TracedText:
-        """The text with every match replaced by what ``say`` returns for it.
+    def rewrite(self, pattern: re.Pattern[str], rewrite: Rewrite) -> TracedText:
+        """The text with every match replaced by what ``rewrite`` returns for it.
 
         New words stand for the whole match, or for the gap between the parts of
         the match that are kept around them.
@@ -54,11 +54,11 @@ class TracedText:
         out = _Builder()
         position = 0
         for match in pattern.finditer(self.text):
-            said = say(match)
-            if said is None or match.end() == match.start():
+            written = rewrite(match)
+            if written is None or match.end() == match.start():
                 continue
             out.keep(self, position, match.start())
-            self._put(out, match, [said] if isinstance(said, str) else said)
+            self._put(out, match, [written] if isinstance(written, str) else written)
             position = match.end()
         if position == 0:
             return self
@@ -77,9 +77,9 @@ class TracedText:
                 following = (s[0] for s in kept[index + 1 :] if s is not None)
                 right = next(following, match.end())
                 if right <= left:  # nothing lies between: share the neighbour's span
-                    out.say(part, self.begins[max(left - 1, 0)], self.ends[max(left - 1, 0)])
+                    out.write(part, self.begins[max(left - 1, 0)], self.ends[max(left - 1, 0)])
                 else:
-                    out.say(part, self.begins[left], self.ends[right - 1])
+                    out.write(part, self.begins[left], self.ends[right - 1])
 
     def only(self, speakable: Callable[[str], bool]) -> TracedText:
         """The text without the characters that ``speakable`` refuses."""
@@ -95,7 +95,7 @@ class TracedText:
             return self
         out = _Builder()
         for i, char in enumerate(self.text):
-            out.say(table.get(ord(char), char), self.begins[i], self.ends[i])
+            out.write(table.get(ord(char), char), self.begins[i], self.ends[i])
         return out.done()
 
 
@@ -117,7 +117,7 @@ class _Builder:
         self._begins.extend(source.begins[begin:end])
         self._ends.extend(source.ends[begin:end])
 
-    def say(self, words: str, begin: int, end: int) -> None:
+    def write(self, words: str, begin: int, end: int) -> None:
         self._text.append(words)
         self._begins.extend([begin] * len(words))
         self._ends.extend([end] * len(words))

@@ -36,8 +36,8 @@ from voicemesh_asr.engines.pocketsphinx.likeness import (
     worst_misfit,
 )
 from voicemesh_asr.engines.pocketsphinx.phrase_grammar import PhraseGrammar
-from voicemesh_asr.engines.pocketsphinx.search import Search
 from voicemesh_asr.engines.pocketsphinx.settings import PocketSphinxSettings
+from voicemesh_asr.engines.pocketsphinx.utterance_decoder import UtteranceDecoder
 
 RATE_HERTZ = 16_000
 MODEL = "en-us"
@@ -69,7 +69,7 @@ def _phrase_decoder(grammar: PhraseGrammar) -> Decoder:
     return decoder
 
 
-class _Phrases(Search):
+class _PhraseDecoder(UtteranceDecoder):
     """The decoder that knows only the hinted phrases."""
 
     def __init__(self, grammar: PhraseGrammar) -> None:
@@ -94,7 +94,7 @@ class Decoders:
     def __init__(self, config: PocketSphinxSettings) -> None:
         """Loads the general model and the dictionary, about a second."""
         self._config = config
-        self._free = Search(
+        self._free = UtteranceDecoder(
             Decoder(
                 fwdflat=False,
                 bestpath=True,
@@ -102,7 +102,7 @@ class Decoders:
                 loglevel="FATAL",
             )
         )
-        self._phrases: _Phrases | None = None
+        self._phrases: _PhraseDecoder | None = None
         self._built: tuple[Phrase, ...] | None = None
         self._replay_bytes = int(config.replay_limit_s * RATE_HERTZ) * 2
         self._in_utterance = False
@@ -117,15 +117,15 @@ class Decoders:
         self._heard_s = 0.0
         self._misfit = float("inf")
 
-    def _searches(self) -> list[Search]:
+    def _decoders(self) -> list[UtteranceDecoder]:
         return [self._free, self._phrases] if self._phrases else [self._free]
 
     def open(self, phrases: Sequence[Phrase]) -> None:
         """Begin with a new speaker, who may say ``phrases``."""
         self.reset()
         self.set_phrases(phrases)
-        for search in self._searches():
-            search.meet()
+        for decoder in self._decoders():
+            decoder.forget_speaker()
 
     def set_phrases(self, phrases: Sequence[Phrase]) -> None:
         """Replace this speaker's phrases; the utterance under way is forgotten."""
@@ -134,7 +134,7 @@ class Decoders:
         if wanted == self._built:
             return
         grammar = phrase_grammar.build(wanted, DICTIONARY)
-        self._phrases = _Phrases(grammar) if grammar else None
+        self._phrases = _PhraseDecoder(grammar) if grammar else None
         if self._phrases:
             self._phrases.decoder.set_cmn(self._free.decoder.get_cmn())
         self._built = wanted
@@ -143,13 +143,13 @@ class Decoders:
         """Hear mono 16-bit samples at 16 kHz; the running text, None without words."""
         if not self._in_utterance:
             self._in_utterance = True
-            for search in self._searches():
-                search.begin()
+            for decoder in self._decoders():
+                decoder.begin()
         self._heard_s += len(pcm) / 2 / RATE_HERTZ
         if len(self._buffer) <= self._replay_bytes:
             self._buffer += pcm
-        for search in self._searches():
-            search.hear(pcm)
+        for decoder in self._decoders():
+            decoder.feed(pcm)
         text = self._phrase() or self._joined(self._free.text())
         return Hypothesis(text) if text else None
 
@@ -176,8 +176,8 @@ class Decoders:
             if phrase := self._phrase():
                 return self._as_phrase(phrase)
             running = self._free.scored()  # Rescored, they cannot be compared.
-            for search in self._searches():
-                search.end()
+            for decoder in self._decoders():
+                decoder.end()
             self._compare(running)
         words = self._free.words(self._segment_begin_s)
         mean = sum(word.confidence for word in words) / len(words) if words else 0.0
@@ -199,8 +199,8 @@ class Decoders:
         if not self._in_utterance or self._free.open:
             return
         if len(self._buffer) <= self._replay_bytes:
-            for search in self._searches():
-                search.again(bytes(self._buffer))
+            for decoder in self._decoders():
+                decoder.resume(bytes(self._buffer))
             return
         heard = self.finish()
         self._kept_words, self._kept_text = heard.words, heard.text
@@ -210,7 +210,7 @@ class Decoders:
 
     def reset(self) -> None:
         """Forget the utterance under way."""
-        for search in self._searches():
-            search.end()
+        for decoder in self._decoders():
+            decoder.end()
         self._in_utterance = False
         self._forget()

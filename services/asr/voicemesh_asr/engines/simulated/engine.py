@@ -9,16 +9,17 @@ from voicemesh.audio import Samples
 from voicemesh.errors import Busy
 from voicemesh.simulation import SimulatedDevice
 from voicemesh.v1 import asr_pb2, common_pb2
+from voicemesh.writing import WIDE
 from voicemesh_asr.engines.engine import Hypothesis, Phrase, SessionOptions
 from voicemesh_asr.engines.simulated.settings import SimulatedSettings
 
 # Running text grows by a word, or a Chinese character, at about the pace of speech.
-_UNIT = re.compile("[^\\s\u2e80-\uffef]+\\s*|[\u2e80-\uffef]\\s*")
+_UNIT = re.compile(rf"[^\s{WIDE}]+\s*|[{WIDE}]\s*")
 _UNIT_S = 0.3
 
 
 class SimulatedSession:
-    """One speaker. The n-th utterance says the n-th text."""
+    """One speaker. The n-th utterance is recognised as the n-th text."""
 
     def __init__(self, engine: SimulatedRecognizer) -> None:
         """Use ``SimulatedRecognizer.open``."""

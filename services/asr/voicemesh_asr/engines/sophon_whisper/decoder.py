@@ -1,4 +1,4 @@
-"""The graphs on the chip: everything between two launches stays in device memory.
+"""Runs Whisper's graphs on the chip: everything between two launches stays in device memory.
 
 The decoder's first pass fills a key and a value cache for each layer; each further
 step takes them and gives them back one column on, so that only tokens, masks and
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from voicemesh.errors import EngineError
 from voicemesh_asr.engines.sophon_whisper import prompt as layout
-from voicemesh_asr.engines.sophon_whisper.graphs import Graphs
-from voicemesh_asr.engines.sophon_whisper.prompt import Prompt
+from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
+from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt
 from voicemesh_sophon import Chip, Copy, DeviceTensor, Launch, Net, Read, Slot, Step, Write
 
 Floats = NDArray[np.float32]
@@ -28,7 +28,7 @@ Integers = NDArray[np.int32]
 class Decoder:
     """Runs one set of graphs. All calls block and come from one thread."""
 
-    def __init__(self, chip: Chip, graphs: Graphs, positions: Floats) -> None:
+    def __init__(self, chip: Chip, graphs: WhisperGraphs, positions: Floats) -> None:
         """``positions`` is the table of position embeddings, [rows, state]."""
         self._chip = chip
         self._graphs = graphs
@@ -71,7 +71,7 @@ class Decoder:
     def _index_tensor(self) -> DeviceTensor:
         if self._graphs.loop_reorders:
             return self._step_inputs[3]
-        assert self._graphs.reorder is not None, "Graphs has seen to it"
+        assert self._graphs.reorder is not None, "WhisperGraphs has seen to it"
         return self._tensor(self._graphs.reorder.inputs[1])
 
     def _tensor(self, slot: Slot) -> DeviceTensor:
@@ -82,7 +82,7 @@ class Decoder:
         """Rows of the position table."""
         return len(self._positions)
 
-    def hear(self, mel: Floats, name: Hashable) -> None:
+    def encode(self, mel: Floats, name: Hashable) -> None:
         """Encode a window, [mels, frames].
 
         ``name`` tells windows apart: :meth:`has_heard` answers for the last one.
@@ -118,7 +118,7 @@ class Decoder:
         first: Floats = self._checked(logits, self._graphs.language)[0]
         return first
 
-    def begin(self, prompt: Prompt) -> tuple[Floats, float]:
+    def begin(self, prompt: DecoderPrompt) -> tuple[Floats, float]:
         """Begin to decode what was heard: (logits [rows, vocabulary], no-speech probability)."""
         d, length = self.dimensions, len(prompt.tokens)
         steps: list[Step] = [
@@ -208,7 +208,7 @@ class Decoder:
 
     def _reorder(self) -> list[Step]:
         """Gather every cache into the other set."""
-        assert self._graphs.reorder is not None, "Graphs has seen to it"
+        assert self._graphs.reorder is not None, "WhisperGraphs has seen to it"
         given, self._current = self._caches[self._current], 1 - self._current
         return [
             _launch(self._graphs.reorder, [old, self._index], [new])

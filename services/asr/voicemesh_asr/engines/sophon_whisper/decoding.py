@@ -12,10 +12,10 @@ import numpy as np
 from voicemesh.work_counter import Effort
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
 from voicemesh_asr.engines.sophon_whisper.logit_filters import LogitFilters
-from voicemesh_asr.engines.sophon_whisper.prompt import Prompt, new_tokens
-from voicemesh_asr.engines.sophon_whisper.sampling import Sampling
+from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt, new_tokens
+from voicemesh_asr.engines.sophon_whisper.sampling import SamplingSearch
 from voicemesh_asr.engines.sophon_whisper.search import Floats, Integers, Search
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 
 
 class CancelledDecode(Exception):
@@ -28,10 +28,10 @@ def stop_if_unwanted(effort: Effort) -> None:
         raise CancelledDecode
 
 
-class Network(Protocol):
+class WhisperNetwork(Protocol):
     """What gives logits for growing sequences."""
 
-    def begin(self, prompt: Prompt) -> tuple[Floats, float]:
+    def begin(self, prompt: DecoderPrompt) -> tuple[Floats, float]:
         """(logits [rows, vocabulary] behind the prompt, no-speech probability)."""
 
     def step(self, tokens: Integers, sources: Integers) -> Floats:
@@ -82,9 +82,9 @@ class Decoded:
 
 
 def decode(
-    network: Network,
-    vocabulary: Vocabulary,
-    prompt: Prompt,
+    network: WhisperNetwork,
+    vocabulary: WhisperVocabulary,
+    prompt: DecoderPrompt,
     options: SearchOptions,
     temperature: float,
     effort: Effort,
@@ -126,9 +126,9 @@ def decode(
     )
 
 
-def _search(vocabulary: Vocabulary, options: SearchOptions, temperature: float) -> Search:
+def _search(vocabulary: WhisperVocabulary, options: SearchOptions, temperature: float) -> Search:
     if temperature == 0.0:
         return BeamSearch(options.beams, options.rows, vocabulary.end_of_text, options.patience)
     # A fixed seed: the same audio gives the same text.
     random = np.random.default_rng(round(temperature * 1000))
-    return Sampling(options.rows, vocabulary.end_of_text, temperature, random)
+    return SamplingSearch(options.rows, vocabulary.end_of_text, temperature, random)

@@ -18,10 +18,9 @@ from voicemesh_asr.engines.sophon_whisper import metrics, self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import SearchOptions
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
-from voicemesh_asr.engines.sophon_whisper.graphs import Graphs
+from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.jobs import JobQueue
 from voicemesh_asr.engines.sophon_whisper.languages import language_of
-from voicemesh_asr.engines.sophon_whisper.mel import RATE_HERTZ
 from voicemesh_asr.engines.sophon_whisper.model_files import (
     check_files,
     check_positions,
@@ -35,7 +34,8 @@ from voicemesh_asr.engines.sophon_whisper.transcriber import (
     Transcriber,
     Transcription,
 )
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
+from voicemesh_asr.mel_spectrum import RATE_HERTZ
 from voicemesh_sophon import Chip
 from voicemesh_sophon.placement import Placement
 
@@ -87,10 +87,10 @@ class SophonWhisper:
         assert self._chip is not None, "the chip is open"
         assert config.positions_file is not None, "check_files has seen to it"
         assert config.vocabulary_file is not None, "check_files has seen to it"
-        graphs = Graphs(self._chip.load(*files))
+        graphs = WhisperGraphs(self._chip.load(*files))
         d = graphs.dimensions
         check_positions(table, config.positions_file, d)
-        vocabulary = Vocabulary.read(config.vocabulary_file, d.vocabulary)
+        vocabulary = WhisperVocabulary.read(config.vocabulary_file, d.vocabulary)
         self._check_settings(vocabulary, d.rows, d.pad)
         decoder = Decoder(self._chip, graphs, table)
         self_test.run_all_graphs(decoder, vocabulary)
@@ -133,11 +133,11 @@ class SophonWhisper:
         decoder.settle(in_place)
         return in_place
 
-    def _initial_prompt(self, vocabulary: Vocabulary) -> list[int]:
+    def _initial_prompt(self, vocabulary: WhisperVocabulary) -> list[int]:
         prompt = self._config.initial_prompt.strip()
         return vocabulary.encode(f" {prompt}") if prompt else []
 
-    def _check_settings(self, vocabulary: Vocabulary, rows: int, pad: int) -> None:
+    def _check_settings(self, vocabulary: WhisperVocabulary, rows: int, pad: int) -> None:
         if self._config.beams > rows:
             raise SettingsError(
                 f"{self._config.beams} beams are more than the {rows} that the bmodels were "

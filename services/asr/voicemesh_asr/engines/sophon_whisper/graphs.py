@@ -68,7 +68,7 @@ def kind_of(name: str) -> str | None:
     return None
 
 
-class Graphs:
+class WhisperGraphs:
     """The nets of one set and the sizes that they share."""
 
     def __init__(self, model: Model) -> None:

@@ -1,4 +1,4 @@
-"""Whose audio is decoded next: final texts before interim ones, none longer than wanted."""
+"""The queue of decodes: final texts before interim ones, none longer than wanted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voicemesh_asr.engines.sophon_whisper.decoding import CancelledDecode
 from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
 
 
-class Job:
+class TranscriptionJob:
     """A decode that somebody waits for."""
 
     def __init__(self, request: Callable[[], Request], is_final: bool) -> None:
@@ -54,9 +54,9 @@ class JobQueue:
         """``run(request, is_final, effort)`` decodes, in the worker's thread."""
         self._worker = worker
         self._run = run
-        self._finals: deque[Job] = deque()
-        self._interims: deque[Job] = deque()
-        self._running: Job | None = None
+        self._finals: deque[TranscriptionJob] = deque()
+        self._interims: deque[TranscriptionJob] = deque()
+        self._running: TranscriptionJob | None = None
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -73,7 +73,7 @@ class JobQueue:
         if self._task is not None:
             await cancel_and_wait(self._task)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: TranscriptionJob) -> None:
         """Queue a job. A final one makes an interim one that is being decoded give way."""
         if self._closed:
             job.fail(_stopped())
@@ -98,7 +98,7 @@ class JobQueue:
                 finally:
                     self._running = None
 
-    async def _decode(self, job: Job) -> None:
+    async def _decode(self, job: TranscriptionJob) -> None:
         metrics.QUEUE.labels(job.kind).observe(time.monotonic() - job.submitted_s)
         try:
             result = await self._worker.run(self._run, job.request(), job.is_final, job.effort)

@@ -79,7 +79,7 @@ class LocalAgreement:
         """Everything, the guess included."""
         return "".join([*self._dropped, *self._confirmed, *self._guess]).strip()
 
-    def hear(self, hypothesis: Sequence[str]) -> None:
+    def feed(self, hypothesis: Sequence[str]) -> None:
         """Another text, in units, of the audio behind what was dropped."""
         behind = self.behind_dropped(hypothesis)
         rest = list(behind[self._known(behind) :])

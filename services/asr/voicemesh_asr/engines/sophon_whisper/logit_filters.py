@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemesh_asr.engines.sophon_whisper.vocabulary import STAMP_S, Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import STAMP_S, WhisperVocabulary
 
 _LATEST_BEGIN_S = 1.0
 """The first stamp lies within this many seconds of the window."""
@@ -19,7 +19,7 @@ _NEVER = np.float32(-np.inf)
 class LogitFilters:
     """The rules for one decode. ``apply`` writes into the logits."""
 
-    def __init__(self, vocabulary: Vocabulary, stamps: bool) -> None:
+    def __init__(self, vocabulary: WhisperVocabulary, stamps: bool) -> None:
         """``stamps``: whether the text is to carry time stamps."""
         self._vocabulary = vocabulary
         self._stamps = stamps

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemesh.errors import InvalidArgument
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 
 MASKED = -10000.0
 """Added to attention scores that must not count; finite in float16."""
 
 
 @dataclass(frozen=True)
-class Prompt:
+class DecoderPrompt:
     """The tokens that a decode begins with."""
 
     tokens: tuple[int, ...]
@@ -36,14 +36,14 @@ def longest_previous(pad: int) -> int:
 
 
 def make_prompt(
-    vocabulary: Vocabulary,
+    vocabulary: WhisperVocabulary,
     pad: int,
     language: int,
     *,
     translate: bool = False,
     stamps: bool = True,
     previous: Sequence[int] = (),
-) -> Prompt:
+) -> DecoderPrompt:
     """The initial tokens; the oldest of ``previous`` go where they do not fit."""
     tokens: list[int] = []
     kept = list(previous)[-longest_previous(pad) :] if previous else []
@@ -54,10 +54,10 @@ def make_prompt(
     tokens += [vocabulary.start_of_transcript, language, task]
     if not stamps:
         tokens.append(vocabulary.no_stamps)
-    return Prompt(tuple(tokens), at, stamps)
+    return DecoderPrompt(tuple(tokens), at, stamps)
 
 
-def new_tokens(prompt: Prompt, pad: int, positions: int) -> int:
+def new_tokens(prompt: DecoderPrompt, pad: int, positions: int) -> int:
     """How many tokens may be decoded after the prompt.
 
     Bounded by the pad, by the rows of the position table, and by half of the table,
@@ -73,7 +73,7 @@ def new_tokens(prompt: Prompt, pad: int, positions: int) -> int:
     return min(room, positions // 2)
 
 
-def first_tokens(prompt: Prompt, rows: int, pad: int) -> NDArray[np.int32]:
+def first_tokens(prompt: DecoderPrompt, rows: int, pad: int) -> NDArray[np.int32]:
     """[rows, pad]: every row the same, padded on the left with token 0."""
     tokens = np.zeros((rows, pad), dtype=np.int32)
     tokens[:, pad - len(prompt.tokens) :] = prompt.tokens

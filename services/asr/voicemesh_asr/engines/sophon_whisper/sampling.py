@@ -10,7 +10,7 @@ from voicemesh_asr.engines.sophon_whisper.logit_filters import log_softmax
 from voicemesh_asr.engines.sophon_whisper.search import Floats, Found, Integers, choose
 
 
-class Sampling:
+class SamplingSearch:
     """Draws a sequence on every row that the decoder was compiled for; the best one wins."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What is tried at load, so that a wrong file is told before the first speaker comes."""
+"""The self-test at load: every graph is tried, so that a wrong file is told before the first speaker comes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 from voicemesh.errors import EngineError
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
-from voicemesh_asr.engines.sophon_whisper.mel import log_mel
 from voicemesh_asr.engines.sophon_whisper.prompt import make_prompt
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
+from voicemesh_asr.mel_spectrum import log_mel
 
 Caches = list[NDArray[np.float16]]
 
 
-def run_all_graphs(decoder: Decoder, vocabulary: Vocabulary) -> None:
+def run_all_graphs(decoder: Decoder, vocabulary: WhisperVocabulary) -> None:
     """One short decode of silence; EngineError where a graph gives no numbers."""
     d = decoder.dimensions
-    decoder.hear(log_mel(np.zeros(0, dtype=np.int16), d.mels, d.frames), "self-test")
+    decoder.encode(log_mel(np.zeros(0, dtype=np.int16), d.mels, d.frames), "self-test")
     decoder.language_logits(vocabulary.start_of_transcript)
     prompt = make_prompt(vocabulary, d.pad, vocabulary.language_tokens[0])
     decoder.begin(prompt)

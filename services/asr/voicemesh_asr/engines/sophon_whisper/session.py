@@ -1,4 +1,4 @@
-"""One speaker: a growing buffer that is decoded again and again.
+"""One speaker's session: a growing buffer that is decoded again and again.
 
 While somebody speaks, the utterance so far is decoded every ``interim_every_ms`` of
 new audio, and the words on which two hypotheses agree are confirmed. The final pass
@@ -15,14 +15,14 @@ from itertools import count
 
 from voicemesh.audio import Samples
 from voicemesh_asr.engines.engine import Hypothesis, Phrase, SessionOptions
-from voicemesh_asr.engines.sophon_whisper.jobs import Job, JobQueue
+from voicemesh_asr.engines.sophon_whisper.jobs import JobQueue, TranscriptionJob
 from voicemesh_asr.engines.sophon_whisper.languages import UNSPACED, language_of
 from voicemesh_asr.engines.sophon_whisper.local_agreement import LocalAgreement, units
-from voicemesh_asr.engines.sophon_whisper.mel import RATE_HERTZ
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 from voicemesh_asr.engines.sophon_whisper.speech_buffer import SpeechBuffer
 from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
 from voicemesh_asr.engines.sophon_whisper.windows import Segment
+from voicemesh_asr.mel_spectrum import RATE_HERTZ
 
 _CUT_FROM = 0.8
 """The share of the window from which on the buffer is cut where it can be."""
@@ -31,7 +31,7 @@ _names = count()
 
 
 class WhisperSession:
-    """Hears the utterances of one speaker. See RecognizerSession."""
+    """Recognises the utterances of one speaker. See RecognizerSession."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class WhisperSession:
         self._previous: tuple[int, ...] = ()
         self._decoded = 0
         """How much of the utterance the newest interim decode has taken."""
-        self._job: Job | None = None
+        self._job: TranscriptionJob | None = None
         self._news: Hypothesis | None = None
         self._failure: Exception | None = None
         self._final: Hypothesis | None = None
@@ -93,12 +93,12 @@ class WhisperSession:
             self._decoded = self._buffer.end
             return self._request(is_final=False)
 
-        job = Job(request, is_final=False)
+        job = TranscriptionJob(request, is_final=False)
         self._job = job
         job.result.add_done_callback(lambda result: self._interim(job, result))
         self._jobs.submit(job)
 
-    def _interim(self, job: Job, result: asyncio.Future[Transcription]) -> None:
+    def _interim(self, job: TranscriptionJob, result: asyncio.Future[Transcription]) -> None:
         """An interim decode has ended, one way or the other."""
         error = None if result.cancelled() else result.exception()
         if self._job is not job:
@@ -112,7 +112,7 @@ class WhisperSession:
             return
         transcription = result.result()
         by_characters = self._by_characters(transcription)
-        self._agreement.hear(units(_text(transcription), by_characters))
+        self._agreement.feed(units(_text(transcription), by_characters))
         self._news = self._running(transcription)
         if self._decoded - self._buffer.begin >= _CUT_FROM * self._window:
             self._cut(transcription, by_characters)
@@ -165,7 +165,7 @@ class WhisperSession:
         return self._final
 
     async def _decode(self) -> Hypothesis:
-        job = Job(lambda: self._request(is_final=True), is_final=True)
+        job = TranscriptionJob(lambda: self._request(is_final=True), is_final=True)
         self._job = job
         self._jobs.submit(job)
         try:

@@ -22,10 +22,10 @@ from voicemesh_asr.engines.sophon_whisper.decoding import (
     stop_if_unwanted,
 )
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
-from voicemesh_asr.engines.sophon_whisper.mel import HOP, RATE_HERTZ, log_mel
-from voicemesh_asr.engines.sophon_whisper.prompt import Prompt, make_prompt
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt, make_prompt
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 from voicemesh_asr.engines.sophon_whisper.windows import Segment, cut
+from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, log_mel
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Window:
+class TranscribedWindow:
     """How the work on one window went."""
 
     decoded: Decoded
@@ -68,7 +68,7 @@ class Transcription:
 
     segments: tuple[Segment, ...]
     language: str
-    windows: tuple[Window, ...]
+    windows: tuple[TranscribedWindow, ...]
 
     @property
     def text(self) -> str:
@@ -91,7 +91,7 @@ class Transcriber:
     def __init__(
         self,
         decoder: Decoder,
-        vocabulary: Vocabulary,
+        vocabulary: WhisperVocabulary,
         options: SearchOptions,
         fallback: Fallback,
         *,
@@ -118,19 +118,19 @@ class Transcriber:
     def transcribe(self, request: Request, effort: Effort) -> Transcription:
         """All of the audio; CancelledDecode before the next launch where nobody wants it."""
         segments: list[Segment] = []
-        windows: list[Window] = []
+        windows: list[TranscribedWindow] = []
         previous = request.previous
         languages = request.languages
         at, size = 0, self.window
         while len(request.samples) - at >= (_SHORTEST if at else 1):
             stop_if_unwanted(effort)
             samples = request.samples[at : at + size]
-            encode_s = self._hear(samples, (request.name, at))
+            encode_s = self._encode(samples, (request.name, at))
             stop_if_unwanted(effort)
             if len(languages) > 1:
                 languages = (self._language(languages),)
             decoded = self._decode(request, languages[0], previous, effort)
-            windows.append(Window(decoded, encode_s))
+            windows.append(TranscribedWindow(decoded, encode_s))
             if self._fallback.is_silence(decoded):
                 at, size = at + len(samples), self.window
                 continue
@@ -153,13 +153,13 @@ class Transcriber:
             at, size = at + found.advance, self.window
         return Transcription(tuple(segments), languages[0], tuple(windows))
 
-    def _hear(self, samples: Samples, name: Hashable) -> float:
+    def _encode(self, samples: Samples, name: Hashable) -> float:
         """Encode unless that was the last thing encoded; seconds that it took."""
         window = (name, len(samples))
         if self._decoder.has_heard(window):
             return 0.0
         began = time.perf_counter()
-        self._decoder.hear(log_mel(samples, self._mels, self._frames), window)
+        self._decoder.encode(log_mel(samples, self._mels, self._frames), window)
         return time.perf_counter() - began
 
     def _language(self, codes: tuple[str, ...]) -> str:
@@ -168,7 +168,7 @@ class Transcriber:
         logits = self._decoder.language_logits(start)
         if logits is None:
             # Without a graph for it, a decode that begins at the start token tells the same.
-            logits = self._decoder.begin(Prompt((start,), 0, stamps=False))[0][0]
+            logits = self._decoder.begin(DecoderPrompt((start,), 0, stamps=False))[0][0]
         tokens = [self.vocabulary.language(code) for code in codes]
         return codes[int(np.argmax(logits[tokens]))]
 

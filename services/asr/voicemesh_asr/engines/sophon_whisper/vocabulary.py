@@ -63,7 +63,7 @@ def pieces(text: str) -> Iterable[str]:
         at = end
 
 
-class Vocabulary:
+class WhisperVocabulary:
     """Tokens and their ids."""
 
     def __init__(self, tokens: Sequence[bytes], size: int, source: str = "the vocabulary") -> None:
@@ -94,7 +94,7 @@ class Vocabulary:
         self.first_stamp = behind + 7
 
     @classmethod
-    def read(cls, path: Path, size: int) -> Vocabulary:
+    def read(cls, path: Path, size: int) -> WhisperVocabulary:
         """Read a rank file; SettingsError names what is wrong with it."""
         return cls(read_ranks(path), size, str(path))
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from voicemesh_asr.engines.sophon_whisper.mel import RATE_HERTZ
-from voicemesh_asr.engines.sophon_whisper.vocabulary import Vocabulary
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
+from voicemesh_asr.mel_spectrum import RATE_HERTZ
 
 _LEAST_ADVANCE = RATE_HERTZ // 10
 """A window that closes nothing beyond this sample is taken as a whole."""
@@ -38,7 +38,11 @@ class Cut:
 
 
 def cut(
-    tokens: Sequence[int], vocabulary: Vocabulary, begin: int, length: int, finished: bool = True
+    tokens: Sequence[int],
+    vocabulary: WhisperVocabulary,
+    begin: int,
+    length: int,
+    finished: bool = True,
 ) -> Cut:
     """Cut a window of ``length`` samples that starts at sample ``begin`` of the audio.
 
@@ -63,11 +67,13 @@ def cut(
     return Cut(kept, advance if advance >= _LEAST_ADVANCE else length, True)
 
 
-def _sample(stamp: int, vocabulary: Vocabulary, length: int) -> int:
+def _sample(stamp: int, vocabulary: WhisperVocabulary, length: int) -> int:
     return min(length, round(vocabulary.seconds(stamp) * RATE_HERTZ))
 
 
-def _segment(tokens: Sequence[int], vocabulary: Vocabulary, begin: int, length: int) -> Segment:
+def _segment(
+    tokens: Sequence[int], vocabulary: WhisperVocabulary, begin: int, length: int
+) -> Segment:
     stamps = [token for token in tokens if vocabulary.is_stamp(token)]
     first = _sample(stamps[0], vocabulary, length) if stamps else 0
     last = _sample(stamps[-1], vocabulary, length) if len(stamps) > 1 else length

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-_CHINESE = re.compile(r"[㐀-䶿一-鿿]")
+from voicemesh.writing import is_han
+
 _MARKS = re.compile(r"[\s。！？，、；：,.!?;:…\-—“”\"']+")
 
 
 def characters_of(text: str) -> str:
     """The text without marks and spaces if it ends in Chinese, else ""."""
     plain = _MARKS.sub("", text)
-    return plain if plain and _CHINESE.match(plain[-1]) else ""
+    return plain if plain and is_han(plain[-1]) else ""
 
 
 def _words(text: str) -> tuple[str, ...]:

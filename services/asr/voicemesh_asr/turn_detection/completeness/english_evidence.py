@@ -32,7 +32,7 @@ from voicemesh_asr.turn_detection.completeness.judgement import (
     LIKELY_WHOLE,
     Judgement,
 )
-from voicemesh_asr.turn_detection.language_model import SENTENCE_END, LanguageModel
+from voicemesh_asr.turn_detection.turn_language_model import SENTENCE_END, TurnLanguageModel
 
 # Weights, as logarithms of odds.
 _ANY_TEXT = 0.8
@@ -57,13 +57,13 @@ _SHORT_ANSWER_WORDS = 2
 class EnglishEvidence:
     """Weighs judgements of English texts without punctuation; knows nothing of others."""
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: TurnLanguageModel) -> None:
         """``model``: an English one."""
         self._model = model
         self._verbs = EnglishVerbs(model)
 
     def weighed(self, text: str, judgement: Judgement) -> Judgement:
-        """See Evidence."""
+        """See TextEvidence."""
         words = en.words_of(text)
         if len(words) < 2 or not text[-1].isalnum() or not self._speaks(words):
             return judgement

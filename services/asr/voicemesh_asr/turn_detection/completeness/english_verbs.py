@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from voicemesh_asr.turn_detection.completeness import english_words as en
-from voicemesh_asr.turn_detection.language_model import LanguageModel
+from voicemesh_asr.turn_detection.turn_language_model import TurnLanguageModel
 
 _SUBJECT_PRONOUNS = ("he", "she", "it", "they", "i")
 _DETERMINERS = ("the", "a", "my")
@@ -79,7 +79,7 @@ class _Behaviour:
 class EnglishVerbs:
     """Finds verbs and clauses. Words are in lower case, as ``words_of`` gives them."""
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: TurnLanguageModel) -> None:
         """``model``: an English one."""
         self._model = model
         self._behaviour = lru_cache(_REMEMBERED_WORDS)(self._measured)

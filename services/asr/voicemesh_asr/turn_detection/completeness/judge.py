@@ -12,16 +12,18 @@ from collections.abc import Iterable, Sequence
 
 from voicemesh_asr.turn_detection.completeness.judgement import (
     NO_MARK,
-    Evidence,
     Judgement,
     Strategy,
+    TextEvidence,
 )
 
 
 class CompletenessJudge:
     """Several strategies as one."""
 
-    def __init__(self, strategies: Sequence[Strategy], evidence: Evidence | None = None) -> None:
+    def __init__(
+        self, strategies: Sequence[Strategy], evidence: TextEvidence | None = None
+    ) -> None:
         """``strategies`` in the order in which they are asked."""
         self._strategies = tuple(strategies)
         self._evidence = evidence
@@ -37,7 +39,7 @@ class CompletenessJudge:
 
 
 def default_judge(
-    phrases: Iterable[str] = (), evidence: Evidence | None = None
+    phrases: Iterable[str] = (), evidence: TextEvidence | None = None
 ) -> CompletenessJudge:
     """The rules that ship with the room, for English and Chinese.
 

@@ -24,7 +24,7 @@ class Strategy(Protocol):
         """An opinion on ``text``, which is not empty; None: no opinion."""
 
 
-class Evidence(Protocol):
+class TextEvidence(Protocol):
     """Weighs what the strategies say with what else is known."""
 
     def weighed(self, text: str, judgement: Judgement) -> Judgement:

@@ -1,4 +1,4 @@
-"""Slow speakers are given more time, brisk ones are answered sooner.
+"""Waits adapted to the speaker: slow ones are given more time, brisk ones answered sooner.
 
 The wait of another strategy is moved towards what the speaker's own pauses
 suggest: somewhat more than the usual pause inside a turn, for a silence that is
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from voicemesh_asr.turn_detection.pauses import Pauses
-from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict, WaitStrategy
+from voicemesh_asr.turn_detection.strategies.strategy import SilentTurn, WaitStrategy, WaitVerdict
 
 # Fewer pauses tell nothing of a speaker.
 _ENOUGH_PAUSES = 3
@@ -31,12 +31,12 @@ class Adaptive:
         """``strategy``: whose waits are adapted."""
         self._strategy = strategy
 
-    def verdict(self, situation: Situation) -> Verdict | None:
+    def verdict(self, turn: SilentTurn) -> WaitVerdict | None:
         """See WaitStrategy."""
-        found = self._strategy.verdict(situation)
+        found = self._strategy.verdict(turn)
         if found is None or found.wait_ms == 0:
             return found
-        return replace(found, wait_ms=adapted(found.wait_ms, situation.pauses))
+        return replace(found, wait_ms=adapted(found.wait_ms, turn.pauses))
 
 
 def adapted(wait_ms: int, pauses: Pauses) -> int:

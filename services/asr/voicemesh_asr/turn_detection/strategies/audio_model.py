@@ -1,9 +1,9 @@
-"""What a model thinks that has heard how it was said."""
+"""Waits by the audio turn model, which has heard how it was said."""
 
 from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict
+from voicemesh_asr.turn_detection.strategies.strategy import SilentTurn, WaitVerdict
 
 
 class AudioModel:
@@ -21,13 +21,13 @@ class AudioModel:
         self._complete_from = complete_from
         self._unfinished_below = unfinished_below
 
-    def verdict(self, situation: Situation) -> Verdict | None:
+    def verdict(self, turn: SilentTurn) -> WaitVerdict | None:
         """See WaitStrategy."""
-        likely = situation.complete
+        likely = turn.complete
         if likely is None:
             return None
         if likely >= self._complete_from:
-            return Verdict(self._complete_ms, pb.TURN_REASON_MODEL, likely)
+            return WaitVerdict(self._complete_ms, pb.TURN_REASON_MODEL, likely)
         if likely < self._unfinished_below:
-            return Verdict(self._unfinished_ms, pb.TURN_REASON_MODEL, likely, finished=False)
+            return WaitVerdict(self._unfinished_ms, pb.TURN_REASON_MODEL, likely, finished=False)
         return None

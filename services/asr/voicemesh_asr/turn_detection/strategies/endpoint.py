@@ -1,9 +1,9 @@
-"""A recogniser with a class for the end of an utterance has seen it: cut at once."""
+"""No wait where the recogniser itself has seen the end of the utterance."""
 
 from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict
+from voicemesh_asr.turn_detection.strategies.strategy import SilentTurn, WaitVerdict
 
 _SURE = 0.95
 
@@ -11,6 +11,6 @@ _SURE = 0.95
 class Endpoint:
     """Trusts the recogniser's own word (the "artificial endpoint" of arXiv 2305.12450)."""
 
-    def verdict(self, situation: Situation) -> Verdict | None:
+    def verdict(self, turn: SilentTurn) -> WaitVerdict | None:
         """See WaitStrategy."""
-        return Verdict(0, pb.TURN_REASON_MODEL, _SURE) if situation.endpoint else None
+        return WaitVerdict(0, pb.TURN_REASON_MODEL, _SURE) if turn.endpoint else None

@@ -1,4 +1,4 @@
-"""A text that ends with nothing that ends anything, and yet may be whole.
+"""Waits after text without punctuation that is likely a whole sentence all the same.
 
 Rules cannot name the form of every sentence. Where a text has no mark but the form
 of a statement, or is as long as a whole sentence to a robot usually is, the
@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 
 from voicemesh.v1 import asr_pb2 as pb
+from voicemesh.writing import HAN
 from voicemesh_asr.turn_detection.completeness.judgement import NO_MARK
-from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict
+from voicemesh_asr.turn_detection.strategies.strategy import SilentTurn, WaitVerdict
 
 # A word of Latin text weighs as much as two Chinese characters.
-_WORD = re.compile(r"[^\W\d_㐀-鿿]+(?:['’][a-z]+)?|\d+")
-_CHINESE = re.compile(r"[㐀-鿿]")
+_WORD = re.compile(rf"[^\W\d_{HAN}]+(?:['’][a-z]+)?|\d+")
+_CHARACTER = re.compile(f"[{HAN}]")
 _ENOUGH_WORDS = 5.0
 # How far from the wait after nothing towards that after a clause.
 _STATEMENT_SHARE, _LONG_SHARE = 2 / 3, 1 / 2
@@ -29,18 +30,18 @@ class LikelyWhole:
         self._clause_ms = min(clause_ms, no_mark_ms)
         self._no_mark_ms = no_mark_ms
 
-    def verdict(self, situation: Situation) -> Verdict | None:
+    def verdict(self, turn: SilentTurn) -> WaitVerdict | None:
         """See WaitStrategy."""
-        sure = situation.judgement.confidence
+        sure = turn.judgement.confidence
         if sure > NO_MARK.confidence:
             share = _STATEMENT_SHARE
-        elif sure == NO_MARK.confidence and _words(situation.text) >= _ENOUGH_WORDS:
+        elif sure == NO_MARK.confidence and _words(turn.text) >= _ENOUGH_WORDS:
             share = _LONG_SHARE
         else:
             return None
         wait_ms = round(self._no_mark_ms + share * (self._clause_ms - self._no_mark_ms))
-        return Verdict(wait_ms, pb.TURN_REASON_SILENCE, sure)
+        return WaitVerdict(wait_ms, pb.TURN_REASON_SILENCE, sure)
 
 
 def _words(text: str) -> float:
-    return len(_WORD.findall(text)) + len(_CHINESE.findall(text)) / 2
+    return len(_WORD.findall(text)) + len(_CHARACTER.findall(text)) / 2

@@ -1,9 +1,9 @@
-"""After a whole sentence less silence is enough than after a clause (arXiv 2305.12450)."""
+"""Waits by punctuation: less after a whole sentence than after a clause (arXiv 2305.12450)."""
 
 from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict
+from voicemesh_asr.turn_detection.strategies.strategy import SilentTurn, WaitVerdict
 
 
 class MarkAware:
@@ -16,7 +16,7 @@ class MarkAware:
             pb.END_MARK_CLAUSE: (clause_ms, pb.TURN_REASON_SILENCE_AFTER_CLAUSE),
         }
 
-    def verdict(self, situation: Situation) -> Verdict | None:
+    def verdict(self, turn: SilentTurn) -> WaitVerdict | None:
         """See WaitStrategy."""
-        found = self._waits.get(situation.judgement.mark)
-        return None if found is None else Verdict(*found, situation.judgement.confidence)
+        found = self._waits.get(turn.judgement.mark)
+        return None if found is None else WaitVerdict(*found, turn.judgement.confidence)

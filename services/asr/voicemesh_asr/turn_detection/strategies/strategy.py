@@ -3,7 +3,7 @@
 A strategy looks at a turn that has fallen silent and says how much silence ends
 it, or None where it has no opinion. They are asked in order and the first
 opinion counts, so an order is a policy: who knows most comes first, and
-:class:`~voicemesh_asr.turn_detection.strategies.silence.Silence`, which always
+:class:`~voicemesh_asr.turn_detection.strategies.silence.FixedSilence`, which always
 has an opinion, comes last.
 """
 
@@ -19,7 +19,7 @@ from voicemesh_asr.turn_detection.pauses import Pauses
 
 
 @dataclass(frozen=True)
-class Situation:
+class SilentTurn:
     """A turn in which the speaker has fallen silent, and what is known of it."""
 
     text: str = ""
@@ -34,7 +34,7 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class WaitVerdict:
     """How much silence ends the turn, and why."""
 
     wait_ms: int
@@ -48,8 +48,8 @@ class Verdict:
 class WaitStrategy(Protocol):
     """One way to tell how long to wait."""
 
-    def verdict(self, situation: Situation) -> Verdict | None:
-        """An opinion on ``situation``; None: no opinion."""
+    def verdict(self, turn: SilentTurn) -> WaitVerdict | None:
+        """An opinion on ``turn``; None: no opinion."""
 
 
 class FirstOpinion:
@@ -59,10 +59,10 @@ class FirstOpinion:
         """``strategies`` in the order in which they are asked; the last always knows."""
         self._strategies = tuple(strategies)
 
-    def verdict(self, situation: Situation) -> Verdict:
+    def verdict(self, turn: SilentTurn) -> WaitVerdict:
         """The first opinion."""
         for strategy in self._strategies:
-            found = strategy.verdict(situation)
+            found = strategy.verdict(turn)
             if found is not None:
                 return found
-        raise ValueError("no strategy had an opinion; end the list with Silence")
+        raise ValueError("no strategy had an opinion; end the list with FixedSilence")

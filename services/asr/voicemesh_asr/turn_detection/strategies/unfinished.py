@@ -1,10 +1,10 @@
-"""Whoever stopped in mid-sentence is thinking: give time."""
+"""Long waits after unfinished text: whoever stopped in mid-sentence is thinking."""
 
 from __future__ import annotations
 
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness.judgement import HARDLY_WHOLE
-from voicemesh_asr.turn_detection.strategies.strategy import Situation, Verdict
+from voicemesh_asr.turn_detection.strategies.strategy import SilentTurn, WaitVerdict
 
 # From here on a text is clearly unfinished.
 _SURE = 0.7
@@ -23,9 +23,9 @@ class Unfinished:
         self._wait_ms = wait_ms
         self._unsure_ms = unsure_ms
 
-    def verdict(self, situation: Situation) -> Verdict | None:
+    def verdict(self, turn: SilentTurn) -> WaitVerdict | None:
         """See WaitStrategy."""
-        judgement = situation.judgement
+        judgement = turn.judgement
         if judgement.mark == pb.END_MARK_UNFINISHED:
             whole = 1.0 - judgement.confidence
             wait_ms = self._wait_ms if judgement.confidence >= _SURE else self._unsure_ms
@@ -35,4 +35,4 @@ class Unfinished:
         else:
             return None
         reason = pb.TURN_REASON_SILENCE_AFTER_UNFINISHED
-        return Verdict(wait_ms, reason, whole, finished=False)
+        return WaitVerdict(wait_ms, reason, whole, finished=False)

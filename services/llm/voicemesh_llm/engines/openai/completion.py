@@ -56,8 +56,8 @@ class Completion:
         """Whether nothing more is to be expected."""
         return self._done or (self.finished and self._usage is not None)
 
-    def take(self, data: str) -> list[Event]:
-        """Take the data of one event; the server's error frames are raised."""
+    def process(self, data: str) -> list[Event]:
+        """The events in the data of one server-sent event; its error frames are raised."""
         if data.strip() == DONE:
             self._done = True
             return []
@@ -98,7 +98,7 @@ class Completion:
         delta = choice.get("delta")
         if isinstance(delta, dict):
             content = delta.get("content")
-            if isinstance(content, str) and (text := self._visible.push(content)):
+            if isinstance(content, str) and (text := self._visible.process(content)):
                 self._any_text = True
                 yield TextDelta(text)
             for piece in delta.get("tool_calls") or ():

@@ -115,7 +115,7 @@ class OpenAIModel:
                     if data is None:
                         break
                     prompt.effort.spend()  # As servers do it: a token, a chunk.
-                    for event in completion.take(data):
+                    for event in completion.process(data):
                         yield event
                     deadline = loop.time() + self._patience_s(completion)
         except TimeoutError:

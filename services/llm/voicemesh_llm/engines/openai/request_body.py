@@ -8,9 +8,9 @@ import json
 import wave
 from typing import Any
 
-from voicemesh_llm.engines.engine import Audio, Message, Prompt, Speaker, ToolChoice
+from voicemesh_llm.engines.engine import Audio, Message, Prompt, Role, ToolChoice
 from voicemesh_llm.engines.openai.settings import OpenAISettings
-from voicemesh_llm.prompting.notes import with_facts, with_interruption_note
+from voicemesh_llm.engines.prompt_notes import with_facts, with_interruption_note
 
 
 def request_body(prompt: Prompt, settings: OpenAISettings, model: str) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _sampling(prompt: Prompt, settings: OpenAISettings) -> dict[str, Any]:
 
 def _message(message: Message) -> dict[str, Any]:
     message = with_interruption_note(message)
-    body: dict[str, Any] = {"role": message.speaker.value, "content": _content(message)}
+    body: dict[str, Any] = {"role": message.role.value, "content": _content(message)}
     if message.tool_calls:
         body["tool_calls"] = [
             {
@@ -73,7 +73,7 @@ def _message(message: Message) -> dict[str, Any]:
             }
             for call in message.tool_calls
         ]
-    if message.speaker is Speaker.TOOL:
+    if message.role is Role.TOOL:
         body["tool_call_id"] = message.tool_call_id
     return body
 

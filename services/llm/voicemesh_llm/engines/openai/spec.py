@@ -1,10 +1,15 @@
-"""Announces the openai engine."""
+"""How the openai engine announces itself."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from voicemesh.errors import EngineMissing
 from voicemesh.registry import EngineSpec, Probe, probe_import
 from voicemesh_llm.engines.openai.settings import OpenAISettings
+
+if TYPE_CHECKING:
+    from voicemesh_llm.engines.openai.engine import OpenAIModel
 
 EXTRA = "voicemesh-llm[openai]"
 
@@ -13,7 +18,7 @@ def _probe() -> Probe:
     return probe_import("httpx", "httpx", EXTRA)
 
 
-def _make(settings: OpenAISettings) -> Any:
+def _make(settings: OpenAISettings) -> OpenAIModel:
     found = _probe()
     if not found.usable:
         raise EngineMissing(f"{found.reason}, which the openai engine needs; {found.cure}")

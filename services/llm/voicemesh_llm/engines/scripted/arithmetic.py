@@ -39,14 +39,14 @@ class NoResult(Exception):
 
 
 @dataclass(frozen=True)
-class Result:
+class ArithmeticResult:
     """The value; ``exact`` is False where a root had to be rounded."""
 
     value: Fraction
     exact: bool
 
 
-def evaluate(tokens: Sequence[Token]) -> Result:
+def evaluate(tokens: Sequence[Token]) -> ArithmeticResult:
     """Evaluate; NotArithmetic or NoResult where that cannot be."""
     if len(tokens) > LONGEST_EXPRESSION:
         raise NotArithmetic
@@ -59,11 +59,11 @@ class _Parser:
         self._index = 0
         self._exact = True
 
-    def run(self) -> Result:
+    def run(self) -> ArithmeticResult:
         value = self._expression()
         if self._index != len(self._tokens):
             raise NotArithmetic
-        return Result(value, self._exact)
+        return ArithmeticResult(value, self._exact)
 
     def _peek(self) -> Token | None:
         return self._tokens[self._index] if self._index < len(self._tokens) else None

@@ -9,9 +9,9 @@ from fractions import Fraction
 from voicemesh_llm.engines.scripted import chinese_sums, english_sums
 from voicemesh_llm.engines.scripted.arithmetic import (
     BINARY,
+    ArithmeticResult,
     NoResult,
     NotArithmetic,
-    Result,
     Token,
     evaluate,
 )
@@ -58,7 +58,7 @@ def calculate(
     if any(_continues(tokens) for tokens in _readings(text, language)):
         for words in earlier:
             found = _solve(words, "zh" if language == "zh" else "en", previous)
-            previous = found[1].value if found and isinstance(found[1], Result) else None
+            previous = found[1].value if found and isinstance(found[1], ArithmeticResult) else None
     solved = _solve(text, language, previous)
     if solved is None:
         return None
@@ -83,7 +83,7 @@ def _continues(tokens: Sequence[Token]) -> bool:
 
 def _solve(
     text: str, language: LanguageName, previous: Fraction | None
-) -> tuple[list[Token], Result | str] | None:
+) -> tuple[list[Token], ArithmeticResult | str] | None:
     """The expression read and its result, or the reason why it has none."""
     for tokens in _readings(text, language):
         if _continues(tokens) and previous is not None:
@@ -106,7 +106,7 @@ def _has_operator(tokens: Sequence[Token]) -> bool:
     )
 
 
-def _sentence(tokens: Sequence[Token], result: Result, language: LanguageName) -> str:
+def _sentence(tokens: Sequence[Token], result: ArithmeticResult, language: LanguageName) -> str:
     value, rounded = _number(result.value, language)
     about = rounded or not result.exact
     question = _expression(tokens, language)

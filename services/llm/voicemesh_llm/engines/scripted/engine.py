@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
+from voicemesh.writing import WIDE
 from voicemesh_llm.engines.engine import (
     Capabilities,
     Event,
@@ -16,12 +17,12 @@ from voicemesh_llm.engines.engine import (
     TextDelta,
     Usage,
 )
-from voicemesh_llm.engines.scripted.script import Script
+from voicemesh_llm.engines.scripted.scripted_answers import ScriptedAnswers
 from voicemesh_llm.engines.scripted.settings import ScriptedSettings
 from voicemesh_llm.token_estimate import estimate_tokens
 
 # Latin words with the space after them; Chinese by up to three characters.
-_PIECE = re.compile("[^\\s\u2e80-\uffef]+\\s*|[\u2e80-\uffef]{1,3}\\s*|\\s+")
+_PIECE = re.compile(rf"[^\s{WIDE}]+\s*|[{WIDE}]{{1,3}}\s*|\s+")
 
 
 def local_time() -> datetime:
@@ -42,17 +43,17 @@ class ScriptedModel:
         """``now`` tells the local time."""
         self._settings = settings
         self._now = now
-        self._script: Script | None = None
+        self._answers: ScriptedAnswers | None = None
 
     async def load(self) -> None:
         """Read the knowledge files; SettingsError where one is wrong."""
-        self._script = await asyncio.to_thread(Script, self._settings, self._now)
+        self._answers = await asyncio.to_thread(ScriptedAnswers, self._settings, self._now)
 
     async def generate(self, prompt: Prompt) -> AsyncIterator[Event]:
         """The answer word by word, without artificial delay."""
-        assert self._script is not None, "load() comes first"
+        assert self._answers is not None, "load() comes first"
         # Matching takes milliseconds of pure computation: too long for the loop.
-        answer = await asyncio.to_thread(self._script.answer, prompt)
+        answer = await asyncio.to_thread(self._answers.answer, prompt)
         said = 0
         reason = Finish.STOP
         for piece in _PIECE.findall(answer):

@@ -57,7 +57,7 @@ _CHINESE_OPENINGS = (
 
 
 @dataclass(frozen=True)
-class Match:
+class QuestionMatch:
     """The entry that fits best, and how well, 0 to 1."""
 
     entry: Entry
@@ -101,20 +101,20 @@ class Matcher:
         self._match = lru_cache(maxsize=512)(self._find)
         self._alike = lru_cache(maxsize=4096)(self._find_alike)
 
-    def match(self, text: str) -> Match | None:
+    def match(self, text: str) -> QuestionMatch | None:
         """The best entry for ``text``; None where nothing fits well enough."""
         return self._match(text)
 
-    def _find(self, text: str) -> Match | None:
+    def _find(self, text: str) -> QuestionMatch | None:
         words = self._joined(tokens(text, self._language))
         if (asked := self._exact.get(frozenset(words))) is not None:
-            return Match(asked, 1.0)
+            return QuestionMatch(asked, 1.0)
         likeness = {word: self._alike(word) for word in words}
         total = sum(
             self._weights[word] if word in like else _lightened(word, 1.0)
             for word, like in likeness.items()
         )
-        best: Match | None = None
+        best: QuestionMatch | None = None
         for pattern in self._patterns:
             heard = 0.0
             explained: dict[str, float] = {}
@@ -130,7 +130,7 @@ class Matcher:
             recall = sum(explained.values()) / pattern.weight
             score = 2 * coverage * recall / (coverage + recall)
             if coverage >= LEAST_COVERAGE and (best is None or score > best.score):
-                best = Match(pattern.entry, score)
+                best = QuestionMatch(pattern.entry, score)
         return best if best is not None and best.score >= THRESHOLD else None
 
     def _has_what_it_needs(self, entry: Entry, text: str, explained: Iterable[str]) -> bool:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from voicemesh.writing import HAN
 from voicemesh_llm.knowledge import LanguageName
 
 MOST_TOKENS = 120
 """Longer utterances are cut: nobody asks a short question in that many words."""
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_CHINESE_PIECE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]+|[a-z0-9]+")
+_CHINESE_PIECE = re.compile(f"[{HAN}]+|[a-z0-9]+")
 
 _CONTRACTIONS = {
     "i'm": "i am",
@@ -67,11 +67,6 @@ _CHINESE_FILLERS = re.compile(
     "^(?:请问一下|请问|请你|请|麻烦你|麻烦|我想知道|我想问一下|你知道|告诉我|能不能|可不可以|那么|嗯|呃|那)+"
 )
 _CHINESE_ENDINGS = re.compile("[呢啊呀吧哦哈嘛]+$")
-
-
-def is_chinese(text: str) -> bool:
-    """Whether the text has a Chinese character."""
-    return _HAN.search(text) is not None
 
 
 def tokens(text: str, language: LanguageName) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from voicemesh.writing import HAN
 from voicemesh_llm.engines.scripted.normalisation import tokens
 from voicemesh_llm.knowledge import LanguageName
 
@@ -53,4 +54,4 @@ def spoken_value(value: str, form: str, language: LanguageName) -> str:
 
 
 def _plain_name(name: str) -> str:
-    return re.sub(r"[^a-z0-9\u4e00-\u9fff]+", "_", name.lower()).strip("_")
+    return re.sub(rf"[^a-z0-9{HAN}]+", "_", name.lower()).strip("_")

@@ -1,19 +1,25 @@
-"""Announces the scripted engine."""
+"""How the scripted engine announces itself."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from voicemesh.registry import EngineSpec, Probe
 from voicemesh_llm.engines.scripted.settings import ScriptedSettings
-from voicemesh_llm.knowledge import load
+
+if TYPE_CHECKING:
+    from voicemesh_llm.engines.scripted.engine import ScriptedModel
 
 
-def _make(settings: ScriptedSettings) -> Any:
+def _make(settings: ScriptedSettings) -> ScriptedModel:
     from voicemesh_llm.engines.scripted.engine import ScriptedModel
 
     return ScriptedModel(settings)
 
 
 def _check(settings: ScriptedSettings) -> Probe:
+    from voicemesh_llm.knowledge import load
+
     entries = load(settings.knowledge_files, built_in=settings.built_in_knowledge)
     return Probe(True, f"{len(entries)} entries in its knowledge files")
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import AsyncIterator
 
 from voicemesh.simulation import SimulatedDevice
+from voicemesh.writing import WIDE
 from voicemesh_llm.engines.engine import (
     Capabilities,
     Event,
     Finish,
     Finished,
     Prompt,
-    Speaker,
+    Role,
     TextDelta,
     Usage,
 )
@@ -20,7 +21,7 @@ from voicemesh_llm.engines.simulated.settings import SimulatedSettings
 from voicemesh_llm.token_estimate import estimate_tokens
 
 # A token is a word with the space before it, as tokenizers cut, or a Chinese character.
-_TOKEN = re.compile("\\s*[^\\s\u2e80-\uffef]+|\\s*[\u2e80-\uffef]|\\s+")
+_TOKEN = re.compile(rf"\s*[^\s{WIDE}]+|\s*[{WIDE}]|\s+")
 
 
 class SimulatedModel:
@@ -42,7 +43,7 @@ class SimulatedModel:
     async def generate(self, prompt: Prompt) -> AsyncIterator[Event]:
         """The reply to the prompt's last question, token by token."""
         asked = sum(estimate_tokens(message.text) for message in prompt.messages)
-        questions = sum(message.speaker is Speaker.USER for message in prompt.messages)
+        questions = sum(message.role is Role.USER for message in prompt.messages)
         tokens = self._tokens[max(0, questions - 1) % len(self._tokens)]
         limit = prompt.max_output_tokens or len(tokens)
         first_s = self._settings.first_token_ms / 1000

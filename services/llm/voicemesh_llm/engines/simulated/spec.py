@@ -1,12 +1,17 @@
-"""Announces the simulated engine."""
+"""How the simulated engine announces itself."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from voicemesh.registry import EngineSpec, Probe
 from voicemesh_llm.engines.simulated.settings import SimulatedSettings
 
+if TYPE_CHECKING:
+    from voicemesh_llm.engines.simulated.engine import SimulatedModel
 
-def _make(settings: SimulatedSettings) -> Any:
+
+def _make(settings: SimulatedSettings) -> SimulatedModel:
     from voicemesh_llm.engines.simulated.engine import SimulatedModel
 
     return SimulatedModel(settings)

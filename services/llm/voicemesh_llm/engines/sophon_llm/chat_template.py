@@ -19,8 +19,8 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from voicemesh.errors import SettingsError
-from voicemesh_llm.engines.engine import Message, Speaker
-from voicemesh_llm.prompting.notes import with_interruption_note
+from voicemesh_llm.engines.engine import Message, Role
+from voicemesh_llm.engines.prompt_notes import with_interruption_note
 
 BUILT_IN = ("chatml", "llama3", "minicpm")
 """Templates of our own, for folders that bring none."""
@@ -111,12 +111,12 @@ def begins_in_thought(prompt: str) -> bool:
 
 def _entry(message: Message) -> dict[str, str]:
     message = with_interruption_note(message)
-    return {"role": message.speaker.value, "content": message.text}
+    return {"role": message.role.value, "content": message.text}
 
 
 def _without_system(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """The leading system texts, put in front of the first question."""
-    system = Speaker.SYSTEM.value
+    system = Role.SYSTEM.value
     rules = [message["content"] for message in messages if message["role"] == system]
     rest = [dict(message) for message in messages if message["role"] != system]
     if rules and rest:

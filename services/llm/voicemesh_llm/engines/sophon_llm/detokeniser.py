@@ -24,7 +24,7 @@ class Detokeniser:
         self._given_text = ""
         self._held: list[int] = []
 
-    def push(self, token: int) -> str:
+    def process(self, token: int) -> str:
         """Take the next token; returns the text that is whole now."""
         self._held.append(token)
         text = self._decode(self._given + self._held)

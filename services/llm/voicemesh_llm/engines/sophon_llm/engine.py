@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from voicemesh.errors import SettingsError, Unavailable
 from voicemesh.workers import ThreadWorker
 from voicemesh_llm.engines.engine import Capabilities, Event, Prompt
+from voicemesh_llm.engines.sophon_llm.decoding_loop import DecodingLoop, Equipment
 from voicemesh_llm.engines.sophon_llm.equipment import equip
-from voicemesh_llm.engines.sophon_llm.reply_writer import Equipment, ReplyWriter
+from voicemesh_llm.engines.sophon_llm.priority_lock import PriorityLock
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
-from voicemesh_llm.engines.sophon_llm.turns import Turns
 from voicemesh_llm.token_estimate import estimate_tokens
 from voicemesh_sophon import Chip
 from voicemesh_sophon.placement import Placement
@@ -34,10 +34,10 @@ class SophonModel:
         self._settings = settings
         self._placement = placement
         self._worker = ThreadWorker("sophon-llm")
-        self._turns = Turns()
+        self._chip_lock = PriorityLock()
         self._chip: Chip | None = None
         self._equipment: Equipment | None = None
-        self._writer: ReplyWriter | None = None
+        self._decoding: DecodingLoop | None = None
         self.model = settings.model.stem
 
     @property
@@ -58,12 +58,12 @@ class SophonModel:
             chip.close()
             raise
         self._chip = chip
-        self._writer = ReplyWriter(self._settings, self._equipment)
+        self._decoding = DecodingLoop(self._settings, self._equipment)
 
     async def close(self) -> None:
         """Free the model and leave the chip."""
         chip, self._chip = self._chip, None
-        self._writer = self._equipment = None
+        self._decoding = self._equipment = None
         if chip is not None:
             await self._worker.run(chip.close)
         self._worker.close()
@@ -77,14 +77,14 @@ class SophonModel:
     async def generate(self, prompt: Prompt) -> AsyncIterator[Event]:
         """Events of the reply; see LanguageModel. Leaving ends the work at the next launch."""
         effort = prompt.effort
-        async with self._turns.turn(background=prompt.speculative or not prompt.interactive):
-            events = self._loaded().write(prompt, lambda: effort.cancelled)
+        async with self._chip_lock.hold(background=prompt.speculative or not prompt.interactive):
+            events = self._loaded().generate(prompt, lambda: effort.cancelled)
             while (event := await self._worker.spend(effort, next, events, None)) is not None:
                 yield event
                 self._loaded()
 
-    def _loaded(self) -> ReplyWriter:
+    def _loaded(self) -> DecodingLoop:
         """Unavailable where the model has been closed, which may be between two tokens."""
-        if self._writer is None:
+        if self._decoding is None:
             raise Unavailable("the model is not loaded; try again in a moment")
-        return self._writer
+        return self._decoding

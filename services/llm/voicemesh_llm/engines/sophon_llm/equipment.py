@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 from voicemesh.errors import EngineError, SettingsError
-from voicemesh_llm.engines.engine import Message, Speaker
+from voicemesh_llm.engines.engine import Message, Role
 from voicemesh_llm.engines.sophon_llm.chat_template import ChatTemplate, template_source
+from voicemesh_llm.engines.sophon_llm.decoding_loop import Equipment
 from voicemesh_llm.engines.sophon_llm.heads import Heads
 from voicemesh_llm.engines.sophon_llm.layout import Layout, read_layout
-from voicemesh_llm.engines.sophon_llm.network import Network
+from voicemesh_llm.engines.sophon_llm.network import TransformerNetwork
 from voicemesh_llm.engines.sophon_llm.prompts import PromptWriter
-from voicemesh_llm.engines.sophon_llm.reply_writer import Equipment
 from voicemesh_llm.engines.sophon_llm.rules import SamplingRules
 from voicemesh_llm.engines.sophon_llm.self_test import SelfTest
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
@@ -40,12 +40,12 @@ def equip(chip: Chip, settings: SophonLLMSettings, placement: Placement) -> Equi
     own_io = _own_io(chip, placement)
     layout = read_layout(chip.load(model, own_io=own_io).nets, model.name)
     _check_vocabulary(layout, tokens, folder.tokenizer)
-    network = Network(chip, layout, own_io, settings.slots, settings.piece_tokens)
+    network = TransformerNetwork(chip, layout, own_io, settings.slots, settings.piece_tokens)
     heads = Heads(chip, layout, tokens.size)
     if settings.self_test:
         most = min(network.reach.piece, layout.longest_prompt - 8)
         first, second = (
-            tokens.encode(template.write([Message(Speaker.USER, (question,))]))[-most:]
+            tokens.encode(template.write([Message(Role.USER, (question,))]))[-most:]
             for question in _QUESTIONS
         )
         SelfTest(network, heads).run(first, second)

@@ -24,7 +24,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Piece:
+class PromptPiece:
     """Tokens ``start`` to ``end - 1`` of the prompt, fed together."""
 
     kind: Kind
@@ -52,7 +52,7 @@ class Pace:
     piece_s: dict[Kind, float] = field(default_factory=dict)
     """Per launch of a static net, per token of a dynamic one."""
 
-    def took(self, piece: Piece, proportional: bool, seconds: float) -> None:
+    def took(self, piece: PromptPiece, proportional: bool, seconds: float) -> None:
         """Take a measurement."""
         if piece.kind is Kind.STEP:
             self.step_s = _average(self.step_s, seconds / (piece.end - piece.start))
@@ -60,7 +60,7 @@ class Pace:
         share = seconds / (piece.end - piece.start) if proportional else seconds
         self.piece_s[piece.kind] = _average(self.piece_s.get(piece.kind, 0.0), share)
 
-    def expected_s(self, piece: Piece, proportional: bool) -> float:
+    def expected_s(self, piece: PromptPiece, proportional: bool) -> float:
         """The time that a piece will take.
 
         A prefill reads all weights, as a step does: it never takes less.
@@ -74,7 +74,7 @@ class Pace:
 
 def plan(
     prompt: int, matched: int, reach: Reach, pace: Pace, steps_up_to: int | None = None
-) -> list[Piece]:
+) -> list[PromptPiece]:
     """The pieces for a prompt of ``prompt`` tokens of which ``matched`` are cached.
 
     At least one token is fed, for the logits behind it. The first piece's start is
@@ -84,7 +84,7 @@ def plan(
     start = min(matched, prompt - 1)
     if start == 0:
         return _pieces(0, prompt, reach)
-    by_steps = [Piece(Kind.STEP, start, prompt)]
+    by_steps = [PromptPiece(Kind.STEP, start, prompt)]
     by_prefill = _pieces(start if reach.history else 0, prompt, reach)
     if steps_up_to is None and not pace.step_s:
         steps_up_to = 1 if reach.history else STEPS_OF_A_PREFILL
@@ -96,10 +96,10 @@ def plan(
     )
 
 
-def _pieces(start: int, end: int, reach: Reach) -> list[Piece]:
+def _pieces(start: int, end: int, reach: Reach) -> list[PromptPiece]:
     """Prefills from ``start`` on; only the one at position 0 needs no history."""
     return [
-        Piece(Kind.HISTORY if at else Kind.WHOLE, at, min(at + reach.piece, end))
+        PromptPiece(Kind.HISTORY if at else Kind.WHOLE, at, min(at + reach.piece, end))
         for at in range(start, end, reach.piece)
     ]
 

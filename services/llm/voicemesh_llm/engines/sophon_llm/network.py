@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voicemesh_llm.engines.sophon_llm.feeding import Kind, Piece, Reach
+from voicemesh_llm.engines.sophon_llm.feeding import Kind, PromptPiece, Reach
 from voicemesh_llm.engines.sophon_llm.heads import Head, Heads
 from voicemesh_llm.engines.sophon_llm.kv_memory import KeyValues, kv_memory
 from voicemesh_llm.engines.sophon_llm.layout import Layout
@@ -29,7 +29,7 @@ class NotWanted(Exception):
     """The work was cancelled on the way; the cache holds what was fed before the piece."""
 
 
-class Network:
+class TransformerNetwork:
     """Runs the nets of one model over the caches of its slots. One call at a time."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Network:
             self._chip.run(steps)
         self._slot = slot
 
-    def feed(self, piece: Piece, ids: Sequence[int], stopped: Stopped) -> None:
+    def feed(self, piece: PromptPiece, ids: Sequence[int], stopped: Stopped) -> None:
         """Feed the tokens of a piece; ``ids`` is the whole prompt. NotWanted when stopped.
 
         The last token's hidden state is left for ``token``.
@@ -142,7 +142,7 @@ class Network:
             Launch(net, [self._ids], [self._states[0]], [(1, most)]),
         ]
 
-    def _prefill(self, piece: Piece, ids: Sequence[int], stopped: Stopped) -> None:
+    def _prefill(self, piece: PromptPiece, ids: Sequence[int], stopped: Stopped) -> None:
         layout, n = self.layout, len(ids)
         length = n if layout.dynamic else layout.piece
         positions = np.arange(piece.start, piece.end)
@@ -163,7 +163,7 @@ class Network:
         last = Copy(source, self.last, source_offset=(n - 1) * layout.hidden, count=layout.hidden)
         self._chip.run([last])
 
-    def _write_mask(self, piece: Piece, length: int) -> list[Step]:
+    def _write_mask(self, piece: PromptPiece, length: int) -> list[Step]:
         """Nothing where the nets hold the mask, or where it never changes."""
         layout = self.layout
         history = piece.start if piece.kind is Kind.HISTORY else 0
@@ -177,7 +177,7 @@ class Network:
     def _layer(
         self,
         index: int,
-        piece: Piece,
+        piece: PromptPiece,
         length: int,
         kv: KeyValues,
         source: DeviceTensor,

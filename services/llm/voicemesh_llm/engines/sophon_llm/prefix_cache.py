@@ -15,7 +15,7 @@ from enum import Enum
 from voicemesh_llm.engines.sophon_llm.written import Written
 
 
-class Match(Enum):
+class PrefixMatch(Enum):
     """Where the beginning of a prompt was found. The values are metric labels."""
 
     CONVERSATION = "conversation"
@@ -26,7 +26,7 @@ class Match(Enum):
 
 
 @dataclass(eq=False)
-class Slot:
+class CacheSlot:
     """The cache of one conversation."""
 
     index: int
@@ -49,12 +49,12 @@ class Slot:
 class Lease:
     """What a prompt gets."""
 
-    slot: Slot
-    source: Slot
+    slot: CacheSlot
+    source: CacheSlot
     """The slot that holds the common prefix; ``slot`` itself unless it is copied."""
     matched: int
     """Leading tokens of the prompt that ``source`` holds."""
-    match: Match
+    match: PrefixMatch
     evicted: bool
     """Whether another conversation lost its cache."""
 
@@ -64,7 +64,7 @@ class PrefixCache:
 
     def __init__(self, slots: int) -> None:
         """``slots``: at least 1."""
-        self.slots = [Slot(index) for index in range(slots)]
+        self.slots = [CacheSlot(index) for index in range(slots)]
         self._leases = 0
 
     @property
@@ -72,7 +72,7 @@ class PrefixCache:
         """Slots that hold something."""
         return sum(bool(slot.ids) for slot in self.slots)
 
-    def known(self, conversation: str) -> Slot | None:
+    def known(self, conversation: str) -> CacheSlot | None:
         """The slot of a conversation."""
         found = (s for s in self.slots if conversation and s.conversation == conversation)
         return next(found, None)
@@ -94,11 +94,11 @@ class PrefixCache:
         source = max(self.slots, key=lambda s: (common_prefix(s.ids, prompt), s is slot))
         matched = common_prefix(source.ids, prompt)
         if not matched:
-            source, match = slot, Match.NONE
+            source, match = slot, PrefixMatch.NONE
         elif source is own:
-            match = Match.CONVERSATION
+            match = PrefixMatch.CONVERSATION
         else:
-            match = Match.OTHER
+            match = PrefixMatch.OTHER
         slot.conversation, slot.used = conversation, self._leases
         return Lease(slot, source, matched, match, evicted)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voicemesh.errors import InvalidArgument
-from voicemesh_llm.engines.engine import Prompt, Speaker
+from voicemesh_llm.engines.engine import Prompt, Role
+from voicemesh_llm.engines.exchanges import split_exchanges
+from voicemesh_llm.engines.prompt_notes import with_facts
 from voicemesh_llm.engines.sophon_llm.chat_template import ChatTemplate, begins_in_thought
 from voicemesh_llm.engines.sophon_llm.tokens import Tokens
 from voicemesh_llm.engines.sophon_llm.written import Written
-from voicemesh_llm.prompting.history import split_exchanges
-from voicemesh_llm.prompting.notes import with_facts
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class PromptWriter:
         """
         messages = with_facts(prompt.messages, prompt.facts)
         split = next(
-            (i for i, m in enumerate(messages) if m.speaker is not Speaker.SYSTEM), len(messages)
+            (i for i, m in enumerate(messages) if m.role is not Role.SYSTEM), len(messages)
         )
         head, exchanges = messages[:split], split_exchanges(messages[split:])
         most = min(self._longest, self._sequence - room)

@@ -1,4 +1,4 @@
-"""A look at a model before anybody talks with it, to see what its weights are worth.
+"""The self-test of a model at load: what its weights are worth.
 
 Converters take weights as they lie in a file: a checkpoint in the wrong 16-bit format
 becomes a bmodel without a message and answers "!!!!". Overflow in float16 gives
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemesh.errors import EngineError
-from voicemesh_llm.engines.sophon_llm.feeding import Kind, Piece
+from voicemesh_llm.engines.sophon_llm.feeding import Kind, PromptPiece
 from voicemesh_llm.engines.sophon_llm.heads import Heads
-from voicemesh_llm.engines.sophon_llm.network import Network
+from voicemesh_llm.engines.sophon_llm.network import TransformerNetwork
 from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule
 
 Floats = npt.NDArray[np.float32]
@@ -36,7 +36,7 @@ STEPS = 4
 class SelfTest:
     """Asks and looks. EngineError says what is wrong with the weights."""
 
-    def __init__(self, network: Network, heads: Heads) -> None:
+    def __init__(self, network: TransformerNetwork, heads: Heads) -> None:
         """Both of one model."""
         self._network = network
         self._heads = heads
@@ -65,7 +65,7 @@ class SelfTest:
 
     def _state_by_prefill(self, ids: Sequence[int]) -> Floats:
         self._network.activate(0, 0, 0)
-        self._network.feed(Piece(Kind.WHOLE, 0, len(ids)), ids, _never)
+        self._network.feed(PromptPiece(Kind.WHOLE, 0, len(ids)), ids, _never)
         state = self._network.last_state()
         self._check_finite(state, "states after the last layer")
         if float(np.std(state)) == 0:
@@ -92,7 +92,7 @@ class SelfTest:
     def _check_step(self, ids: Sequence[int], by_prefill: Floats) -> None:
         """Decode the last token again over the same cache."""
         last = len(ids) - 1
-        self._network.feed(Piece(Kind.STEP, last, last + 1), ids, _never)
+        self._network.feed(PromptPiece(Kind.STEP, last, last + 1), ids, _never)
         by_step = self._network.last_state()
         self._check_finite(by_step, "states after a decode step")
         if cosine(by_prefill, by_step) < SAME:

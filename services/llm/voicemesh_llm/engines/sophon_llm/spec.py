@@ -1,4 +1,4 @@
-"""Announces the sophon-llm engine."""
+"""How the sophon-llm engine announces itself."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineError, EngineMissing
-from voicemesh_tts.audio.shaping import Word
+from voicemesh_tts.audio.shaping import TimedWord
 from voicemesh_tts.engines.engine import Voice
 
 LIBRARY = "libespeak-ng.so.1"
@@ -103,7 +103,7 @@ class Espeak:
         self._callback = _Callback(self._on_block)
         self._lib.espeak_SetSynthCallback(self._callback)
         self.voices: Mapping[str, Voice] = {v.name: v for v in self._list()}
-        self._on_word: Callable[[Word], None] = lambda word: None
+        self._on_word: Callable[[TimedWord], None] = lambda word: None
         self._on_samples: Callable[[Samples], bool] = lambda samples: False
         self._failure: Exception | None = None
 
@@ -123,10 +123,10 @@ class Espeak:
         voice: str,
         text: str,
         rate: float,
-        on_word: Callable[[Word], None],
+        on_word: Callable[[TimedWord], None],
         on_samples: Callable[[Samples], bool],
     ) -> None:
-        """See :class:`voicemesh_tts.engines.embedded.native_library.Library`."""
+        """See :class:`voicemesh_tts.engines.embedded.native_library.NativeLibrary`."""
         tag = voice.removeprefix(PREFIX)
         if self._lib.espeak_SetVoiceByName(tag.encode()) != 0:
             raise EngineError(f"espeak-ng has no voice {tag}")
@@ -151,7 +151,7 @@ class Espeak:
                 event = events[index]
                 if event.type == _EVENT_WORD and event.length > 0:
                     begin = event.text_position - 1
-                    self._on_word(Word(begin, begin + event.length, event.sample))
+                    self._on_word(TimedWord(begin, begin + event.length, event.sample))
                 index += 1
             if not samples or count <= 0:
                 return 0

@@ -18,7 +18,7 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineError, EngineMissing
-from voicemesh_tts.audio.shaping import Word
+from voicemesh_tts.audio.shaping import TimedWord
 from voicemesh_tts.engines.engine import Voice
 
 LIBRARY = "libflite.so.1"
@@ -84,7 +84,7 @@ class Flite:
         self._streaming.contents.min_buffsize = _BLOCK_SAMPLES
         self._streaming.contents.asc = self._callback
         self._text = ""
-        self._on_word: Callable[[Word], None] = lambda word: None
+        self._on_word: Callable[[TimedWord], None] = lambda word: None
         self._on_samples: Callable[[Samples], bool] = lambda samples: False
         self._first_block = True
         self._failure: Exception | None = None
@@ -128,10 +128,10 @@ class Flite:
         voice: str,
         text: str,
         rate: float,
-        on_word: Callable[[Word], None],
+        on_word: Callable[[TimedWord], None],
         on_samples: Callable[[Samples], bool],
     ) -> None:
-        """See :class:`voicemesh_tts.engines.embedded.native_library.Library`."""
+        """See :class:`voicemesh_tts.engines.embedded.native_library.NativeLibrary`."""
         self._text = "".join(map(_ascii, text))
         if not any(char.isalnum() for char in self._text):
             return  # flite has no utterance without a word
@@ -161,7 +161,7 @@ class Flite:
             self._failure = error
             return _STOP
 
-    def _words(self, utterance: int) -> Iterator[Word]:
+    def _words(self, utterance: int) -> Iterator[TimedWord]:
         """Where the tokens of the utterance stand in the text and in the audio.
 
         The duration model has run by the time of the first block: a token begins
@@ -177,7 +177,7 @@ class Flite:
             )
             if name and begin >= 0:
                 position = begin + len(name)
-                yield Word(begin, position, int(onset * RATE_HERTZ))
+                yield TimedWord(begin, position, int(onset * RATE_HERTZ))
             token = lib.item_next(token)
 
 

@@ -1,4 +1,4 @@
-"""What a native speech library looks like to the child process that holds it."""
+"""The protocol of a native speech library, as the child process that holds it uses it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from voicemesh.audio import Samples
-from voicemesh_tts.audio.shaping import Word
+from voicemesh_tts.audio.shaping import TimedWord
 from voicemesh_tts.engines.engine import Voice
 
 
-class Library(Protocol):
+class NativeLibrary(Protocol):
     """A synthesiser that runs in the calling thread. One call at a time."""
 
     @property
@@ -22,7 +22,7 @@ class Library(Protocol):
         voice: str,
         text: str,
         rate: float,
-        on_word: Callable[[Word], None],
+        on_word: Callable[[TimedWord], None],
         on_samples: Callable[[Samples], bool],
     ) -> None:
         """Say ``text``; return soon after ``on_samples`` has returned False.

@@ -1,14 +1,17 @@
-"""Announces the engine ``embedded``: its settings and what it needs."""
+"""How the engine ``embedded`` announces itself."""
 
 from __future__ import annotations
 
 import ctypes
 import ctypes.util
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from voicemesh.registry import EngineSpec, Probe
 from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
-from voicemesh_tts.engines.engine import Synthesizer
+
+if TYPE_CHECKING:
+    from voicemesh_tts.engines.embedded.engine import Embedded
 
 
 def _loads(library: str) -> bool:
@@ -34,7 +37,7 @@ def _probe() -> Probe:
     return Probe(False, f"{names} not found", "; ".join(cure for _, cure in missing))
 
 
-def _make(settings: EmbeddedSettings) -> Synthesizer:
+def _make(settings: EmbeddedSettings) -> Embedded:
     from voicemesh_tts.engines.embedded.engine import Embedded
 
     return Embedded(settings)

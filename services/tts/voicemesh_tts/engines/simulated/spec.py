@@ -1,13 +1,17 @@
-"""Announces the engine ``simulated``: its settings."""
+"""How the engine ``simulated`` announces itself."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from voicemesh.registry import EngineSpec, Probe
-from voicemesh_tts.engines.engine import Synthesizer
 from voicemesh_tts.engines.simulated.settings import SimulatedSettings
 
+if TYPE_CHECKING:
+    from voicemesh_tts.engines.simulated.engine import SimulatedVoice
 
-def _make(settings: SimulatedSettings) -> Synthesizer:
+
+def _make(settings: SimulatedSettings) -> SimulatedVoice:
     from voicemesh_tts.engines.simulated.engine import SimulatedVoice
 
     return SimulatedVoice(settings)

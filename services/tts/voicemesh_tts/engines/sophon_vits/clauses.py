@@ -16,8 +16,8 @@ _CLAUSE = re.compile(f"[^{re.escape(MARKS)}]+")
 
 
 @dataclass(frozen=True)
-class Beat:
-    """A character that is spoken."""
+class SpokenCharacter:
+    """A character that is spoken, with its syllable."""
 
     character: str
     syllable: Syllable
@@ -29,15 +29,15 @@ class Beat:
 
 @dataclass(frozen=True)
 class Clause:
-    """What is said in one breath; never empty."""
+    """The spoken characters between two marks; never empty."""
 
-    beats: tuple[Beat, ...]
+    characters: tuple[SpokenCharacter, ...]
     mark: str
     """The mark that ends it, or nothing."""
 
 
 @dataclass(frozen=True)
-class Script:
+class PhoneticText:
     """The clauses of a unit, and the letters of it that cannot be spoken."""
 
     clauses: tuple[Clause, ...]
@@ -52,7 +52,7 @@ class Reader:
         self._pronunciation = pronunciation
         self._latin = latin
 
-    def read(self, unit: str) -> Script:
+    def read(self, unit: str) -> PhoneticText:
         """The clauses of a unit of text, as the room's normalisation leaves it."""
         text = self._latin.spelled(TracedText.of(unit))
         clauses: list[Clause] = []
@@ -61,14 +61,14 @@ class Reader:
             begin, end = match.span()
             places = [i for i in range(begin, end) if script_of(text.text[i]) == "han"]
             dropped += [c for c in match[0] if script_of(c) != "han" and c.isalnum()]
-            beats = []
+            characters = []
             sounds = self._pronunciation.read("".join(text.text[i] for i in places))
             for i, (syllable, begins_word) in zip(places, sounds, strict=True):
                 if syllable is None:
                     dropped.append(text.text[i])
                     continue
                 span = text.begins[i], text.ends[i]
-                beats.append(Beat(text.text[i], syllable, *span, begins_word))
-            if beats:
-                clauses.append(Clause(tuple(beats), text.text[end : end + 1]))
-        return Script(tuple(clauses), "".join(dropped))
+                characters.append(SpokenCharacter(text.text[i], syllable, *span, begins_word))
+            if characters:
+                clauses.append(Clause(tuple(characters), text.text[end : end + 1]))
+        return PhoneticText(tuple(clauses), "".join(dropped))

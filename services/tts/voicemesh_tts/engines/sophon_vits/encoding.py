@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemesh_tts.engines.sophon_vits.phonemes import SHORT_PAUSE, SILENCE
-from voicemesh_tts.engines.sophon_vits.vocabulary import Vocabulary
-from voicemesh_tts.engines.sophon_vits.windows import Window
+from voicemesh_tts.engines.sophon_vits.vocabulary import BertVocabulary
+from voicemesh_tts.engines.sophon_vits.windows import LaunchWindow
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Encoded:
     """Shape (t,): how many phonemes belong to each token; their sum is p."""
 
 
-def encode(window: Window, vocabulary: Vocabulary) -> Encoded:
+def encode(window: LaunchWindow, vocabulary: BertVocabulary) -> Encoded:
     """The identifiers of a window, as models of the vits_chinese family are trained."""
     phonemes, tokens, repeats = [SILENCE], [vocabulary.padding], [1]
     for clause in window.clauses:
-        for beat in clause.beats:
-            phonemes += beat.syllable.ids
-            tokens.append(vocabulary.token(beat.character))
+        for spoken in clause.characters:
+            phonemes += spoken.syllable.ids
+            tokens.append(vocabulary.token(spoken.character))
             repeats.append(2)
         phonemes.append(SHORT_PAUSE)
         tokens.append(vocabulary.comma)

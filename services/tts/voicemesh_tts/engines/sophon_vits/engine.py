@@ -17,10 +17,10 @@ from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.engines.sophon_vits.clauses import Reader
 from voicemesh_tts.engines.sophon_vits.latin import LatinReading
 from voicemesh_tts.engines.sophon_vits.lexicon import BUILT_IN, Lexicon
-from voicemesh_tts.engines.sophon_vits.networks import Networks
+from voicemesh_tts.engines.sophon_vits.networks import VitsNetworks
 from voicemesh_tts.engines.sophon_vits.pronunciation import Pronunciation
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
-from voicemesh_tts.engines.sophon_vits.vocabulary import Vocabulary
+from voicemesh_tts.engines.sophon_vits.vocabulary import BertVocabulary
 from voicemesh_tts.engines.sophon_vits.voice import MandarinVoice
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class SophonVits:
         lexicon = Lexicon.load(BUILT_IN, *own)
         latin = LatinReading(lexicon, spell_unknown=not self._speaks("en"))
         reader = Reader(Pronunciation(lexicon.readings), latin)
-        vocabulary = Vocabulary(settings.vocabulary)
+        vocabulary = BertVocabulary(settings.vocabulary)
         networks = await self._worker.run(self._open)
         self._mandarin = MandarinVoice(networks, reader, vocabulary, settings, self._worker)
         await self._mandarin.measure(settings.embedded.target_level_dbfs)
@@ -93,9 +93,9 @@ class SophonVits:
     def _speaks(self, language: str) -> bool:
         return any(language in voice.languages for voice in self._voices)
 
-    def _open(self) -> Networks:
+    def _open(self) -> VitsNetworks:
         self._chip = Chip.open(self._placement)
-        return Networks(self._chip, self._settings.model_files, self._settings.hop_samples)
+        return VitsNetworks(self._chip, self._settings.model_files, self._settings.hop_samples)
 
     def voices(self) -> Sequence[Voice]:
         """The Mandarin voice, then the embedded engine's."""

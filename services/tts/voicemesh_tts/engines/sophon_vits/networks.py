@@ -41,7 +41,7 @@ class Waveform:
     buffer holds fewer the speech is cut off."""
 
 
-class Networks:
+class VitsNetworks:
     """Both networks with their tensors on the device. One caller at a time.
 
     The compiler names nets and tensors as it likes and orders outputs by name, so

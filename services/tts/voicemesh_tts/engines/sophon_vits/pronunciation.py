@@ -11,7 +11,7 @@ from pypinyin.constants import PINYIN_DICT
 from pypinyin.seg import mmseg
 
 from voicemesh_tts.engines.sophon_vits.phonemes import Syllable, syllable
-from voicemesh_tts.engines.sophon_vits.sandhi import Word, spoken
+from voicemesh_tts.engines.sophon_vits.sandhi import SegmentedWord, spoken
 
 
 class Pronunciation:
@@ -32,22 +32,22 @@ class Pronunciation:
         begins = [i == 0 for word in words for i in range(len(word.characters))]
         return list(zip(spoken(words), begins, strict=True))
 
-    def _words(self, clause: str) -> Iterator[Word]:
+    def _words(self, clause: str) -> Iterator[SegmentedWord]:
         position = 0
         for match in self._known.finditer(clause) if self._known else ():
             yield from _listed(clause[position : match.start()])
-            yield Word(match[0], self._readings[match[0]], fixed=True)
+            yield SegmentedWord(match[0], self._readings[match[0]], fixed=True)
             position = match.end()
         yield from _listed(clause[position:])
 
 
-def _listed(text: str) -> Iterator[Word]:
+def _listed(text: str) -> Iterator[SegmentedWord]:
     """The words of a text as pypinyin's dictionaries have them."""
     for known, run in groupby(text, lambda character: ord(character) in PINYIN_DICT):
         characters = "".join(run)
         if not known:
-            yield Word(characters, (None,) * len(characters))
+            yield SegmentedWord(characters, (None,) * len(characters))
             continue
         for word in mmseg.seg.cut(characters):
             pinyin = lazy_pinyin([word], style=Style.TONE3, neutral_tone_with_five=True)
-            yield Word(word, tuple(map(syllable, pinyin)))
+            yield SegmentedWord(word, tuple(map(syllable, pinyin)))

@@ -12,7 +12,7 @@ _POWERS = frozenset("百千万亿")
 
 
 @dataclass(frozen=True)
-class Word:
+class SegmentedWord:
     """Some characters and their syllables, one each; None is not spoken."""
 
     characters: str
@@ -21,7 +21,7 @@ class Word:
     """Whether the tones are as they are to be spoken, as a user's dictionary has them."""
 
 
-def spoken(words: Sequence[Word]) -> list[Syllable | None]:
+def spoken(words: Sequence[SegmentedWord]) -> list[Syllable | None]:
     """The syllables of a clause as they are spoken, one for each character.
 
     一 and 不 follow the tone after them. Of third tones in a row, within a word all

@@ -1,11 +1,15 @@
-"""Announces the engine ``sophon-vits``: its settings and what it needs."""
+"""How the engine ``sophon-vits`` announces itself."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from voicemesh.registry import EngineSpec, Probe, probe_import
-from voicemesh_sophon.placement import Placement
-from voicemesh_tts.engines.engine import Synthesizer
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
+
+if TYPE_CHECKING:
+    from voicemesh_sophon.placement import Placement
+    from voicemesh_tts.engines.sophon_vits.engine import SophonVits
 
 _EXTRA = "'voicemesh-tts[sophon]'"
 
@@ -27,7 +31,7 @@ def _check(settings: SophonVitsSettings) -> Probe:
     return Probe(True, f"{' and '.join(f.name for f in settings.model_files)} are there")
 
 
-def _make(settings: SophonVitsSettings, placement: Placement) -> Synthesizer:
+def _make(settings: SophonVitsSettings, placement: Placement) -> SophonVits:
     from voicemesh_tts.engines.sophon_vits.engine import SophonVits
 
     return SophonVits(settings, placement)

@@ -13,7 +13,7 @@ from voicemesh_tts.audio.stretching import stretched
 from voicemesh_tts.engines.engine import SpokenChunk
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 from voicemesh_tts.engines.sophon_vits.trimming import faded, trimmed
-from voicemesh_tts.engines.sophon_vits.windows import Window
+from voicemesh_tts.engines.sophon_vits.windows import LaunchWindow
 
 # Long enough to be cheap, short enough that a span tells where an interruption fell.
 _CHUNK_S = 0.1
@@ -45,7 +45,7 @@ class Finishing:
         scaled = np.clip(np.rint(speech * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
         return amplify(scaled.astype(np.int16), self.gain)
 
-    def pause(self, window: Window, speed: float) -> Samples:
+    def pause(self, window: LaunchWindow, speed: float) -> Samples:
         """The silence between a window and the next."""
         settings = self._settings
         length_ms = settings.joint_pause_ms
@@ -56,20 +56,20 @@ class Finishing:
 
 
 def chunks(
-    speech: Samples, pause: Samples, window: Window, begin: int, end: int, rate_hertz: int
+    speech: Samples, pause: Samples, window: LaunchWindow, begin: int, end: int, rate_hertz: int
 ) -> Iterator[SpokenChunk]:
     """A window's audio, which says the code points [begin, end) of its unit.
 
     The network does not tell its durations: the text is spread over the audio, two
     parts for each syllable and one for the pause after each clause.
     """
-    weights = [2.0] * len(window.beats)
+    weights = [2.0] * len(window.characters)
     last = -1
     for clause in window.clauses:
-        last += len(clause.beats)
+        last += len(clause.characters)
         weights[last] += 1.0
     ends = np.cumsum(weights) / sum(weights) * len(speech)  # of each character, in samples
-    borders = [begin, *(beat.begin for beat in window.beats[1:]), end]
+    borders = [begin, *(spoken.begin for spoken in window.characters[1:]), end]
     step = round(rate_hertz * _CHUNK_S)
     for first in range(0, len(speech), step):
         stop = min(first + step, len(speech))

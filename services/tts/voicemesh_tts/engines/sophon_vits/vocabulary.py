@@ -9,7 +9,7 @@ from voicemesh.errors import EngineMissing, SettingsError
 _FIELD = "tts.sophon_vits.vocabulary_file"
 
 
-class Vocabulary:
+class BertVocabulary:
     """A BERT vocabulary file: a token a line, its identifier the line's number from 0."""
 
     def __init__(self, file: Path) -> None:

@@ -17,11 +17,11 @@ from voicemesh_tts.audio.levelling import gain_to
 from voicemesh_tts.engines.engine import SpokenChunk
 from voicemesh_tts.engines.sophon_vits.clauses import Reader
 from voicemesh_tts.engines.sophon_vits.encoding import encode
-from voicemesh_tts.engines.sophon_vits.networks import Networks, Waveform
+from voicemesh_tts.engines.sophon_vits.networks import VitsNetworks, Waveform
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 from voicemesh_tts.engines.sophon_vits.speech import Finishing, chunks
-from voicemesh_tts.engines.sophon_vits.vocabulary import Vocabulary
-from voicemesh_tts.engines.sophon_vits.windows import Window, halves, plan
+from voicemesh_tts.engines.sophon_vits.vocabulary import BertVocabulary
+from voicemesh_tts.engines.sophon_vits.windows import LaunchWindow, halves, plan
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,13 +35,13 @@ _SHORTEST_SYLLABLE_S, _LONGEST_SYLLABLE_S = 0.05, 0.7
 
 
 class MandarinVoice:
-    """Says units of Chinese text. Calls may overlap: they take turns at each launch."""
+    """Synthesises units of Chinese text. Calls may overlap: they take turns at each launch."""
 
     def __init__(
         self,
-        networks: Networks,
+        networks: VitsNetworks,
         reader: Reader,
-        vocabulary: Vocabulary,
+        vocabulary: BertVocabulary,
         settings: SophonVitsSettings,
         chip_worker: ThreadWorker,
     ) -> None:
@@ -60,12 +60,12 @@ class MandarinVoice:
 
         EngineError when what comes is no speech.
         """
-        script = await self._on_host(self._reader.read, _SELF_TEST)
-        (window,) = plan(script.clauses, self._networks.capacity)
+        phonetic = await self._on_host(self._reader.read, _SELF_TEST)
+        (window,) = plan(phonetic.clauses, self._networks.capacity)
         rate_hertz = self._settings.sample_rate_hertz
         waveform = await self._waveform(window, Effort())
         speech = self._finishing.speech(waveform.samples)
-        length = len(speech) / rate_hertz / len(window.beats)
+        length = len(speech) / rate_hertz / len(window.characters)
         if (
             not np.isfinite(waveform.samples).all()
             or not 1 <= waveform.frames <= self._networks.frames
@@ -73,8 +73,8 @@ class MandarinVoice:
         ):
             raise EngineError(
                 f"{self._networks.names}: the self-test gave no speech ({len(speech)} audible "
-                f"samples in {waveform.frames:g} frames for {len(window.beats)} syllables); the "
-                "files are damaged, or are no vits_chinese bmodels, or tts.sophon_vits."
+                f"samples in {waveform.frames:g} frames for {len(window.characters)} syllables); "
+                "the files are damaged, or are no vits_chinese bmodels, or tts.sophon_vits."
                 "sample_rate_hertz and hop_samples are wrong"
             )
         self._finishing.gain = gain_to(target_dbfs, self._finishing.samples(speech), rate_hertz)
@@ -83,12 +83,12 @@ class MandarinVoice:
         self, text: str, rate: float, effort: Effort
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
-        script = await self._on_host(self._reader.read, text)
-        if script.dropped:
-            metrics.UNSPOKEN_CHARACTERS.inc(len(script.dropped))
-            log.debug("characters that cannot be spoken: %s", script.dropped)
+        phonetic = await self._on_host(self._reader.read, text)
+        if phonetic.dropped:
+            metrics.UNSPOKEN_CHARACTERS.inc(len(phonetic.dropped))
+            log.debug("characters that cannot be spoken: %s", phonetic.dropped)
         first = self._settings.first_window_characters
-        waiting = deque(plan(script.clauses, self._networks.capacity, first))
+        waiting = deque(plan(phonetic.clauses, self._networks.capacity, first))
         begin = 0
         while waiting:
             window = waiting.popleft()
@@ -98,7 +98,7 @@ class MandarinVoice:
                 continue
             speech = await self._on_host(self._finishing.finished, waveform.samples, rate)
             pause = self._finishing.pause(window, rate)
-            end = waiting[0].beats[0].begin if waiting else len(text)
+            end = waiting[0].characters[0].begin if waiting else len(text)
             for chunk in chunks(
                 speech,
                 pause if waiting else pause[:0],
@@ -110,7 +110,7 @@ class MandarinVoice:
                 yield chunk
             begin = end
 
-    async def _waveform(self, window: Window, effort: Effort) -> Waveform:
+    async def _waveform(self, window: LaunchWindow, effort: Effort) -> Waveform:
         """Two launches; who leaves between them spares the chip the long one."""
         encoded = encode(window, self._vocabulary)
         prosody = await self._on_chip(effort, self._networks.prosody, encoded)
@@ -122,7 +122,7 @@ class MandarinVoice:
 
         return await self._on_chip(effort, speak)
 
-    def _shorter(self, window: Window) -> list[Window]:
+    def _shorter(self, window: LaunchWindow) -> list[LaunchWindow]:
         """A window whose speech is longer than the buffer, in two."""
         metrics.SPLIT_WINDOWS.inc()
         parts = halves(window)

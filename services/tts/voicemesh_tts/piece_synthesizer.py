@@ -1,4 +1,4 @@
-"""Says the pieces of a stream: text to units, units to audio at the stream's rate."""
+"""Synthesis of the pieces of a stream: text to units, units to audio at the stream's rate."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _SHORT_TEXT = 120
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How a stream wants to be spoken to."""
+class SpeakingOptions:
+    """How a stream is to be spoken."""
 
     sample_rate_hertz: int
     reading: Reading
@@ -50,8 +50,8 @@ class Speech:
     """Silence between two units; may be empty."""
 
 
-class Speaker:
-    """Turns written pieces into audio. Shared by all streams of a process."""
+class PieceSynthesizer:
+    """Synthesises written pieces. Shared by all streams of a process."""
 
     def __init__(self, engine: Synthesizer, voices: VoiceTable, settings: TtsSettings) -> None:
         """``engine`` is loaded."""
@@ -65,8 +65,8 @@ class Speaker:
             "none": settings.joint_pause_ms,
         }
 
-    async def say(
-        self, written: str, text: SpeechText, manner: Manner, last: bool, effort: Effort
+    async def synthesize(
+        self, written: str, text: SpeechText, options: SpeakingOptions, last: bool, effort: Effort
     ) -> AsyncGenerator[Speech, None]:
         """The audio of a piece; ``last``: nothing follows it in the reply.
 
@@ -74,40 +74,40 @@ class Speaker:
         counts what the engine makes of it.
         """
         if len(written) <= _SHORT_TEXT:
-            spoken = self._spoken(written, text, manner.reading)
+            spoken = self._spoken(written, text, options.reading)
         else:
-            spoken = await self._text_worker.run(self._spoken, written, text, manner.reading)
+            spoken = await self._text_worker.run(self._spoken, written, text, options.reading)
         can = self._engine.capabilities
-        cut = units(spoken.text, manner.reading, can.max_unit_chars)
+        cut = units(spoken.text, options.reading, can.max_unit_chars)
         parts = list(joined(cut, spoken.text, can.joined_languages, can.max_joined_chars))
         for index, unit in enumerate(parts):
-            voice = self._voices.pick(unit.language, manner.voice)
+            voice = self._voices.pick(unit.language, options.voice)
             if voice is None:
                 metrics.UNSPOKEN.labels(unit.language).inc()
                 continue
             trace = _Trace(spoken, unit, len(written))
-            async with aclosing(self._unit(unit, voice, trace, manner, effort)) as audio:
+            async with aclosing(self._unit(unit, voice, trace, options, effort)) as audio:
                 async for speech in audio:
                     yield speech
             if not (last and index == len(parts) - 1):
                 _, end = trace.span(0, len(unit.text))
-                yield Speech(self._pause(unit, manner), end, end, pause=True)
+                yield Speech(self._pause(unit, options), end, end, pause=True)
 
     def _spoken(self, written: str, text: SpeechText, reading: Reading) -> TracedText:
         spoken = text.spoken(written)
         respell = self._engine.capabilities.respell
         return respell(spoken, reading) if respell is not None else spoken
 
-    def _pause(self, unit: Unit, manner: Manner) -> Samples:
-        seconds = self._pauses_ms[unit.ending] / 1000 / manner.rate
-        return np.zeros(round(seconds * manner.sample_rate_hertz), dtype=np.int16)
+    def _pause(self, unit: Unit, options: SpeakingOptions) -> Samples:
+        seconds = self._pauses_ms[unit.ending] / 1000 / options.rate
+        return np.zeros(round(seconds * options.sample_rate_hertz), dtype=np.int16)
 
     async def _unit(
-        self, unit: Unit, voice: Voice, trace: _Trace, manner: Manner, effort: Effort
+        self, unit: Unit, voice: Voice, trace: _Trace, options: SpeakingOptions, effort: Effort
     ) -> AsyncGenerator[Speech, None]:
-        resampler = StreamResampler(voice.native_rate_hertz, manner.sample_rate_hertz)
+        resampler = StreamResampler(voice.native_rate_hertz, options.sample_rate_hertz)
         begin, end = trace.span(0, 0)
-        async with aclosing(self._persistent(unit.text, voice, manner.rate, effort)) as chunks:
+        async with aclosing(self._persistent(unit.text, voice, options.rate, effort)) as chunks:
             async for chunk in chunks:
                 begin, end = trace.span(chunk.begin, chunk.end)
                 samples = resampler.push(chunk.samples)

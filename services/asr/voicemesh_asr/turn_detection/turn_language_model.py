@@ -1,4 +1,4 @@
-"""What a statistical language model is to the rest of the room: a plug-in point.
+"""The protocol of a statistical language model for turn detection, a plug-in point.
 
 It knows how often words follow each other, and so how often a sentence ends behind
 two words. The completeness judge asks it beside its rules, some ten times for each
@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-LANGUAGE_MODELS = "voicemesh.turn_language_models"
-"""The entry-point group of language models; each entry is an EngineSpec whose factory
-makes a :class:`LanguageModel`, which may take seconds."""
-
 SENTENCE_END = "</s>"
 
 
-class LanguageModel(Protocol):
+class TurnLanguageModel(Protocol):
     """How likely words follow each other. Synchronous and quick; called from one thread."""
 
     language: str

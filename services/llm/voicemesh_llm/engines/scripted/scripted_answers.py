@@ -1,4 +1,4 @@
-"""What the scripted engine says: calculator, knowledge file, robot's facts, or a plain no."""
+"""The scripted answers: calculator, knowledge file, robot's facts, or a plain no."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from voicemesh.writing import has_han
 from voicemesh_llm import knowledge
-from voicemesh_llm.engines.engine import Prompt, Speaker
+from voicemesh_llm.engines.engine import Prompt, Role
 from voicemesh_llm.engines.scripted.calculator import calculate
 from voicemesh_llm.engines.scripted.clock import clock_slots
 from voicemesh_llm.engines.scripted.matching import Matcher
-from voicemesh_llm.engines.scripted.normalisation import is_chinese
 from voicemesh_llm.engines.scripted.robot_facts import (
     fact_that_is_asked_for,
     find_fact,
@@ -20,6 +20,7 @@ from voicemesh_llm.engines.scripted.robot_facts import (
 )
 from voicemesh_llm.engines.scripted.settings import ScriptedSettings
 from voicemesh_llm.knowledge import Entry, LanguageName, Phrasing
+from voicemesh_llm.language import primary_tag
 
 _SLOT = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}")
 
@@ -32,7 +33,7 @@ _UNKNOWN: dict[LanguageName, str] = {
 }
 
 
-class Script:
+class ScriptedAnswers:
     """Answers a prompt with one text. Pure computation; the same prompt gets the same answer."""
 
     def __init__(self, settings: ScriptedSettings, now: Callable[[], datetime]) -> None:
@@ -49,9 +50,9 @@ class Script:
 
     def answer(self, prompt: Prompt) -> str:
         """What to say to the last message of ``prompt``."""
-        asked = [m.text for m in prompt.messages if m.speaker is Speaker.USER]
+        asked = [m.text for m in prompt.messages if m.role is Role.USER]
         text, earlier = asked[-1], asked[:-1]
-        language: LanguageName = "zh" if is_chinese(text) else "en"
+        language: LanguageName = "zh" if has_han(text) else "en"
         answer_language = _wanted_language(prompt.language_code) or language
 
         result = calculate(text, language, answer_language, earlier)
@@ -59,7 +60,7 @@ class Script:
             return result
         found = self._entry(text)
         if found is not None:
-            return self._say(found, answer_language, prompt, earlier)
+            return self._answer_of(found, answer_language, prompt, earlier)
         fact = fact_that_is_asked_for(prompt.facts, text)
         if fact is not None:
             name, value = fact
@@ -69,10 +70,10 @@ class Script:
         return _UNKNOWN[answer_language]
 
     def _entry(self, text: str) -> Entry | None:
-        found = self._matchers["zh" if is_chinese(text) else "en"].match(text)
+        found = self._matchers["zh" if has_han(text) else "en"].match(text)
         return found.entry if found else None
 
-    def _say(
+    def _answer_of(
         self, entry: Entry, language: LanguageName, prompt: Prompt, earlier: Sequence[str]
     ) -> str:
         phrasing = entry.phrasing(language)
@@ -132,12 +133,12 @@ class Script:
 
 def _wanted_language(code: str) -> LanguageName | None:
     """The language asked for, where it is one of ours."""
-    primary = code.lower().replace("_", "-").split("-")[0]
-    if primary in ("zh", "cmn"):
+    primary = primary_tag(code)
+    if primary == "zh":
         return "zh"
     return "en" if primary == "en" else None
 
 
 def _last_reply(prompt: Prompt) -> str | None:
-    replies = (m.text.strip() for m in reversed(prompt.messages) if m.speaker is Speaker.ASSISTANT)
+    replies = (m.text.strip() for m in reversed(prompt.messages) if m.role is Role.ASSISTANT)
     return next((reply for reply in replies if reply), None)

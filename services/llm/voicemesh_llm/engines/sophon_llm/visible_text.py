@@ -1,4 +1,4 @@
-"""What of a model's tokens is spoken."""
+"""What of a model's tokens becomes the reply's text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from voicemesh_llm.reasoning import ReasoningFilter
 from voicemesh_llm.stop_strings import StopStrings
 
 
-class SpokenText:
-    """Ids to what may be said: whole characters, outside of thoughts, before a stop."""
+class VisibleText:
+    """Ids to the reply's text: whole characters, outside of reasoning, before a stop text."""
 
     def __init__(self, tokens: Tokens, asked: ModelPrompt, stop: tuple[str, ...]) -> None:
         """``stop``: texts that end the reply."""
@@ -25,17 +25,17 @@ class SpokenText:
         """Whether a stop text has been met."""
         return self._stops.met
 
-    def push(self, token: int) -> str:
+    def process(self, token: int) -> str:
         """Take a token; returns what may be said now."""
-        return self._say(self._whole.push(token))
+        return self._visible(self._whole.process(token))
 
     def finish(self) -> str:
         """The reply is over; the rest that may be said."""
-        rest = self._say(self._whole.finish())
+        rest = self._visible(self._whole.finish())
         if self._stops.met:
             return rest
-        return rest + self._stops.push(self._reasoning.finish()) + self._stops.finish()
+        return rest + self._stops.process(self._reasoning.finish()) + self._stops.finish()
 
-    def _say(self, text: str) -> str:
+    def _visible(self, text: str) -> str:
         self.raw += text
-        return self._stops.push(self._reasoning.push(text))
+        return self._stops.process(self._reasoning.process(text))

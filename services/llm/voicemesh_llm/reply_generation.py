@@ -1,4 +1,4 @@
-"""One reply: runs the engine and turns its events into responses."""
+"""The generation of one reply: the engine's events become responses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import cast
 
+from voicemesh.enums import short_name
 from voicemesh.errors import DeadlineExceeded, EngineError
 from voicemesh.v1 import llm_pb2
 from voicemesh_llm import metrics
@@ -33,8 +34,8 @@ _REASONS = {
 }
 
 
-class Reply:
-    """The reply to one prompt, its timings and its usage."""
+class ReplyGeneration:
+    """Generates the reply to one prompt; keeps its timings and its usage."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class Reply:
         self._began = 0.0
         self._first_text = 0.0
         self._dropped = 0
-        self._said_tokens = 0
+        self._sent_tokens = 0
         self._text = DeltaCoalescer(self._send_text, settings.delta_flush_ms / 1000)
 
     @property
@@ -78,7 +79,7 @@ class Reply:
                 async for event in events:
                     if not self.speaking and not isinstance(event, Finished):
                         deadline.reschedule(self._end_of_time())
-                    finished = self._take(event, stops)
+                    finished = self._process(event, stops)
                     if finished is not None:
                         break
         except TimeoutError:
@@ -89,15 +90,15 @@ class Reply:
             self._text.close()
         if finished is None:
             raise EngineError("the engine ended without a finish; its log may tell why")
-        self._text.push(stops.finish())
+        self._text.feed(stops.finish())
         self._text.flush()
         self._dropped += finished.dropped_messages
         self._finish(_REASONS[finished.reason], finished.usage)
 
-    def say(self, text: str) -> None:
-        """Give a fixed answer of the service's own as the whole reply."""
+    def send_fixed_answer(self, text: str) -> None:
+        """Send a fixed answer of the service's own as the whole reply."""
         self._began = time.monotonic()
-        self._take(TextDelta(text), StopStrings(()))
+        self._process(TextDelta(text), StopStrings(()))
         self._text.flush()
         self._finish(llm_pb2.FINISH_REASON_STOP, None, history_reset=True)
 
@@ -105,12 +106,12 @@ class Reply:
         """End the reply where it stands, as the client asked."""
         self._finish(llm_pb2.FINISH_REASON_CANCELLED, None)
 
-    def _take(self, event: Event, stops: StopStrings) -> Finished | None:
+    def _process(self, event: Event, stops: StopStrings) -> Finished | None:
         """Handle one event; returns the finish when the reply is over."""
         if isinstance(event, Finished):
             return event
         if isinstance(event, ToolCall):
-            self._text.push(stops.finish())
+            self._text.feed(stops.finish())
             self._text.flush()
             call = llm_pb2.ToolCall(
                 tool_call_id=event.tool_call_id,
@@ -119,15 +120,15 @@ class Reply:
             )
             self._send(llm_pb2.GenerateResponse(tool_call=call))
             return None
-        text = stops.push(event.text)
+        text = stops.process(event.text)
         if text and not self.speaking:
             self._first_text = time.monotonic()
             metrics.FIRST_TOKEN.labels(self._model.name).observe(self._first_text - self._arrived)
-        self._text.push(text)
+        self._text.feed(text)
         return Finished(Finish.STOP) if stops.met else None
 
     def _send_text(self, text: str) -> None:
-        self._said_tokens += self._model.count_tokens(text)
+        self._sent_tokens += self._model.count_tokens(text)
         self._send(llm_pb2.GenerateResponse(delta=llm_pb2.TextDelta(text=text)))
 
     def _finish(
@@ -136,7 +137,7 @@ class Reply:
         usage: Usage | None,
         history_reset: bool = False,
     ) -> None:
-        usage = usage or Usage(completion_tokens=self._said_tokens)
+        usage = usage or Usage(completion_tokens=self._sent_tokens)
         now = time.monotonic()
         self._count(reason, usage, now)
         self._send(
@@ -161,8 +162,7 @@ class Reply:
 
     def _count(self, reason: llm_pb2.FinishReason.ValueType, usage: Usage, now: float) -> None:
         name = self._model.name
-        word = llm_pb2.FinishReason.Name(reason).removeprefix("FINISH_REASON_").lower()
-        metrics.FINISHED.labels(name, word).inc()
+        metrics.FINISHED.labels(name, short_name(llm_pb2.FinishReason, reason)).inc()
         metrics.REPLY.labels(name).observe(now - self._arrived)
         metrics.TOKENS.labels(name, "prompt").inc(usage.prompt_tokens)
         metrics.TOKENS.labels(name, "cached").inc(usage.cached_tokens)

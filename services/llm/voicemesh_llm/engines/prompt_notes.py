@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from voicemesh_llm.engines.engine import Message, Speaker
-from voicemesh_llm.prompting.language import speaks_chinese
+from voicemesh_llm.engines.engine import Message, Role
+from voicemesh_llm.language import speaks_chinese
 
 
 def with_interruption_note(message: Message) -> Message:
     """An interrupted reply says so at its end; other messages stay as they are."""
-    if not message.interrupted or message.speaker is not Speaker.ASSISTANT:
+    if not message.interrupted or message.role is not Role.ASSISTANT:
         return message
     note = " ——（说到这里被打断）" if speaks_chinese(message.text) else " — (interrupted here)"
     return replace(message, parts=(*message.parts, note))
@@ -35,5 +35,5 @@ def with_facts(messages: Sequence[Message], facts: Mapping[str, str]) -> tuple[M
 
 def last_user_index(messages: Sequence[Message]) -> int | None:
     """The index of the last message of the person."""
-    found = (i for i in range(len(messages) - 1, -1, -1) if messages[i].speaker is Speaker.USER)
+    found = (i for i in range(len(messages) - 1, -1, -1) if messages[i].role is Role.USER)
     return next(found, None)

@@ -1,4 +1,4 @@
-"""Keeps the newest audio of a turn and asks the audio turn model about it."""
+"""The newest audio of a turn, which the audio turn model is asked about."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from voicemesh_asr.turn_detection.shared_model import SharedModel
 from voicemesh_asr.turn_detection.turn_model import TurnModel, window_of
 
 
-class TurnListener:
-    """The newest audio of one speaker's turn."""
+class TurnAudio:
+    """Keeps the newest audio of one speaker's turn and asks the audio turn model about it."""
 
     def __init__(self, shared: SharedModel[TurnModel], rate_hertz: int) -> None:
-        """``rate_hertz``: of the samples that will be heard."""
+        """``rate_hertz``: of the samples that will be fed."""
         self._shared = shared
         self._rate = rate_hertz
         self._resampler = self._new_resampler()
@@ -25,7 +25,7 @@ class TurnListener:
     def _new_resampler(self) -> StreamResampler:
         return StreamResampler(self._rate, self._shared.model.rate_hertz)
 
-    def hear(self, samples: Samples) -> None:
+    def feed(self, samples: Samples) -> None:
         """More of the turn."""
         part = self._resampler.push(samples)
         self._parts.append(part)

@@ -1,4 +1,4 @@
-"""Whose reply the chip works on."""
+"""A lock that questions get before work in the background."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 
-class Turns:
-    """One at a time. Somebody who waits goes before work that nobody waits for yet.
+class PriorityLock:
+    """Held by one at a time. Somebody who waits goes before work that nobody waits for yet.
 
     A chip without batching gains nothing by two replies at once: both would come at
     half the pace.
@@ -23,8 +23,8 @@ class Turns:
         self._order = count()
 
     @asynccontextmanager
-    async def turn(self, background: bool) -> AsyncIterator[None]:
-        """Wait for the turn; it ends with the context."""
+    async def hold(self, background: bool) -> AsyncIterator[None]:
+        """Wait for the lock; it is given back at the end of the context."""
         if self._busy:
             place = asyncio.get_running_loop().create_future()
             heapq.heappush(self._waiting, (background, next(self._order), place))
@@ -32,7 +32,7 @@ class Turns:
                 await place
             except asyncio.CancelledError:
                 if place.done() and not place.cancelled():
-                    self._pass_on()  # The turn came together with the cancellation.
+                    self._pass_on()  # The lock came together with the cancellation.
                 raise
         self._busy = True
         try:
@@ -41,7 +41,7 @@ class Turns:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Give the turn to the first who still waits."""
+        """Give the lock to the first who still waits."""
         while self._waiting:
             _, _, place = heapq.heappop(self._waiting)
             if not place.done():

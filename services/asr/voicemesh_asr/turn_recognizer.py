@@ -1,4 +1,4 @@
-"""One speaker: samples in, turn events out.
+"""The turns of one speaker: samples in, turn events out.
 
 Voice activity, turn detection and recogniser in the order of the audio: a frame
 is judged, the detector decides, and what it decides is carried out before the
@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from voicemesh.audio import Samples
+from voicemesh.enums import short_name
 from voicemesh.tracing import past_span, span
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1.common_pb2 import Stamp
@@ -27,10 +28,11 @@ from voicemesh_asr.microphone_clock import MicrophoneClock
 from voicemesh_asr.stream_plan import StreamPlan
 from voicemesh_asr.transcripts import TranscriptWriter
 from voicemesh_asr.turn_detection.completeness.judge import CompletenessJudge, default_judge
-from voicemesh_asr.turn_detection.detector import Action, Decision, TurnDetector
+from voicemesh_asr.turn_detection.detector import Action, TurnDecision, TurnDetector
 from voicemesh_asr.turn_detection.detectors import DETECTORS
 from voicemesh_asr.turn_detection.models import TurnModels
 from voicemesh_asr.turn_detection.punctuation_model import better_judgement
+from voicemesh_asr.turn_detection.turn_events import turn_event
 from voicemesh_asr.vad.activity import SpeechActivity
 from voicemesh_asr.vad.vad import Vad
 
@@ -38,24 +40,13 @@ Send = Callable[[pb.TurnEvent], None]
 
 log = logging.getLogger(__name__)
 
-_EVENTS = {
-    Action.START: pb.TURN_EVENT_TYPE_START_OF_TURN,
-    Action.EAGER: pb.TURN_EVENT_TYPE_EAGER_END_OF_TURN,
-    Action.RESUME: pb.TURN_EVENT_TYPE_TURN_RESUMED,
-    Action.END: pb.TURN_EVENT_TYPE_END_OF_TURN,
-}
-
 _EMPTY: Samples = np.zeros(0, dtype=np.int16)
 # Beyond pre-roll and shortest speech: a smoothing detector's own delay.
 _HISTORY_SLACK_MS = 300
 
 
-def _unheard(event: pb.TurnEvent) -> None:
-    """Nobody listens any more."""
-
-
-def _reason(reason: pb.TurnReason.ValueType) -> str:
-    return pb.TurnReason.Name(reason).removeprefix("TURN_REASON_").lower()
+def _dropped(event: pb.TurnEvent) -> None:
+    """Nobody takes events any more."""
 
 
 def _probabilities(vad: Vad, frames: Samples) -> list[float]:
@@ -66,8 +57,8 @@ def _probabilities(vad: Vad, frames: Samples) -> list[float]:
     ]
 
 
-class Hearing:
-    """Hears one speaker. Calls come one at a time."""
+class TurnRecognizer:
+    """Recognises the turns of one speaker. Calls come one at a time."""
 
     def __init__(
         self,
@@ -94,9 +85,9 @@ class Hearing:
         self._judge = self._judge_of(phrases)
         self._next_phrases: tuple[Phrase, ...] | None = None
         self._punctuation = turn_models.punctuation
-        self._turn_listener = None
+        self._turn_audio = None
         if plan.turn_detector == "adaptive":
-            self._turn_listener = turn_models.listener(engine_rate_hertz)
+            self._turn_audio = turn_models.turn_audio(engine_rate_hertz)
         self._send = send
         self.clock = MicrophoneClock(plan.first_sample, plan.rate_hertz, engine_rate_hertz)
         self._activity = SpeechActivity(
@@ -135,8 +126,8 @@ class Hearing:
         """How far the audio has been heard, on the microphone's clock."""
         return self.clock.sample(self._position)
 
-    async def hear(self, samples: Samples) -> None:
-        """Hear more samples, at the engine's rate."""
+    async def feed(self, samples: Samples) -> None:
+        """More samples, at the engine's rate; what is decided on them is sent meanwhile."""
         metrics.AUDIO.inc(len(samples) / self.clock.engine_rate_hertz)
         began = time.perf_counter()
         pending = np.concatenate([self._partial, samples]) if len(self._partial) else samples
@@ -157,14 +148,16 @@ class Hearing:
         await self._decode()
         metrics.CHUNK.observe(time.perf_counter() - began)
 
-    def _frame(self, frame: Samples, probability: float) -> list[Decision]:
+    def _frame(self, frame: Samples, probability: float) -> list[TurnDecision]:
         self._position += len(frame)
         self._history.append(frame)
         if self._detector.in_turn:
             self._queue.append(frame)
-        return self._detector.hear(self.clock.activity(self._activity.push(frame, probability)))
+        return self._detector.process(
+            self.clock.activity(self._activity.process(frame, probability))
+        )
 
-    async def _carry_out(self, decisions: list[Decision]) -> None:
+    async def _carry_out(self, decisions: list[TurnDecision]) -> None:
         for decision in decisions:
             match decision.action:
                 case Action.START:
@@ -199,8 +192,8 @@ class Hearing:
             return
         samples = np.concatenate(self._queue)
         self._queue.clear()
-        if self._turn_listener is not None:
-            self._turn_listener.hear(samples)
+        if self._turn_audio is not None:
+            self._turn_audio.feed(samples)
         running = await self._session.accept(samples)
         if running is not None:
             await self._understand(running)
@@ -247,38 +240,31 @@ class Hearing:
 
     async def _final_pass(self) -> tuple[Hypothesis, float | None]:
         """The recogniser's last word and the turn model's, at the same time."""
-        if self._turn_listener is None:
+        if self._turn_audio is None:
             return await self._session.finish(), None
-        return await asyncio.gather(self._session.finish(), self._turn_listener.complete())
+        return await asyncio.gather(self._session.finish(), self._turn_audio.complete())
 
-    def _announce(self, decision: Decision) -> None:
+    def _announce(self, decision: TurnDecision) -> None:
         self._note(decision)
         wait_s = (decision.sample - decision.last_voiced) / self._plan.rate_hertz
         ends = decision.action is Action.END
         if ends:
-            metrics.UTTERANCES.labels(_reason(decision.reason)).inc()
-            metrics.ENDPOINT_WAIT.labels(_reason(decision.reason)).observe(max(0.0, wait_s))
+            reason = short_name(pb.TurnReason, decision.reason)
+            metrics.UTTERANCES.labels(reason).inc()
+            metrics.ENDPOINT_WAIT.labels(reason).observe(max(0.0, wait_s))
         if decision.action is Action.RESUME:
             metrics.EAGER.labels("resumed").inc()
         if decision.action is Action.EAGER:
             metrics.EAGER.labels("reported").inc()
-        event = pb.TurnEvent(
-            type=_EVENTS[decision.action],
-            reason=decision.reason,
-            sample=decision.sample,
-            last_voiced_sample=decision.last_voiced,
-            wait_ms=decision.wait_ms,
-            confidence=decision.confidence,
-            mark=decision.mark,
-            state=self._detector.state(),
-        )
+        event = turn_event(decision)
+        event.state.CopyFrom(self._detector.state())
         if decision.action in (Action.EAGER, Action.END):
             event.transcript.CopyFrom(self._writer.finished(decision.sample, is_final=ends))
             event.final_pass_us = self._final_pass_us
         self._send(event)
 
-    def _note(self, decision: Decision) -> None:
-        reason = _reason(decision.reason)
+    def _note(self, decision: TurnDecision) -> None:
+        reason = short_name(pb.TurnReason, decision.reason)
         metrics.DECISIONS.labels(decision.action.value, reason).inc()
         log.info(
             "turn %s: %s, wait %d ms, confidence %.2f, at sample %d",
@@ -293,8 +279,8 @@ class Hearing:
         self._decoding = False
         self._queue.clear()
         self._final_pass_us = 0
-        if self._turn_listener is not None:
-            self._turn_listener.forget()
+        if self._turn_audio is not None:
+            self._turn_audio.forget()
         await self._session.reset()
         await self._take_next_phrases()
 
@@ -323,13 +309,13 @@ class Hearing:
             await self._forget()
 
     def close(self) -> None:
-        """Say nothing more.
+        """Send nothing more.
 
-        Whoever listens holds this object and is held by it; letting go here frees the
+        Whoever takes the events holds this object and is held by it; letting go here frees the
         detector's network (about a megabyte) with the stream, not whenever the
         garbage collector comes by.
         """
-        self._send = _unheard
+        self._send = _dropped
 
     def _judge_of(self, phrases: tuple[Phrase, ...]) -> CompletenessJudge:
         whole = (phrase.text for phrase in phrases if not phrase.may_go_on)

@@ -1,4 +1,7 @@
-"""One reply after the other, each a plain generator that a worker thread pulls."""
+"""The decoding loop: prompt in, tokens out, one reply after the other.
+
+A reply is a plain generator that a worker thread pulls.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,15 @@ from dataclasses import dataclass
 
 from voicemesh_llm.engines.engine import Event, Finish, Finished, Prompt, TextDelta, Usage
 from voicemesh_llm.engines.sophon_llm import metrics
-from voicemesh_llm.engines.sophon_llm.feeding import Kind, Pace, Piece, plan
+from voicemesh_llm.engines.sophon_llm.feeding import Kind, Pace, PromptPiece, plan
 from voicemesh_llm.engines.sophon_llm.heads import Head, Heads
-from voicemesh_llm.engines.sophon_llm.network import Network, NotWanted, Stopped
-from voicemesh_llm.engines.sophon_llm.prefix_cache import PrefixCache, Slot
+from voicemesh_llm.engines.sophon_llm.network import NotWanted, Stopped, TransformerNetwork
+from voicemesh_llm.engines.sophon_llm.prefix_cache import CacheSlot, PrefixCache
 from voicemesh_llm.engines.sophon_llm.prompts import ModelPrompt, PromptWriter
 from voicemesh_llm.engines.sophon_llm.rules import SamplingRules
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
-from voicemesh_llm.engines.sophon_llm.spoken_text import SpokenText
 from voicemesh_llm.engines.sophon_llm.tokens import Tokens
+from voicemesh_llm.engines.sophon_llm.visible_text import VisibleText
 from voicemesh_llm.engines.sophon_llm.written import Written
 
 
@@ -28,13 +31,13 @@ class Equipment:
     ends: frozenset[int]
     """Ids that end a reply."""
     prompts: PromptWriter
-    network: Network
+    network: TransformerNetwork
     heads: Heads
     rules: SamplingRules
 
 
-class ReplyWriter:
-    """Generates; remembers what is in the caches. One reply at a time."""
+class DecodingLoop:
+    """Generates replies and remembers what is in the caches. One reply at a time."""
 
     def __init__(self, settings: SophonLLMSettings, equipment: Equipment) -> None:
         """All slots are empty."""
@@ -44,7 +47,7 @@ class ReplyWriter:
         self._pace = Pace()
         metrics.SLOTS.labels("total").set(settings.slots)
 
-    def write(self, prompt: Prompt, stopped: Stopped) -> Iterator[Event]:
+    def generate(self, prompt: Prompt, stopped: Stopped) -> Iterator[Event]:
         """The events of a reply; every ``next()`` is one round trip to the chip, or a few.
 
         Ends without a Finished when ``stopped`` says so. What has been fed stays in
@@ -92,7 +95,9 @@ class ReplyWriter:
         half = self._with.network.layout.sequence // 2
         return min(wanted, self._settings.reply_room_tokens, half)
 
-    def _feed(self, slot: Slot, ids: list[int], pieces: list[Piece], stopped: Stopped) -> None:
+    def _feed(
+        self, slot: CacheSlot, ids: list[int], pieces: list[PromptPiece], stopped: Stopped
+    ) -> None:
         network = self._with.network
         for piece in pieces:
             began = time.perf_counter()
@@ -106,13 +111,13 @@ class ReplyWriter:
         self,
         prompt: Prompt,
         asked: ModelPrompt,
-        slot: Slot,
+        slot: CacheSlot,
         head: Head,
         reused: int,
         stopped: Stopped,
     ) -> Iterator[Event]:
         limit = prompt.max_output_tokens or self._settings.max_tokens
-        text = SpokenText(self._with.tokens, asked, prompt.stop)
+        text = VisibleText(self._with.tokens, asked, prompt.stop)
         ids = list(asked.ids)
         said = 0
         if stopped():
@@ -125,7 +130,7 @@ class ReplyWriter:
                 break
             ids.append(token)
             said += 1
-            if new := text.push(token):
+            if new := text.process(token):
                 yield TextDelta(new)
             if text.stopped:
                 reason = Finish.STOP
@@ -143,14 +148,14 @@ class ReplyWriter:
             yield TextDelta(new)
         yield Finished(reason, Usage(len(asked.ids), reused, said), dropped_messages=asked.dropped)
 
-    def _step(self, slot: Slot, ids: list[int], head: Head) -> int:
+    def _step(self, slot: CacheSlot, ids: list[int], head: Head) -> int:
         """Feed the last of ``ids`` and choose the next."""
         began = time.perf_counter()
         position = len(slot.ids)
         token = self._with.network.step(ids[-1], position, head, self._recent(ids))
         slot.ids.append(ids[-1])
         seconds = time.perf_counter() - began
-        self._pace.took(Piece(Kind.STEP, position, position + 1), False, seconds)
+        self._pace.took(PromptPiece(Kind.STEP, position, position + 1), False, seconds)
         metrics.TOKEN.observe(seconds)
         return token
 

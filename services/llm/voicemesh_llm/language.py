@@ -1,8 +1,6 @@
 """Which of the two languages of our own texts a conversation needs."""
 
-import re
-
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+from voicemesh.writing import has_han
 
 
 def primary_tag(language_code: str) -> str:
@@ -15,4 +13,4 @@ def speaks_chinese(text: str, language_code: str = "") -> bool:
     """Whether to speak Chinese: the tag decides, else the script of ``text``."""
     if language_code:
         return primary_tag(language_code) == "zh"
-    return _HAN.search(text) is not None
+    return has_han(text)

@@ -13,40 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
 from voicemesh.audio import FULL_SCALE, Samples
 from voicemesh.errors import EngineError, EngineMissing, SettingsError
-from voicemesh.registry import EngineSpec, Probe, probe_import
-from voicemesh.settings import Section
-from voicemesh_asr.engines.sophon_whisper.mel import HOP, RATE_HERTZ, log_mel
+from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, log_mel
+from voicemesh_asr.turn_detection.smart_turn.settings import EXTRA, SmartTurnSettings
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_EXTRA = "voicemesh-asr[smart-turn]"
 # Variance 1 does not fit into 16-bit samples: they are made this much quieter, and the
 # spectrum, which is logarithmic, is raised again. No sample of speech lies beyond 16
 # standard deviations.
 _QUIETER = 16.0
 _RAISE = np.float32(2 * np.log10(_QUIETER) / 4)
-
-
-class SmartTurnSettings(Section):
-    """``[asr.smart_turn]``."""
-
-    model: Path | None = Field(
-        None,
-        description="The ONNX file, such as smart-turn-v3.2-cpu.onnx (8 MB) from the project's "
-        "pages. It has to be downloaded by hand, once.",
-    )
-    threads: int = Field(
-        1,
-        ge=1,
-        le=16,
-        description="Threads of one judgement. One, because the recogniser works at the same "
-        "time; it takes 10 to 65 ms.",
-    )
 
 
 class SmartTurn:
@@ -85,13 +65,18 @@ def _normalised(window: Samples) -> Samples:
     return clipped
 
 
-def _make(config: SmartTurnSettings) -> SmartTurn:
+def load(config: SmartTurnSettings) -> SmartTurn:
+    """Load the ONNX file that the settings name.
+
+    SettingsError where none is named or it is missing, EngineMissing without onnxruntime,
+    EngineError where the file is no Smart Turn.
+    """
     if config.model is None:
         raise SettingsError("name the model's ONNX file", field="asr.smart_turn.model")
     try:
         import onnxruntime
     except ImportError as error:
-        raise EngineMissing(f"onnxruntime is not installed; pip install '{_EXTRA}'") from error
+        raise EngineMissing(f"onnxruntime is not installed; pip install '{EXTRA}'") from error
     if not config.model.is_file():
         raise SettingsError(
             f"{config.model} does not exist; download it, or leave asr.turn_model empty",
@@ -109,23 +94,3 @@ def _make(config: SmartTurnSettings) -> SmartTurn:
             f"asr: {config.model} cannot be loaded ({error}); download it again"
         ) from error
     return SmartTurn(session, config.model)
-
-
-def _check(config: SmartTurnSettings) -> Probe:
-    if config.model is not None and config.model.is_file():
-        return Probe(True, f"{config.model} is there")
-    return Probe(
-        False, "asr.smart_turn.model names no file", "download the ONNX file of Smart Turn"
-    )
-
-
-SPEC = EngineSpec(
-    name="smart-turn",
-    summary="Hears by intonation whether a speaker has finished; 23 languages; weights apart",
-    licence="BSD-2-Clause",
-    config_type=SmartTurnSettings,
-    factory=_make,
-    probe=lambda: probe_import("onnxruntime", "onnxruntime", _EXTRA),
-    check=_check,
-    extra=_EXTRA,
-)

@@ -1,4 +1,4 @@
-"""One reply: the pieces of one stamp, spoken in order."""
+"""The synthesis of one reply: the pieces of one stamp, in order."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from voicemesh.v1 import common_pb2, tts_pb2
 from voicemesh.work_counter import Effort
 from voicemesh_tts import metrics
 from voicemesh_tts.message_growth import GrowingMessages
-from voicemesh_tts.speaker import Manner, Speaker, Speech
+from voicemesh_tts.piece_synthesizer import PieceSynthesizer, SpeakingOptions, Speech
 from voicemesh_tts.text.speech import SpeechText
 
 log = logging.getLogger(__name__)
 
-Say = Callable[[tts_pb2.StreamingSynthesizeResponse], None]
+Send = Callable[[tts_pb2.StreamingSynthesizeResponse], None]
 
 MAX_PIECE_CHARS = 2000
 _LONGEST_MESSAGE_S = 1  # AudioChunk's limit
@@ -39,11 +39,11 @@ class _Piece:
     arrived: float
 
 
-class Reply:
-    """Speaks pieces as they come. Its samples count from 0 without a gap.
+class ReplySynthesis:
+    """Synthesises pieces as they come. Its samples count from 0 without a gap.
 
     It ends with its last piece, with an error, or when its task is cancelled
-    because a newer stamp has come. An error is told once; pieces that follow it
+    because a newer stamp has come. An error is sent once; pieces that follow it
     are dropped.
     """
 
@@ -51,19 +51,19 @@ class Reply:
         self,
         conversation_id: str,
         stamp: common_pb2.Stamp,
-        speaker: Speaker,
-        manner: Manner,
+        synthesizer: PieceSynthesizer,
+        options: SpeakingOptions,
         max_waiting: int,
-        say: Say,
+        send: Send,
     ) -> None:
-        """``say`` sends a response and never waits; Busy when nobody reads."""
+        """``send`` sends a response and never waits; Busy when nobody reads."""
         self.stamp = stamp
         self.started = time.monotonic()
         self._conversation_id = conversation_id
-        self._speaker = speaker
-        self._manner = manner
-        self._say = say
-        self._text = SpeechText(manner.reading)
+        self._synthesizer = synthesizer
+        self._options = options
+        self._send = send
+        self._text = SpeechText(options.reading)
         self._pieces: Channel[_Piece] = Channel(max_waiting)
         self._next_piece = 1
         self._position = 0
@@ -134,26 +134,26 @@ class Reply:
         metrics.PIECES.labels("failed").inc(1 + self._abandon())
         log.info("reply failed: %s", error)
         with suppress(Busy):  # a client that does not read cannot be told
-            self._say(
+            self._send(
                 tts_pb2.StreamingSynthesizeResponse(
                     stamp=self.stamp, error=error.detail(common_pb2.STAGE_TTS)
                 )
             )
 
     async def run(self) -> None:
-        """Speak until the reply ends."""
+        """Synthesise until the reply ends."""
         try:
             with logs.bind(self._conversation_id, self.stamp):
-                await self._speak_all()
+                await self._synthesize_all()
         finally:
             if self._effort.cancelled:
                 metrics.LATE_CHUNKS.observe(self._effort.late)
 
-    async def _speak_all(self) -> None:
+    async def _synthesize_all(self) -> None:
         async for piece in self._pieces:
             metrics.WAITING.dec()
             try:
-                await self._speak(piece)
+                await self._synthesize(piece)
             except VoiceMeshError as error:
                 if not self.failed:
                     self._fail(error)
@@ -165,20 +165,20 @@ class Reply:
             if self.failed:
                 return
 
-    async def _speak(self, piece: _Piece) -> None:
+    async def _synthesize(self, piece: _Piece) -> None:
         number, first_char = piece.input.piece, piece.input.first_char
         began, first_audio, before = time.perf_counter(), 0.0, self._position
-        speech = self._speaker.say(
-            piece.input.text, self._text, self._manner, piece.input.last, self._effort
+        speech = self._synthesizer.synthesize(
+            piece.input.text, self._text, self._options, piece.input.last, self._effort
         )
 
-        def send(part: Speech) -> None:
+        def send_part(part: Speech) -> None:
             span = common_pb2.TextSpan(
                 begin_char=first_char + part.begin, end_char=first_char + part.end
             )
-            self._send(number, part.samples, span)
+            self._send_audio(number, part.samples, span)
 
-        messages = GrowingMessages(self._manner.sample_rate_hertz, send)
+        messages = GrowingMessages(self._options.sample_rate_hertz, send_part)
         with tracing.span("tts.piece", self._conversation_id, self.stamp, piece=number):
             async with aclosing(speech):
                 async for part in speech:
@@ -189,7 +189,7 @@ class Reply:
             messages.flush()
         ended = time.perf_counter()
         count = self._position - before
-        self._say(
+        self._send(
             tts_pb2.StreamingSynthesizeResponse(
                 stamp=self.stamp,
                 piece_finished=tts_pb2.PieceFinished(
@@ -203,13 +203,13 @@ class Reply:
         )
         metrics.PIECES.labels("spoken").inc()
         if count:
-            seconds = count / self._manner.sample_rate_hertz
+            seconds = count / self._options.sample_rate_hertz
             metrics.FIRST_AUDIO.observe(first_audio - began)
             metrics.REALTIME_FACTOR.observe((ended - began) / seconds)
             metrics.AUDIO.inc(seconds)
 
-    def _send(self, piece: int, samples: Samples, span: common_pb2.TextSpan) -> None:
-        limit = self._manner.sample_rate_hertz * _LONGEST_MESSAGE_S
+    def _send_audio(self, piece: int, samples: Samples, span: common_pb2.TextSpan) -> None:
+        limit = self._options.sample_rate_hertz * _LONGEST_MESSAGE_S
         for offset in range(0, len(samples), limit):
             part = samples[offset : offset + limit]
             audio = tts_pb2.SynthesizedAudio(
@@ -220,4 +220,4 @@ class Reply:
                 span=span,
             )
             self._position += len(part)
-            self._say(tts_pb2.StreamingSynthesizeResponse(stamp=self.stamp, audio=audio))
+            self._send(tts_pb2.StreamingSynthesizeResponse(stamp=self.stamp, audio=audio))

@@ -23,7 +23,7 @@ def _plain(text: str) -> str:
     return " ".join(_NO_TEXT.sub("", text).split())
 
 
-class Search:
+class UtteranceDecoder:
     """A decoder, and whether it is in an utterance: it must be begun and ended by turns."""
 
     def __init__(self, decoder: Decoder) -> None:
@@ -33,7 +33,7 @@ class Search:
         """Whether an utterance is under way."""
         self._mean = decoder.get_cmn()
 
-    def meet(self) -> None:
+    def forget_speaker(self) -> None:
         """Another speaker: forget how the last one sounded."""
         self.decoder.set_cmn(_FIRST_MEAN)
 
@@ -43,7 +43,7 @@ class Search:
         self.decoder.start_utt()
         self.open = True
 
-    def hear(self, pcm: bytes) -> None:
+    def feed(self, pcm: bytes) -> None:
         """More of the utterance, mono 16-bit samples at 16 kHz; nothing when none is open."""
         if self.open:
             self.decoder.process_raw(pcm)
@@ -54,11 +54,11 @@ class Search:
             self.decoder.end_utt()
             self.open = False
 
-    def again(self, pcm: bytes) -> None:
+    def resume(self, pcm: bytes) -> None:
         """The ended utterance, ``pcm`` so far, goes on: hear it as the first time."""
         self.decoder.set_cmn(self._mean)
         self.begin()
-        self.hear(pcm)
+        self.feed(pcm)
 
     def text(self) -> str:
         """What has been said."""

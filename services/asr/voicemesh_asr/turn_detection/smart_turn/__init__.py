@@ -1,0 +1,1 @@
+"""Smart Turn, an audio turn model."""
