@@ -7,9 +7,11 @@ import gc
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -117,6 +119,19 @@ async def test_what_a_child_makes_after_it_was_cancelled_is_counted(more: int) -
         await stream.aclose()
         assert effort.made == 1
         assert effort.late >= 1 + more
+
+
+async def test_what_a_child_makes_is_late_though_its_parent_looks_at_the_clock_long_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
+    async with _worker() as worker:
+        effort = Effort()
+        stream = worker.stream("count_on", 2, effort=effort)
+        await anext(stream)
+        monkeypatch.setattr("voicemesh.workers.process.time", slow)
+        await stream.aclose()
+        assert (effort.made, effort.late) == (1, 3)
 
 
 async def test_a_child_is_told_at_once_and_may_be_told_while_its_items_are_taken() -> None:

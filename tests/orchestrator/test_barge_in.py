@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import linear16
-from voicemesh.v1 import common_pb2, dialog_pb2
+from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 
 from .conftest import RATE, Client, Connect, Mesh, Request, Response, config
 
@@ -19,31 +20,45 @@ PAUSE = dialog_pb2.INTERRUPTION_POLICY_PAUSE_THEN_DECIDE
 STOP = dialog_pb2.INTERRUPTION_POLICY_STOP
 DUCK = dialog_pb2.INTERRUPTION_POLICY_DUCK
 IGNORE = dialog_pb2.INTERRUPTION_POLICY_IGNORE
+END_OF_TURN = asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
 NO_TURN = dialog_pb2.TURN_OUTCOME_BACKCHANNEL
 
 Story = Callable[..., AbstractAsyncContextManager["Listener"]]
 
 
 class Listener:
-    """A client whose speaker plays whatever arrives at once, and that says so."""
+    """A client whose speaker stands still after the first sound until it is known what was said.
+
+    A busy machine recognises late what is said over a reply, which must not be over by
+    then. From then on the speaker plays whatever arrives at once. It always says so.
+    """
 
     def __init__(self, client: Client, speech: Any) -> None:
         self.client = client
         self._speech = speech
         self._silence = np.zeros(2 * RATE, dtype=np.int16)
+        self.received = 0
         self.played = 0
         self.stamp = common_pb2.Stamp()
         self.paused = False
+        self._plays = False
 
-    async def speak(self, silence: bool = True) -> None:
+    async def speak(self) -> None:
         """Something is said; the recogniser's script knows what."""
         await self.client.say(self._speech)
-        if silence:
-            await self.client.say(self._silence)
+        await self.client.say(self._silence)
+
+    async def play(self) -> None:
+        """The speaker plays what has arrived, and from now on what arrives."""
+        self._plays = True
+        await self.report()
 
     async def report(self, **fields: Any) -> None:
+        if self._plays or not self.played:
+            self.played = self.received
+        still = self.paused or not self._plays
         report = common_pb2.PlaybackReport(
-            stamp=self.stamp, played_samples=self.played, paused=self.paused, **fields
+            stamp=self.stamp, played_samples=self.played, paused=still, **fields
         )
         await self.client.send(playback=report)
 
@@ -53,27 +68,34 @@ class Listener:
             case "reply_audio":
                 assert not self.paused, "audio came for a speaker that was told to pause"
                 if response.stamp != self.stamp:
-                    self.stamp, self.played = response.stamp, 0
+                    self.stamp, self.received, self.played = response.stamp, 0, 0
                 chunk = response.reply_audio.chunk
-                assert chunk.first_sample == self.played, "samples were lost or repeated"
-                self.played += len(chunk.audio) // 2
+                assert chunk.first_sample == self.received, "samples were lost or repeated"
+                self.received += len(chunk.audio) // 2
                 await self.report()
             case "reply_paused":
                 self.paused = True
                 await self.report()
             case "reply_resumed" | "reply_interrupted":
                 self.paused = False
-                await self.report()
+                await self.play()
             case "reply_ended":
-                assert response.reply_ended.sample_count == self.played
-                await self.report(drained=True)
+                assert response.reply_ended.sample_count == self.received
+                await self.report(drained=self._plays)
         return response
 
     async def until(self, kind: str) -> Response:
-        while True:
-            response = await self.read()
-            if response.WhichOneof("converse_response") == kind:
-                return response
+        """The next response of a kind."""
+        async with asyncio.timeout(60):
+            while True:
+                response = await self.read()
+                if response.WhichOneof("converse_response") == kind:
+                    return response
+
+    async def until_heard(self) -> None:
+        """The recogniser has made a turn of what was said."""
+        while (await self.until("turn_event")).turn_event.type != END_OF_TURN:
+            pass
 
     async def until_ended(self, outcome: dialog_pb2.TurnOutcome.ValueType) -> Response:
         while True:
@@ -91,21 +113,17 @@ def story(mesh: Mesh, connect: Connect, flite_speech: Any) -> Story:
     async def told(
         *texts: str,
         policy: dialog_pb2.InterruptionPolicy.ValueType = PAUSE,
-        reports: bool = False,
         **settings: Any,
     ) -> AsyncIterator[Listener]:
         scripted = {
             "asr.engine": "simulated",
             "asr.simulated.texts": json.dumps(["tell me a story", *texts]),
             "llm.engine": "simulated",
+            "orchestrator.floor.resume_after_ms": 10_000,
         }
-        first = Request(
-            config=config(
-                input_format=linear16(RATE), interruption_policy=policy, reports_playback=reports
-            )
-        )
+        first = Request(config=config(input_format=linear16(RATE), interruption_policy=policy))
         async with (
-            mesh("asr", "llm", "tts", **scripted, **settings) as target,
+            mesh("asr", "llm", "tts", **scripted | settings) as target,
             connect(target, first) as client,
         ):
             listener = Listener(client, speech)
@@ -186,6 +204,8 @@ async def test_who_is_ducked_for_hears_the_reply_all_the_while(story: Story) -> 
 async def test_what_is_said_over_a_reply_that_goes_on_is_answered_afterwards(story: Story) -> None:
     async with story("what time is it in Berlin", policy=IGNORE) as listener:
         await listener.speak()
+        await listener.until_heard()
+        await listener.play()
         first = await listener.until_ended(dialog_pb2.TURN_OUTCOME_COMPLETED)
         started = await listener.until("reply_started")
         assert started.reply_started.question == "what time is it in Berlin"

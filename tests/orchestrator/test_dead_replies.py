@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import Histogram
 
 from voicemesh.audio import linear16
 from voicemesh.v1 import asr_pb2, dialog_pb2
+from voicemesh_llm.metrics import LATE_TOKENS
+from voicemesh_tts.metrics import FIRST_AUDIO, LATE_CHUNKS
 
 from .conftest import RATE, Client, Connect, Mesh, Request, config
 
-STORY = " ".join(f"Part {part} of a story that takes its time." for part in range(300))
-# The model has not finished when it is told to stop, and synthesis is at work.
+STORY = " ".join(f"Part {part} of a story that takes its time." for part in range(3000))
+# The model writes for a minute and more: it has not finished when it is told to stop,
+# however late that is, and synthesis is at work.
 TELLS = {
     "llm.engine": "simulated",
+    "llm.max_output_tokens": 100_000,
     "llm.simulated.replies": f'["{STORY}"]',
     "llm.simulated.first_token_ms": 10,
     "llm.simulated.tokens_per_second": 300,
@@ -37,52 +40,41 @@ PATIENT = {
 PAUSE = np.zeros(RATE * 3 // 10, dtype=np.int16)
 
 
-class LateWork:
-    """What has become of cancelled replies since it was made."""
+def observed(histogram: Histogram, monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[float]:
+    """What is observed from now on."""
+    seen, observe = asyncio.Queue[float](), histogram.observe
 
-    def __init__(self) -> None:
-        self._before = self._counted()
+    def note(amount: float) -> None:
+        observe(amount)
+        seen.put_nowait(amount)
 
-    @staticmethod
-    def _counted() -> Counter[str]:
-        counted = Counter[str]()
-        for at_most, which in (("+Inf", "all"), ("1.0", "cheap")):
-            for stage, metric, labels in (
-                ("llm", "voicemesh_llm_tokens_after_cancel_bucket", {"engine": "simulated"}),
-                ("tts", "voicemesh_tts_chunks_after_cancel_bucket", {}),
-            ):
-                replies = REGISTRY.get_sample_value(metric, labels | {"le": at_most})
-                counted[f"{which} of {stage}"] = int(replies or 0)
-        return counted
-
-    async def is_little(self) -> bool:
-        """Wait until model and voice have let go; whether none made more than one thing more."""
-        async with asyncio.timeout(20):
-            while True:
-                late = self._counted()
-                late.subtract(self._before)
-                if late["all of llm"] and late["all of tts"]:
-                    return all(late[f"all of {s}"] == late[f"cheap of {s}"] for s in ("llm", "tts"))
-                await asyncio.sleep(0)
+    monkeypatch.setattr(histogram, "observe", note)
+    return seen
 
 
-def spoken_pieces() -> float:
-    return REGISTRY.get_sample_value("voicemesh_tts_first_audio_seconds_count") or 0.0
+class Work:
+    """What the engines do, as they count it themselves, from now on."""
 
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._late_tokens = observed(LATE_TOKENS.labels("simulated"), monkeypatch)
+        self._late_chunks = observed(LATE_CHUNKS, monkeypatch)
+        self._spoken_pieces = observed(FIRST_AUDIO, monkeypatch)
 
-async def until_spoken(pieces: float) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            await asyncio.sleep(0)
-            if spoken_pieces() >= pieces:
-                return
+    async def piece_is_spoken(self) -> None:
+        async with asyncio.timeout(60):
+            await self._spoken_pieces.get()
+
+    async def late(self) -> tuple[float, float]:
+        """Wait until model and voice have let go of a reply: tokens and chunks made too late."""
+        async with asyncio.timeout(60):
+            return await self._late_tokens.get(), await self._late_chunks.get()
 
 
 @pytest.mark.parametrize("voice", VOICES)
 async def test_an_interrupted_reply_costs_one_token_and_one_chunk_more_at_most(
-    mesh: Mesh, connect: Connect, voice: str
+    mesh: Mesh, connect: Connect, monkeypatch: pytest.MonkeyPatch, voice: str
 ) -> None:
-    late = LateWork()
+    work = Work(monkeypatch)
     first = Request(config=config(reply_lead_ms=600_000))
     async with (
         mesh("llm", "tts", **TELLS, **VOICES[voice]) as target,
@@ -92,7 +84,7 @@ async def test_an_interrupted_reply_costs_one_token_and_one_chunk_more_at_most(
         await client.until("reply_audio")
         await client.send(interrupt=dialog_pb2.Interrupt())
         await client.until("turn_ended")
-        assert await late.is_little()
+        assert max(await work.late()) <= 1
 
 
 async def until_eager(client: Client) -> None:
@@ -104,9 +96,13 @@ async def until_eager(client: Client) -> None:
 
 @pytest.mark.parametrize("voice", VOICES)
 async def test_a_discarded_early_answer_costs_one_token_and_one_chunk_more_at_most(
-    mesh: Mesh, connect: Connect, flite_speech: Any, voice: str
+    mesh: Mesh,
+    connect: Connect,
+    flite_speech: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    voice: str,
 ) -> None:
-    late, begun = LateWork(), spoken_pieces()
+    work = Work(monkeypatch)
     first = Request(config=config(input_format=linear16(RATE), reply_lead_ms=600_000))
     async with (
         mesh("asr", "llm", "tts", **TELLS, **VOICES[voice], **PATIENT) as target,
@@ -114,6 +110,6 @@ async def test_a_discarded_early_answer_costs_one_token_and_one_chunk_more_at_mo
     ):
         await client.say(np.concatenate([flite_speech("what time is it"), PAUSE]))
         await until_eager(client)
-        await until_spoken(begun + 1)  # Synthesis is at work on what comes next.
+        await work.piece_is_spoken()  # Synthesis is at work on what comes next.
         await client.say(flite_speech("what day is today"))
-        assert await late.is_little()
+        assert max(await work.late()) <= 1

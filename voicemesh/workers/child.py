@@ -7,6 +7,7 @@ ends when its socket closes, and the kernel ends it when its parent dies.
 from __future__ import annotations
 
 import importlib
+import math
 import select
 import signal
 import socket
@@ -38,17 +39,19 @@ class _Child:
         self._socket = sock
         self._wanted = True
         self._made_s: deque[float] = deque(maxlen=_REMEMBERED)
-        """When the newest items of the call were made."""
+        """When the newest items of the call were made; infinity: after the cancel had come."""
 
     def _send(self, *message: Any) -> None:
         self._socket.sendall(wire.encode(message))
 
     def _emit(self, item: Any) -> bool:
         """Send an item of a stream; False when nobody wants more."""
-        self._made_s.append(time.monotonic())
+        made_s = time.monotonic()
         if self._wanted and select.select([self._socket], [], [], 0)[0]:
             wire.receive(self._socket)  # During a call the parent says nothing but cancel.
             self._wanted = False
+        # The parent may be kept from looking at its clock for long after its cancel is here.
+        self._made_s.append(made_s if self._wanted else math.inf)
         if self._wanted:
             self._send("item", item)
         return self._wanted

@@ -7,7 +7,8 @@ is our own code started by us over an anonymous socket pair, so pickle is safe.
     child → parent    ("ready",) | ("item", value) | ("result", value) | ("error", Exception)
                       | ("cancelled", moments at which the newest items were made)
 
-The moments are on the machine's monotonic clock, in seconds.
+The moments are on the machine's monotonic clock, in seconds; infinity is that of an item
+that was made when the cancel had come.
 """
 
 from __future__ import annotations
