@@ -30,10 +30,11 @@ def test_the_orchestrator_has_no_object_that_is_made_in_halves() -> None:
     found = []
     for path in modules(ORCHESTRATOR):
         for node in ast.walk(tree(path)):
-            asserts = isinstance(node, ast.Assert) and "is not None" in ast.unparse(node.test)
-            asks = isinstance(node, ast.Call) and ast.unparse(node.func) in ("hasattr", "setattr")
-            if asserts or asks:
-                found.append(f"{path.name}:{node.lineno}")
+            match node:
+                case ast.Assert() if "is not None" in ast.unparse(node.test):
+                    found.append(f"{path.name}:{node.lineno}")
+                case ast.Call() if ast.unparse(node.func) in ("hasattr", "setattr"):
+                    found.append(f"{path.name}:{node.lineno}")
     assert found == []
 
 
@@ -74,19 +75,18 @@ def test_metrics_have_names_that_a_search_finds() -> None:
             if "from prometheus_client import" not in path.read_text():
                 continue
             for node in ast.walk(tree(path)):
-                if _makes_metric(node) and not _is_literal(node):
+                if isinstance(node, ast.Call) and _makes_metric(node) and not _is_literal(node):
                     found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert found == []
 
 
-def _makes_metric(node: ast.AST) -> bool:
+def _makes_metric(call: ast.Call) -> bool:
     kinds = ("Counter", "Gauge", "Histogram", "Summary")
-    return isinstance(node, ast.Call) and ast.unparse(node.func) in kinds and bool(node.args)
+    return ast.unparse(call.func) in kinds and bool(call.args)
 
 
-def _is_literal(call: ast.AST) -> bool:
+def _is_literal(call: ast.Call) -> bool:
     """A whole name; or one that a function takes, which is then given whole names."""
-    assert isinstance(call, ast.Call)
     return isinstance(call.args[0], (ast.Constant, ast.Name))
 
 

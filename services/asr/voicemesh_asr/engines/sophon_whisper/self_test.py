@@ -1,4 +1,4 @@
-"""The self-test at load: every graph is tried, so that a wrong file is told before the first speaker comes."""
+"""The self-test at load: every graph is tried, so that a wrong file is told at once."""
 
 from __future__ import annotations
 
