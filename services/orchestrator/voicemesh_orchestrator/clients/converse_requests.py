@@ -7,9 +7,9 @@ from typing import NamedTuple
 from voicemesh.aio import TaskSet
 from voicemesh.errors import ProtocolViolation
 from voicemesh.heartbeats import echo_of
+from voicemesh.sample_clock import SampleClock
 from voicemesh.v1 import dialog_pb2
 from voicemesh_orchestrator.clients.converse_client import ConverseClient
-from voicemesh_orchestrator.clients.microphone_clock import MicrophoneClock
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.conversation.sound_input import SoundInput
 from voicemesh_orchestrator.request_checks import check_say, check_typed
@@ -20,7 +20,7 @@ Request = dialog_pb2.ConverseRequest
 class OpenMicrophone(NamedTuple):
     """The client's sound: checked and counted by the clock, then on its way to ASR."""
 
-    clock: MicrophoneClock
+    clock: SampleClock
     sound: SoundInput
 
 

@@ -14,12 +14,12 @@ import grpc.aio
 from voicemesh import logs
 from voicemesh.aio import SilenceLimit, TaskSet, uninterrupted
 from voicemesh.errors import DeadlineExceeded, ProtocolViolation
+from voicemesh.sample_clock import SampleClock
 from voicemesh.server import Outbox
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.clients.converse_client import ConverseClient
 from voicemesh_orchestrator.clients.converse_requests import ConverseRequests, OpenMicrophone
-from voicemesh_orchestrator.clients.microphone_clock import MicrophoneClock
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.history import History, Memory
 from voicemesh_orchestrator.observing.observers import Observers, Watch
@@ -114,7 +114,7 @@ class ConverseStream:
                 plan.recognition, common_pb2.Stamp()
             )
             self._capabilities.heard_languages.extend(sound.languages)
-            microphone = OpenMicrophone(MicrophoneClock(plan.microphone_rate_hertz), sound)
+            microphone = OpenMicrophone(SampleClock(plan.microphone_rate_hertz), sound)
         if conversation.synthesis is not None:
             await conversation.synthesis.ensure_open()
             spoken = conversation.synthesis.capabilities.languages

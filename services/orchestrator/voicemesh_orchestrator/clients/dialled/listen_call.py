@@ -16,9 +16,9 @@ from voicemesh.errors import (
     from_detail,
     from_rpc,
 )
+from voicemesh.sample_clock import SampleClock
 from voicemesh.stamps import order
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
-from voicemesh_orchestrator.clients.microphone_clock import MicrophoneClock
 from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.conversation.sound_input import SoundInput
 
@@ -36,7 +36,7 @@ Response = robot_pb2.ListenResponse
 
 
 class _Microphone(NamedTuple):
-    clock: MicrophoneClock
+    clock: SampleClock
     sound: SoundInput
 
 
@@ -156,7 +156,7 @@ class ListenCall:
             config.first_sample = first_sample
             turns = self._conversation.user_turns
             sound = await turns.open_recognition(config, self._request.stamp)
-            clock = MicrophoneClock(config.audio_format.sample_rate_hertz, first_sample)
+            clock = SampleClock(config.audio_format.sample_rate_hertz, first_sample)
             self._microphone = _Microphone(clock, sound)
         return self._microphone
 
