@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from voicemesh.errors import Unavailable
-from voicemesh_sophon import Launch, Model, Read
 from voicemesh_sophon.chip_owner.scheduler import Turns
+from voicemesh_sophon.client import Launch, Model, Read
 
 from .owners import ScriptedOwner
 

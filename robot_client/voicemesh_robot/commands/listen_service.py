@@ -13,10 +13,8 @@ from dataclasses import replace
 
 import uvloop
 
-from voicemesh import logs
+from voicemesh import logs, server
 from voicemesh.aio import TaskSet
-from voicemesh.commands.frame import Command
-from voicemesh.server import run
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
 from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
@@ -33,7 +31,8 @@ log = logging.getLogger(__name__)
 _AS_SET = ""
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument("--host", help="address to bind (default: robot.host)")
     parser.add_argument("--port", type=int, help="port to bind (default: robot.port)")
     parser.add_argument(
@@ -47,13 +46,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sound_arguments(parser)
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     robot = sound_settings(
         options, settings, host=options.host, port=options.port, target=options.dial or None
     )
     check_sound_cards(robot)  # Who is deaf and mute must not seem to be well.
     if options.dial is None:
-        run(replace(SPEC, factory=lambda _: RobotService(robot)), settings)
+        server.run(replace(SPEC, factory=lambda _: RobotService(robot)), settings)
     else:
         logs.configure(SPEC.name, settings.mesh)
         uvloop.run(_dial(robot))
@@ -81,11 +81,3 @@ async def _dial(settings: RobotSettings) -> None:
     finally:
         remove()
         await tasks.close()
-
-
-COMMAND = Command(
-    "listen-service",
-    "offer this robot's microphone and speaker to an orchestrator",
-    _add_arguments,
-    _run,
-)

@@ -10,6 +10,7 @@ from typing import Any
 import grpc.aio
 
 from voicemesh.audio import StreamResampler, pcm16
+from voicemesh.devices import watch_for
 from voicemesh.errors import Busy, InvalidArgument
 from voicemesh.registry import config_field, engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
@@ -33,7 +34,6 @@ from voicemesh_asr.stream import RecognitionStream, first_config
 from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream
 from voicemesh_asr.turn_detection.models import TurnModels
 from voicemesh_asr.vad.vad import INLINE, VADS, Vad
-from voicemesh_sophon.placement import placement_of
 
 MAX_RECORDING_S = 60
 _STAGE = common_pb2.STAGE_ASR
@@ -49,7 +49,7 @@ class AsrService(Service):
         """Nothing is loaded before ``load``."""
         self.settings: AsrSettings = settings.section("asr", AsrSettings)
         self._spec = engine_spec(ENGINES, self.settings.engine, "asr.engine")
-        self.placement = placement_of(settings, self.name) if self._spec.on_chip else None
+        self.device = watch_for(self._spec, settings, self.name)
         self.engine = self._new_engine()
         engine_spec(VADS, self.settings.vad, "asr.vad")  # A wrong name is told now.
         heard = self.engine.capabilities.languages

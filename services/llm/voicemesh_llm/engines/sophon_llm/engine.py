@@ -12,7 +12,7 @@ from voicemesh_llm.engines.sophon_llm.reply_writer import Equipment, ReplyWriter
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.turns import Turns
 from voicemesh_llm.token_estimate import estimate_tokens
-from voicemesh_sophon import Chip
+from voicemesh_sophon.client import Chip
 from voicemesh_sophon.placement import Placement
 
 LONGEST_COUNTED = 8_000

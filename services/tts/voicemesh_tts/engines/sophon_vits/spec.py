@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from voicemesh.registry import EngineSpec, Probe, probe_import
-from voicemesh_sophon.placement import Placement
 from voicemesh_tts.engines.engine import Synthesizer
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 
-_EXTRA = "'voicemesh-tts[sophon]'"
+if TYPE_CHECKING:
+    from voicemesh_sophon.placement import Placement
+
+_EXTRA = "voicemesh-tts[sophon]"
 
 
 def _check(settings: SophonVitsSettings) -> Probe:
@@ -39,9 +43,9 @@ SPEC = EngineSpec(
     licence="Apache-2.0; pypinyin: MIT; the bmodels and the embedded voices: their own",
     config_type=SophonVitsSettings,
     factory=_make,
-    probe=lambda: probe_import("pypinyin", "pypinyin", _EXTRA),
+    probe=lambda: probe_import("pypinyin", "pypinyin", f"'{_EXTRA}'"),
     check=_check,
-    extra="sophon",
+    extra=_EXTRA,
     tags=frozenset({"tpu"}),
-    on_chip=True,
+    device="sophon",
 )
