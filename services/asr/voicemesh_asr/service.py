@@ -200,7 +200,7 @@ class AsrService(Service):
                 hearing = self._hearing(session, vad, plan, collect)
                 resampler = StreamResampler(plan.rate_hertz, self.engine.rate_hertz)
                 for start in range(0, len(samples), plan.rate_hertz):
-                    await hearing.hear(resampler.push(samples[start : start + plan.rate_hertz]))
+                    await hearing.hear(resampler.process(samples[start : start + plan.rate_hertz]))
                 await hearing.hear(resampler.finish())
                 await hearing.end_utterance()
             finally:

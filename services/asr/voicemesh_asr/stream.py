@@ -138,7 +138,7 @@ class RecognitionStream:
         samples = pcm16(chunk.audio)
         if chunk.echo.likelihood >= OWN_VOICE:
             samples = np.zeros_like(samples)
-        await self._hearing.hear(self._resampler.push(samples))
+        await self._hearing.hear(self._resampler.process(samples))
 
     async def _silence(self, silence: common_pb2.SilenceChunk) -> None:
         longest = MAX_SILENCE_S * self._plan.rate_hertz
@@ -156,7 +156,7 @@ class RecognitionStream:
             )
         self._next_sample += silence.sample_count
         zeros = np.zeros(silence.sample_count, dtype=np.int16)
-        await self._hearing.hear(self._resampler.push(zeros))
+        await self._hearing.hear(self._resampler.process(zeros))
 
     async def _end_of_utterance(self, end: common_pb2.EndOfUtterance) -> None:
         if end.sample > self._next_sample:
