@@ -30,7 +30,7 @@ class EngineChoice:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a setting chooses."""
+    """A setting that chooses an engine, and its value."""
 
     section: Section
     """Of the room whose engine it is."""

@@ -1,4 +1,4 @@
-"""Watches a chip's owner: whether it is there, and what it tells."""
+"""A watch of a chip's owner: whether it is there, and its news."""
 
 from __future__ import annotations
 

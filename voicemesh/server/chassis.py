@@ -18,7 +18,7 @@ from prometheus_client import start_http_server
 from voicemesh import __version__, logs, metrics, tracing
 from voicemesh.aio import TaskSet, cancel_and_wait, within
 from voicemesh.errors import SettingsError
-from voicemesh.server.batch_scheduling import Crowd
+from voicemesh.server.batch_scheduling import BatchScheduling
 from voicemesh.server.device_following import follow_device
 from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
@@ -78,7 +78,7 @@ class Server:
                 field=f"{self._service.name}.port",
             ) from None
         self._names = ["", *names]
-        await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
         device = self._service.device
         if device is not None:
@@ -101,14 +101,14 @@ class Server:
         self._tasks.start(self.stalls.run(), "stall detector")
         log.info("%s serves on %s:%d", self._service.name, settings.host, self.port)
 
-    async def _tell(self, status: int) -> None:
+    async def _set_health(self, status: int) -> None:
         for name in self._names:
             await self._health.set(name, status)
 
     async def _set_serving(self, serving: bool) -> None:
         """Say whether the engine works."""
         states = health_pb2.HealthCheckResponse
-        await self._tell(states.SERVING if serving else states.NOT_SERVING)
+        await self._set_health(states.SERVING if serving else states.NOT_SERVING)
         if not self.stopping:
             self._operations.state = (
                 operations_pb2.PROCESS_STATE_SERVING
@@ -184,7 +184,7 @@ async def _serve(spec: ServiceSpec, settings: Settings) -> None:
     service = spec.factory(settings)
     tracing.configure(spec.name, settings.mesh.tracing_endpoint)
     _open_metrics(service)
-    service.admission.changed = Crowd().count
+    service.admission.changed = BatchScheduling().count
     server = Server(service)
     start = loop.create_task(server.start(), name="start")
     stop = loop.create_task(server.wait(), name="stop asked for")
