@@ -96,7 +96,7 @@ class StreamResampler:
             else soxr.ResampleStream(in_hertz, out_hertz, 1, dtype="int16")
         )
 
-    def push(self, samples: Samples) -> Samples:
+    def process(self, samples: Samples) -> Samples:
         """What can be given out after these samples; may be shorter or empty."""
         if self._stream is None or len(samples) == 0:
             return samples
@@ -104,7 +104,7 @@ class StreamResampler:
         return resampled
 
     def finish(self) -> Samples:
-        """The tail. Nothing may be pushed afterwards."""
+        """The tail. Nothing may be processed afterwards."""
         empty = np.zeros(0, dtype=np.int16)
         if self._stream is None:
             return empty

@@ -1,4 +1,4 @@
-"""What one check of ``voicemesh doctor`` has found."""
+"""The result of one check of ``voicemesh doctor``."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _ended_by_ctrl_c():
             options, settings = command_line.read(given)
-        status: int = options.command.run(options, settings)
+        status: int = options.run(options, settings)
     except VoiceMeshError as error:
         sys.stderr.write(f"voicemesh: {error}\n")
         return 2 if isinstance(error, SettingsError) else 1

@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voicemesh import __version__
 from voicemesh.commands.frame import Command
 from voicemesh.errors import SettingsError
-from voicemesh.registry import installed_names, installed_one
-from voicemesh.settings import Settings, defaults, load
+from voicemesh.registry import installed, installed_names, installed_one
+
+if TYPE_CHECKING:
+    from voicemesh.settings import Settings
 
 _COMMANDS = "voicemesh.commands"
+
+if TYPE_CHECKING:
+    _SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -22,20 +28,36 @@ def _setting(text: str) -> tuple[str, str]:
     return path, value
 
 
-def _wanted(arguments: Sequence[str]) -> Sequence[str]:
-    """The command that is named, or all: importing one room is quicker than all."""
-    names = installed_names(_COMMANDS)
-    return arguments[:1] if arguments and arguments[0] in names else names
+def _named(arguments: Sequence[str]) -> Command | None:
+    """The command that is named; None where the whole of `voicemesh` is asked about."""
+    if arguments and arguments[0] in installed_names(_COMMANDS):
+        command: Command = installed_one(_COMMANDS, arguments[0])
+        return command
+    return None
 
 
-def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="voicemesh", description="A self-hosted, real-time voice assistant for robots."
     )
     parser.add_argument("--version", action="version", version=f"voicemesh {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML)")
-    common.add_argument(
+    if arguments[:1] == ["--version"]:  # Answered without a look at what is installed.
+        return parser
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    named = _named(arguments)
+    if named is None:
+        for command in installed(_COMMANDS).values():
+            commands.add_parser(command.name, help=command.summary)
+    else:
+        _add_command(commands, named)
+    return parser
+
+
+def _add_command(commands: _SubParsers, command: Command) -> None:
+    """The parser of a command that is going to run."""
+    parser = commands.add_parser(command.name, description=command.summary)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML)")
+    parser.add_argument(
         "--set",
         type=_setting,
         action="append",
@@ -44,32 +66,33 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
         dest="settings",
         help="override one setting; may be repeated",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name in names:
-        command: Command = installed_one(_COMMANDS, name)
-        sub = commands.add_parser(
-            command.name, help=command.summary, description=command.summary, parents=[common]
-        )
-        command.add_arguments(sub)
-        sub.set_defaults(command=command)
-    return parser
+    module = command.load()
+    module.add_arguments(parser)
+    parser.set_defaults(command=command, run=module.run)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
+    from voicemesh.settings import defaults, load
+
+    command: Command = options.command
+    flags: dict[str, str] = dict(options.settings)
+    only = command.sections
+    if only is not None:  # What a flag sets is checked in any case.
+        only = {*only, *(path.partition(".")[0] for path in flags)}
     options.settings_error = None
     try:
-        return load(options.config, flags=dict(options.settings))
+        return load(options.config, flags=flags, only=only)
     except SettingsError as error:
-        if not options.command.tolerant:
+        if not command.tolerant:
             raise
         options.settings_error = error
-        return defaults()
+        return defaults(only)
 
 
 def read(arguments: Sequence[str]) -> tuple[argparse.Namespace, Settings]:
-    """The named command, imported, as ``options.command``, with its arguments and settings.
+    """The arguments of the named command, with ``options.run`` that runs it, and its settings.
 
-    Exits where the arguments are wrong.
+    Exits where the arguments are wrong, and where `--help` or `--version` is all.
     """
-    options = _parser(_wanted(arguments)).parse_args(arguments)
+    options = _parser(arguments).parse_args(arguments)
     return options, _settings(options)

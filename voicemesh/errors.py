@@ -21,12 +21,16 @@ wire as a voicemesh.v1.ErrorDetail: in the trailing metadata
 lives on.
 """
 
-from typing import ClassVar, NoReturn
+from __future__ import annotations
 
-import grpc
-import grpc.aio
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
+from voicemesh.enums import short_name
 from voicemesh.v1 import common_pb2 as pb
+
+if TYPE_CHECKING:  # A command that dials nobody, such as --version, does without gRPC.
+    import grpc
+    import grpc.aio
 
 ERROR_METADATA_KEY = "voicemesh-error-bin"
 
@@ -35,7 +39,6 @@ class VoiceMeshError(Exception):
     """Base of all errors. ``str(error)`` is a sentence for a person."""
 
     code: ClassVar[pb.ErrorCode.ValueType] = pb.ERROR_CODE_INTERNAL
-    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
     retryable: ClassVar[bool] = False
 
     def __init__(
@@ -53,6 +56,13 @@ class VoiceMeshError(Exception):
         self.stage = stage
         self.retry_after_ms = retry_after_ms
 
+    @property
+    def status(self) -> grpc.StatusCode:
+        """The status with which it ends an RPC."""
+        from grpc import StatusCode
+
+        return StatusCode[_STATUS[self.code]]
+
     def detail(self, stage: pb.Stage.ValueType = pb.STAGE_UNSPECIFIED) -> pb.ErrorDetail:
         """The error as it crosses the wire; ``stage`` fills in where none is set."""
         return pb.ErrorDetail(
@@ -69,7 +79,6 @@ class InvalidArgument(VoiceMeshError):
     """A field has a value that cannot be accepted."""
 
     code = pb.ERROR_CODE_INVALID_ARGUMENT
-    status = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class ProtocolViolation(InvalidArgument):
@@ -88,21 +97,18 @@ class SettingsError(VoiceMeshError):
     """A setting is unknown or wrong."""
 
     code = pb.ERROR_CODE_INVALID_ARGUMENT
-    status = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class NotFound(VoiceMeshError):
     """A named thing does not exist."""
 
     code = pb.ERROR_CODE_NOT_FOUND
-    status = grpc.StatusCode.NOT_FOUND
 
 
 class Busy(VoiceMeshError):
     """Every slot is taken."""
 
     code = pb.ERROR_CODE_BUSY
-    status = grpc.StatusCode.RESOURCE_EXHAUSTED
     retryable = True
 
 
@@ -110,7 +116,6 @@ class DeadlineExceeded(VoiceMeshError):
     """A stage did not answer in its time."""
 
     code = pb.ERROR_CODE_DEADLINE
-    status = grpc.StatusCode.DEADLINE_EXCEEDED
     retryable = True
 
 
@@ -118,7 +123,6 @@ class Unavailable(VoiceMeshError):
     """A service cannot be reached or is stopping."""
 
     code = pb.ERROR_CODE_UNAVAILABLE
-    status = grpc.StatusCode.UNAVAILABLE
     retryable = True
 
 
@@ -126,7 +130,6 @@ class EngineError(VoiceMeshError):
     """An engine or its device failed."""
 
     code = pb.ERROR_CODE_ENGINE
-    status = grpc.StatusCode.INTERNAL
     retryable = True
 
 
@@ -140,19 +143,32 @@ class Superseded(VoiceMeshError):
     """Another owner has taken the conversation."""
 
     code = pb.ERROR_CODE_SUPERSEDED
-    status = grpc.StatusCode.ABORTED
 
 
 class Forbidden(VoiceMeshError):
     """The caller may not do this."""
 
     code = pb.ERROR_CODE_FORBIDDEN
-    status = grpc.StatusCode.PERMISSION_DENIED
 
 
 class InternalError(VoiceMeshError):
     """A mistake of ours."""
 
+
+_STATUS: dict[pb.ErrorCode.ValueType, str] = {
+    pb.ERROR_CODE_INVALID_ARGUMENT: "INVALID_ARGUMENT",
+    pb.ERROR_CODE_PROTOCOL: "INVALID_ARGUMENT",
+    pb.ERROR_CODE_UNSUPPORTED: "INVALID_ARGUMENT",
+    pb.ERROR_CODE_NOT_FOUND: "NOT_FOUND",
+    pb.ERROR_CODE_BUSY: "RESOURCE_EXHAUSTED",
+    pb.ERROR_CODE_DEADLINE: "DEADLINE_EXCEEDED",
+    pb.ERROR_CODE_UNAVAILABLE: "UNAVAILABLE",
+    pb.ERROR_CODE_ENGINE: "INTERNAL",
+    pb.ERROR_CODE_SUPERSEDED: "ABORTED",
+    pb.ERROR_CODE_FORBIDDEN: "PERMISSION_DENIED",
+    pb.ERROR_CODE_INTERNAL: "INTERNAL",
+}
+"""The gRPC status of each code, by name."""
 
 _BY_CODE: dict[int, type[VoiceMeshError]] = {
     kind.code: kind
@@ -171,8 +187,8 @@ _BY_CODE: dict[int, type[VoiceMeshError]] = {
     )
 }
 
-_BY_STATUS: dict[grpc.StatusCode, type[VoiceMeshError]] = {
-    kind.status: kind
+_BY_STATUS: dict[str, type[VoiceMeshError]] = {
+    _STATUS[kind.code]: kind
     for kind in (
         InternalError,
         InvalidArgument,
@@ -204,22 +220,22 @@ def from_rpc(error: grpc.aio.AioRpcError, stage: pb.Stage.ValueType) -> VoiceMes
             carried = from_detail(pb.ErrorDetail.FromString(value))
             carried.stage = carried.stage or stage
             return carried
-    kind = _BY_STATUS.get(error.code(), InternalError)
-    name = pb.Stage.Name(stage).removeprefix("STAGE_").lower()
+    kind = _BY_STATUS.get(error.code().name, InternalError)
+    name = short_name(pb.Stage, stage)
     return kind(f"{name}: {_in_words(error, name)}", stage=stage)
 
 
 def _in_words(error: grpc.aio.AioRpcError, name: str) -> str:
     """What gRPC's own errors mean for a person."""
-    if error.code() == grpc.StatusCode.UNAVAILABLE:
+    if error.code().name == "UNAVAILABLE":
         return f"the service is gone or cannot be reached ({error.details() or 'no details'})"
-    if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+    if error.code().name == "UNIMPLEMENTED":
         return f"what answers there is no {name}, or another version of it; check host and port"
     return error.details() or error.code().name.lower()
 
 
 async def abort(
-    context: "grpc.aio.ServicerContext[object, object]",
+    context: grpc.aio.ServicerContext[object, object],
     error: VoiceMeshError,
     stage: pb.Stage.ValueType,
 ) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, cast
 import grpc
 import grpc.aio
 
+from voicemesh.enums import short_name
 from voicemesh.errors import Unavailable, VoiceMeshError, from_rpc
 from voicemesh.v1 import common_pb2 as pb
 
@@ -71,7 +72,7 @@ class Duplex(Generic[Q, R]):
         return cast(R, message)
 
     async def _failure(self) -> VoiceMeshError:
-        name = pb.Stage.Name(self._stage).removeprefix("STAGE_").lower()
+        name = short_name(pb.Stage, self._stage)
         code = await self._call.code()
         if code == grpc.StatusCode.OK:
             return Unavailable(f"{name}: the service ended the stream", stage=self._stage)
@@ -88,7 +89,7 @@ class Duplex(Generic[Q, R]):
         # status with one of gRPC's own that says nothing; only the reader, when
         # it comes first, learns the true one.
         if error.details() == _BROKEN_WRITE:
-            name = pb.Stage.Name(self._stage).removeprefix("STAGE_").lower()
+            name = short_name(pb.Stage, self._stage)
             return Unavailable(f"{name}: the stream broke off", stage=self._stage)
         return from_rpc(error, self._stage)
 

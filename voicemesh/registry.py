@@ -8,15 +8,16 @@ the factory, when the engine is chosen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from voicemesh.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class EngineSpec:
     config_type: type[BaseModel]
     """Its settings; a section of their own within the room's section."""
     factory: Callable[..., Any]
-    """Makes the engine from its settings, and its placement where it is ``on_chip``;
+    """Makes the engine from its settings, and its placement where it works on a ``device``;
     imports its library."""
     probe: Callable[[], Probe]
     """Looks whether it can run here, without loading a model."""
@@ -49,15 +50,16 @@ class EngineSpec:
     """Looks whether it can work with its settings: files exist, servers answer. At
     most a few seconds; asked by the doctor for the engine that is chosen."""
     extra: str = ""
-    """The extra of the room's distribution that installs its library."""
+    """What pip installs for its library, such as ``voicemesh-asr[sophon]``."""
     tags: frozenset[str] = field(default_factory=frozenset)
     """What else is worth knowing: "default", "remote", "tpu"."""
-    on_chip: bool = False
-    """Whether it works through the owner of a chip, see voicemesh_sophon."""
+    device: str = ""
+    """The kind of device that it works on, as announced under ``voicemesh.devices``; empty:
+    the processors of its own process."""
 
     def make(self, config: Any, placement: Any = None) -> Any:
-        """The engine; ``placement`` is where an engine that is ``on_chip`` sits."""
-        return self.factory(config, placement) if self.on_chip else self.factory(config)
+        """The engine; ``placement`` is where on its ``device`` it sits."""
+        return self.factory(config, placement) if self.device else self.factory(config)
 
 
 @cache
@@ -105,9 +107,10 @@ def installed_one(group: str, name: str) -> Any:
     return _loaded(entry)
 
 
-def installed(group: str) -> dict[str, Any]:
-    """The objects announced under an entry-point group, by entry name."""
-    return {e.name: _loaded(e) for e in sorted(entry_points(group=group), key=lambda e: e.name)}
+def installed(group: str, only: Collection[str] | None = None) -> dict[str, Any]:
+    """The objects announced under an entry-point group, by entry name; ``only`` names some."""
+    entries = sorted(entry_points(group=group), key=lambda entry: entry.name)
+    return {entry.name: _loaded(entry) for entry in entries if only is None or entry.name in only}
 
 
 def _loaded(entry: EntryPoint) -> Any:

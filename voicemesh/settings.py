@@ -6,9 +6,9 @@ came from, for ``voicemesh config``.
 
 The environment spells ``[asr] engine`` as ``VOICEMESH_ASR__ENGINE`` and
 ``[asr.pocketsphinx] workers`` as ``VOICEMESH_ASR__POCKETSPHINX__WORKERS``; a
-value that begins with ``[`` or ``{`` is read as JSON. ``VOICEMESH_SOPHON`` is short
-for ``VOICEMESH_DEVICES__BACKEND``, ``VOICEMESH_SOPHON_CHIP`` for
-``VOICEMESH_DEVICES__SIMULATED_CHIP``.
+value that begins with ``[`` or ``{`` is read as JSON. Rooms announce variables with
+names of their own under ``voicemesh.environment``: each is the path of the setting
+that it is short for, or empty where somebody else than this module reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -24,25 +24,23 @@ from typing import Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from voicemesh.errors import SettingsError
-from voicemesh.registry import EngineSpec, config_field, engine_specs, installed
+from voicemesh.registry import (
+    EngineSpec,
+    config_field,
+    engine_specs,
+    installed,
+    installed_names,
+    installed_one,
+)
 from voicemesh.settings_errors import Wrong, nearest
 
 CONFIG_FILE = "voicemesh.toml"
 ENV_PREFIX = "VOICEMESH_"
 CONFIG_ENV = "VOICEMESH_CONFIG"
-SHORT_NAMES = {
-    "VOICEMESH_SOPHON": ("devices", "backend"),
-    "VOICEMESH_SOPHON_CHIP": ("devices", "simulated_chip"),
-}
-"""Environment variables for settings that one changes from run to run."""
-NO_SETTINGS = frozenset({CONFIG_ENV, "VOICEMESH_SOPHON_SIMULATOR"})
-"""Variables with our prefix that others read: this module, the simulator's folder."""
-
-# A machine may share its file with machines where other rooms are installed;
-# these sections are known, though perhaps not to this machine.
-KNOWN_SECTIONS = frozenset(
-    {"mesh", "devices", "asr", "llm", "tts", "orchestrator", "gateway", "robot"}
-)
+ENVIRONMENT = "voicemesh.environment"
+"""The entry-point group of variables with names of their own."""
+SECTIONS = "voicemesh.settings"
+"""The entry-point group of the sections."""
 
 S = TypeVar("S", bound="Section")
 E = TypeVar("E", bound=BaseModel)
@@ -117,12 +115,21 @@ class Value:
 
 
 class Settings:
-    """All sections of the rooms installed here, validated."""
+    """The sections of the rooms installed here, validated."""
 
-    def __init__(self, sections: Mapping[str, Section], sources: Mapping[str, str]) -> None:
-        """``sources`` maps dotted paths to where the value came from."""
+    def __init__(
+        self,
+        sections: Mapping[str, Section],
+        sources: Mapping[str, str],
+        elsewhere: Sequence[str] = (),
+    ) -> None:
+        """``sources`` maps dotted paths to where the value came from.
+
+        ``elsewhere``: sections that are set, and that no room installed here reads.
+        """
         self._sections = dict(sections)
         self._sources = dict(sources)
+        self.elsewhere = tuple(elsewhere)
 
     def section(self, name: str, kind: type[S]) -> S:
         """The section ``name``, which is of type ``kind``."""
@@ -130,6 +137,10 @@ class Settings:
         if not isinstance(found, kind):
             raise SettingsError(f"no installed room has a section [{name}]")
         return found
+
+    def sections(self) -> Iterator[tuple[str, Section]]:
+        """Every section with its name."""
+        yield from self._sections.items()
 
     @property
     def mesh(self) -> MeshSettings:
@@ -210,29 +221,34 @@ def _file_layer(layers: _Layers, path: Path | None, environ: Mapping[str, str]) 
 
 def _environment_layer(layers: _Layers, environ: Mapping[str, str]) -> None:
     for key, text in sorted(environ.items()):
-        if not key.startswith(ENV_PREFIX) or key in NO_SETTINGS:
+        if not key.startswith(ENV_PREFIX) or key == CONFIG_ENV:
             continue
-        if key in SHORT_NAMES:
-            layers.put(SHORT_NAMES[key], text, f"environment {key}")
+        if "__" in key:
+            path = tuple(key.removeprefix(ENV_PREFIX).lower().split("__"))
+            layers.put(path, _plain(text, key), f"environment {key}")
             continue
-        if "__" not in key:
+        if key not in installed_names(ENVIRONMENT):
             raise SettingsError(
                 f"environment {key} names no setting; two underscores stand between section and "
                 f"name, as in {ENV_PREFIX}ASR__ENGINE"
             )
-        path = tuple(key.removeprefix(ENV_PREFIX).lower().split("__"))
-        layers.put(path, _plain(text, key), f"environment {key}")
+        short_for: str = installed_one(ENVIRONMENT, key)
+        if short_for:
+            layers.put(tuple(short_for.split(".")), text, f"environment {key}")
 
 
 def load(
     path: Path | None = None,
     environ: Mapping[str, str] = os.environ,
     flags: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
 ) -> Settings:
-    """Read all settings; SettingsError names the wrong one and its source.
+    """Read the settings; SettingsError names the wrong one and its source.
 
     ``path`` is the file (default: ``$VOICEMESH_CONFIG``, else voicemesh.toml in
-    the working folder if it exists); ``flags`` maps dotted paths to texts.
+    the working folder if it exists); ``flags`` maps dotted paths to texts. ``only``
+    names the sections that are wanted, None all: the rooms of others are not imported,
+    and what is set for them is not looked at.
     """
     layers = _Layers()
     _file_layer(layers, path, environ)
@@ -241,35 +257,44 @@ def load(
         layers.put(
             tuple(dotted.split(".")), _plain(text, f"--set {dotted}"), f"flag --set {dotted}"
         )
+    elsewhere = _sections_elsewhere(layers, {dotted.partition(".")[0] for dotted in flags or ()})
+    sections = {
+        name: _validated(name, model, layers.tree.get(name, {}), layers.sources)
+        for name, model in _models(only).items()
+    }
+    return Settings(sections, layers.sources, elsewhere)
 
-    models = _models()
-    for name in layers.tree:
-        if name not in models and name not in KNOWN_SECTIONS:
-            known = sorted(models)
-            near = nearest(name, known)
+
+def defaults(only: Collection[str] | None = None) -> Settings:
+    """The settings as they are where nobody has set anything; ``only`` as for ``load``."""
+    return Settings(
+        {name: _validated(name, model, {}, {}) for name, model in _models(only).items()}, {}
+    )
+
+
+def _sections_elsewhere(layers: _Layers, flagged: Collection[str]) -> list[str]:
+    """The sections that are set and that no room installed here announces.
+
+    A file, or an environment, may be shared with machines where other rooms are
+    installed. What resembles a section of this machine is a slip nevertheless, and so is
+    what a flag names, which is meant for this machine.
+    """
+    known = installed_names(SECTIONS)
+    unknown = [name for name in layers.tree if name not in known]
+    for name in unknown:
+        near = nearest(name, known)
+        if near or name in flagged:
             meant = f"did you mean [{near}]? " if near else ""
             raise SettingsError(
                 f"unknown section [{name}]; {meant}the sections are: {', '.join(known)}"
             )
-    sections = {
-        name: _validated(name, model, layers.tree.get(name, {}), layers.sources)
-        for name, model in models.items()
-    }
-    return Settings(sections, layers.sources)
+    return unknown
 
 
-def defaults() -> Settings:
-    """All settings as they are where nobody has set anything."""
-    return Settings(
-        {name: _validated(name, model, {}, {}) for name, model in _models().items()}, {}
-    )
-
-
-def _models() -> dict[str, type[Section]]:
-    found = installed("voicemesh.settings")
+def _models(only: Collection[str] | None) -> dict[str, type[Section]]:
     return {
         name: cast(type[Section], model if isinstance(model, type) else model())
-        for name, model in found.items()
+        for name, model in installed(SECTIONS, only).items()
     }
 
 

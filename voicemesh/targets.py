@@ -1,4 +1,4 @@
-"""Addresses of gRPC servers in settings: host:port."""
+"""Addresses of gRPC servers: host:port, in settings and in options."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-_HOST_AND_PORT = re.compile(r"(?P<host>\S+):(?P<port>\d{1,5})", re.ASCII)
+_HOST_AND_PORT = re.compile(r"\S+:(?P<port>.*)")
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
 
 
-def _checked(text: str) -> str:
+def is_port(text: str) -> bool:
+    """Whether ``text`` is a port that a server can be dialled on, 1 to 65535."""
+    return _PORT.fullmatch(text) is not None and 0 < int(text) < 65_536
+
+
+def checked_target(text: str) -> str:
+    """``text`` where it is host:port; else ValueError with what it has to be."""
     found = _HOST_AND_PORT.fullmatch(text)
-    if found is None or not 0 < int(found["port"]) < 65_536:
+    if found is None or not is_port(found["port"]):
         raise ValueError(f"has to be host:port, such as 127.0.0.1:50050, not {text!r}")
     return text
 
 
 def _checked_if_set(text: str) -> str:
-    return _checked(text) if text else text
+    return checked_target(text) if text else text
 
 
-Target = Annotated[str, AfterValidator(_checked)]
+Target = Annotated[str, AfterValidator(checked_target)]
 """Where a server is dialled."""
 OptionalTarget = Annotated[str, AfterValidator(_checked_if_set)]
 """The same, or empty for none."""

@@ -1,4 +1,4 @@
-"""What an engine spends on one reply, counted where it is spent."""
+"""A counter of the tokens or chunks that an engine makes of one reply."""
 
 from __future__ import annotations
 

@@ -1,33 +1,6 @@
-"""Sophgo TPUs, worked on through the owner of the chip.
+"""Sophgo TPUs: the client of a chip's owner, the owner, placement, the simulator.
 
-    with an engine's placement:  chip = Chip.open(placement)
-                                 model = chip.load(path)
-                                 ids = chip.tensor((1, 128), "int32")
-                                 ...
-                                 (wave,) = chip.run([Write(ids, array), Launch(...), Read(out)])
-
-``chip_owner`` is the process at the other end; docs/architecture.md tells why it exists.
+Engines use ``voicemesh_sophon.client``. ``chip_owner`` is the process at the other end;
+docs/architecture.md tells why it exists. Nothing is imported here, so that the commands
+can be listed without numpy.
 """
-
-from voicemesh_sophon.bfloat16 import from_bfloat16, to_bfloat16
-from voicemesh_sophon.chip import Chip
-from voicemesh_sophon.model import Model, Net, Slot
-from voicemesh_sophon.steps import Copy, Fill, Launch, Read, Step, Write
-from voicemesh_sophon.tensors import STORED, DeviceTensor
-
-__all__ = [
-    "STORED",
-    "Chip",
-    "Copy",
-    "DeviceTensor",
-    "Fill",
-    "Launch",
-    "Model",
-    "Net",
-    "Read",
-    "Slot",
-    "Step",
-    "Write",
-    "from_bfloat16",
-    "to_bfloat16",
-]

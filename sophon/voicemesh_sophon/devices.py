@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,8 @@ from pydantic import Field, field_validator
 
 from voicemesh.settings import Section
 
+KIND = "sophon"
+"""What an EngineSpec calls the kind of device, and ``voicemesh.devices`` announces."""
 SERVICES = ("asr", "llm", "tts")
 """The services whose engines can run on a chip."""
 
@@ -101,6 +104,11 @@ class DevicesSettings(Section):
     def socket(self, device: int) -> Path:
         """Where the owner of a chip listens."""
         return (self.socket_folder or default_folder()) / _socket_name(device)
+
+
+def has_sail() -> bool:
+    """Whether the vendor's library is installed for this Python."""
+    return find_spec("sophon") is not None and find_spec("sophon.sail") is not None
 
 
 def _socket_name(device: int) -> str:

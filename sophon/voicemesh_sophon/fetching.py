@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 class Fetched:
-    """What has come into a folder so far, kept in a file there."""
+    """The record of the files that were fetched into a folder, kept as JSON in it."""
 
     def __init__(self, folder: Path) -> None:
         """Reads what earlier runs have left."""

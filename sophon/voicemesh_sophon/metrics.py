@@ -63,7 +63,7 @@ class ChipMetrics(Collector):
             labels=["chip", "service"],
         )
         failures = CounterMetricFamily(
-            "voicemesh_chip_launch_failures",
+            "voicemesh_chip_launch_failures_total",
             "Failed launches of networks that had worked before",
             labels=["chip", "service"],
         )

@@ -56,7 +56,7 @@ class Net:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What ``Chip.load`` gives."""
+    """A model on the chip: the networks of the files that it was loaded from."""
 
     files: tuple[Path, ...]
     nets: Mapping[str, Net]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemesh.engine_choices import main_engines
 from voicemesh.errors import SettingsError
-from voicemesh.registry import EngineSpec, engine_specs
-from voicemesh.settings import ServerSettings, Settings
-from voicemesh_sophon.devices import SERVICES, DevicesSettings, Place
+from voicemesh.registry import EngineSpec
+from voicemesh.settings import Settings
+from voicemesh_sophon.devices import KIND, SERVICES, DevicesSettings, Place
 from voicemesh_sophon.inventory import Inventory, inventory_of
 from voicemesh_sophon.placement_check import Finding, findings
 
@@ -36,16 +37,12 @@ def devices_of(settings: Settings) -> DevicesSettings:
 
 def on_chip_engines(settings: Settings) -> dict[str, EngineSpec]:
     """The engines that are chosen and run on a chip, by service; of services installed here."""
-    found: dict[str, EngineSpec] = {}
-    for service in SERVICES:
-        try:
-            section = settings.section(service, ServerSettings)
-        except SettingsError:
-            continue  # That room is not installed on this machine.
-        spec = engine_specs(f"voicemesh.{service}_engines").get(getattr(section, "engine", ""))
-        if spec is not None and spec.on_chip:
-            found[service] = spec
-    return found
+    chosen = main_engines(settings)
+    return {
+        service: chosen[service]
+        for service in SERVICES
+        if service in chosen and chosen[service].device == KIND
+    }
 
 
 def places_of(settings: Settings) -> dict[str, Place]:
@@ -72,8 +69,3 @@ def placement_of(settings: Settings, service: str) -> Placement:
     assert entry is not None  # Who has no chip is among the findings.
     socket = devices.socket(entry.device)
     return Placement(service, socket, entry.device, place.cores, place.memory_mb)
-
-
-def placements_of(settings: Settings) -> dict[str, Placement]:
-    """The placements of all services whose engines run on a chip; SettingsError as above."""
-    return {service: placement_of(settings, service) for service in on_chip_engines(settings)}

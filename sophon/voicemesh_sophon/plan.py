@@ -1,4 +1,4 @@
-"""What sits where: the services on the chips, and whether they fit."""
+"""The plan of the chips: which service works on which, and whether it fits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from voicemesh_sophon.placement_check import Finding, findings
 
 @dataclass(frozen=True)
 class Tenant:
-    """A service on a chip."""
+    """A service whose engine works on a chip, and what that needs."""
 
     service: str
     engine: str
@@ -34,7 +34,7 @@ class Tenant:
 
 @dataclass(frozen=True)
 class DevicePlan:
-    """The chips, who sits on them, and what is to say about it."""
+    """The chips, the services on them, and the findings."""
 
     inventory: Inventory
     tenants: Sequence[Tenant]

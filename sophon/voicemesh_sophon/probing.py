@@ -29,7 +29,7 @@ _LAST_WORDS = 3
 
 @dataclass(frozen=True)
 class ChipNews:
-    """What an owner says of its chip."""
+    """Kind, software, condition and users of a chip, as its owner reports them."""
 
     target: str
     """BM1684X, BM1688 ...; empty where the platform does not tell."""

@@ -19,8 +19,8 @@ from voicemesh.check import Check
 from voicemesh.errors import EngineError, Unavailable, VoiceMeshError
 from voicemesh.registry import EngineSpec
 from voicemesh.settings import ServerSettings, Settings, engine_config
-from voicemesh_sophon import Chip, Launch, Model, Net, Read, Slot, from_bfloat16
 from voicemesh_sophon.chip_owner.versions import too_old
+from voicemesh_sophon.client import Chip, Launch, Model, Net, Read, Slot, from_bfloat16
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.inventory import ChipEntry
 from voicemesh_sophon.placement import Placement, devices_of, on_chip_engines

@@ -1,4 +1,4 @@
-"""What a chip can be asked to do, in order."""
+"""The steps of a run on a chip: write, launch, copy, fill, read."""
 
 from __future__ import annotations
 

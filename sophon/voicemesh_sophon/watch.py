@@ -1,4 +1,4 @@
-"""Watches a chip's owner: whether it is there, and what it tells."""
+"""A watch of a chip's owner: whether it is there, and its news."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ChipWatch:
 
     def __init__(self, placement: Placement) -> None:
         """Connects to nothing before ``connect``."""
-        self.placement = placement
+        self._placement = placement
         self.greeting: dict[str, Any] = {}
         """What the owner said of the chip; empty before the first connection."""
         self.news: dict[str, Any] = {}
@@ -30,6 +30,11 @@ class ChipWatch:
         """Why it is lost; empty while it is there."""
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter | None = None
+
+    @property
+    def placement(self) -> Placement:
+        """The place on the chip that it watches for."""
+        return self._placement
 
     @property
     def name(self) -> str:

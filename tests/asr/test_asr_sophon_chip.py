@@ -19,7 +19,7 @@ from voicemesh_asr.engines.sophon_whisper.model_files import check_positions, re
 from voicemesh_asr.engines.sophon_whisper.prompt import make_prompt
 from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcriber, Transcription
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
-from voicemesh_sophon import Chip
+from voicemesh_sophon.client import Chip
 from voicemesh_sophon.owner_process import OwnerProcess
 
 ChipOwner = Callable[[str], OwnerProcess]

@@ -28,7 +28,7 @@ def _sine(rate: int, seconds: float = 1.0, hertz: float = 440.0) -> np.ndarray:
 
 def _resampled(samples: np.ndarray, source: int, target: int, chunk: int) -> np.ndarray:
     resampler = StreamResampler(source, target)
-    parts = [resampler.push(samples[i : i + chunk]) for i in range(0, len(samples), chunk)]
+    parts = [resampler.process(samples[i : i + chunk]) for i in range(0, len(samples), chunk)]
     return np.concatenate([*parts, resampler.finish()])
 
 
@@ -50,7 +50,7 @@ def test_how_a_stream_is_chunked_does_not_change_what_comes_out(sizes: list[int]
     resampler = StreamResampler(44100, 16000)
     parts, at = [], 0
     for size in sizes:
-        parts.append(resampler.push(samples[at : at + size]))
+        parts.append(resampler.process(samples[at : at + size]))
         at += size
     chunked = np.concatenate([*parts, resampler.finish()])
     whole = _resampled(samples, 44100, 16000, chunk=len(samples) + 1)

@@ -23,7 +23,6 @@ pytestmark = pytest.mark.usefixtures("toyroom")
 @pytest.fixture(autouse=True)
 def _plain_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(doctor_checks.CHOICES, "voicemesh.toy_engines", "echo.engine")
 
 
 def _out(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -125,10 +124,19 @@ def test_doctor_fails_when_the_chosen_engine_cannot_be_used(
 
 def test_doctor_tells_where_sail_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
     _, found = _checks(capsys)
-    sail = found["devices/sophon.sail"]
+    sail = found["sophon/sophon.sail"]
     assert sail["verdict"] == "warn"
     assert "vendor's SDK" in sail["cure"]
     assert "never from a package index" in sail["cure"]
+
+
+def test_doctor_names_the_sections_that_no_room_reads(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "voicemesh.toml").write_text("[gateway]\nport = 8080\n")
+    _, found = _checks(capsys)
+    assert found["settings/valid"]["verdict"] == "ok"
+    assert "no room installed here reads [gateway]" in found["settings/valid"]["detail"]
 
 
 def test_doctor_reports_wrong_settings_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,6 +177,13 @@ def test_config_tells_an_engine_that_does_not_exist(capsys: pytest.CaptureFixtur
     printed = capsys.readouterr()
     assert "echo.engine = 'phoenix': there is no such engine" in printed.err
     assert "echo.slots" in printed.out
+
+
+def test_a_flag_is_checked_where_the_command_reads_other_sections(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["devices", "--set", "echo.slotss=1"]) == 2
+    assert "did you mean echo.slots?" in capsys.readouterr().err
 
 
 def test_doctor_fails_where_a_service_would_refuse_its_settings(

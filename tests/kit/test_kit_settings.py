@@ -146,6 +146,21 @@ def test_a_section_of_a_room_that_is_elsewhere_is_no_error(tmp_path: Path) -> No
     load(environ={})
 
 
+def test_only_the_sections_that_are_wanted_are_read(tmp_path: Path) -> None:
+    (tmp_path / "voicemesh.toml").write_text("[echo]\nslotss = 1\n")
+    settings = load(environ={}, only=("mesh",))
+    assert [name for name, _ in settings.sections()] == ["mesh"]
+    with pytest.raises(SettingsError, match="echo.slotss"):
+        load(environ={}, only=("mesh", "echo"))
+
+
+def test_a_section_that_only_a_flag_names_is_an_error_of_this_machine() -> None:
+    environ = {"VOICEMESH_GATEWAY__PORT": "1"}
+    assert load(environ=environ).elsewhere == ("gateway",)
+    with pytest.raises(SettingsError, match=r"unknown section \[gateway\]"):
+        load(environ={}, flags={"gateway.port": "1"})
+
+
 def test_a_secret_is_not_shown_by_an_error() -> None:
     with pytest.raises(SettingsError) as raised:
         load(environ={}, flags={"echo.parrot.password": '["s3cret"]'})

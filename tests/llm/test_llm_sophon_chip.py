@@ -33,7 +33,7 @@ from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule, candidates, 
 from voicemesh_llm.engines.sophon_llm.self_test import cosine
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.written import Written
-from voicemesh_sophon import Chip, Launch, Read, from_bfloat16, to_bfloat16
+from voicemesh_sophon.client import Chip, Launch, Read, from_bfloat16, to_bfloat16
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.owner_process import OwnerProcess
 

@@ -23,7 +23,7 @@ from voicemesh_llm.engines.sophon_llm.priority_lock import PriorityLock
 from voicemesh_llm.engines.sophon_llm.rules import SamplingRules
 from voicemesh_llm.engines.sophon_llm.sampling import Sampler, SamplingRule, candidates, penalised
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
-from voicemesh_sophon import from_bfloat16
+from voicemesh_sophon.client import from_bfloat16
 
 ASSETS = Path(__file__).parents[1] / "sophon/assets/llm"
 LOGITS = np.array([2.0, 1.0, 0.0, -1.0, 1.5], np.float32)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from voicemesh.work_counter import Effort
-from voicemesh_sophon import Chip, Launch, Step
+from voicemesh_sophon.client import Chip, Launch, Step
 
 Holds = Callable[[Launch], bool]
 

@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from voicemesh_sophon import Chip
 from voicemesh_sophon.chip_owner import wire
+from voicemesh_sophon.client import Chip
 from voicemesh_sophon.owner_process import OWNER
 from voicemesh_sophon.placement import Placement
 

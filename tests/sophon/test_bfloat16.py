@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_sophon import from_bfloat16, to_bfloat16
+from voicemesh_sophon.client import from_bfloat16, to_bfloat16
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_the_doctor_tells_placements_without_opening_a_chip(
     (placed,) = found["placement"]
     assert placed["name"] == "tts"
     assert "sophon-vits on card 0 chip 0 (BM1688)" in placed["detail"]
-    (sail,) = [check for check in found["devices"] if check["name"] == "sophon.sail"]
+    (sail,) = [check for check in found["sophon"] if check["name"] == "sophon.sail"]
     assert "simulator of the BM1688" in sail["detail"]
     monkeypatch.setenv("VOICEMESH_SOPHON", "sail")
     main(["doctor", "--json", "--set=tts.engine=sophon-vits", "--set=devices.tts.card=4"])
@@ -135,7 +135,7 @@ def test_the_doctor_tells_placements_without_opening_a_chip(
         "there is no card 4"
         in {c["name"]: c for c in found["placement"]}["devices.tts.card"]["detail"]
     )
-    (sail,) = [check for check in found["devices"] if check["name"] == "sophon.sail"]
+    (sail,) = [check for check in found["sophon"] if check["name"] == "sophon.sail"]
     assert "expected in /opt/no/python" in sail["detail"]
 
 

@@ -26,7 +26,7 @@ from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.model_files import read_positions
-from voicemesh_sophon import Chip
+from voicemesh_sophon.client import Chip
 from voicemesh_sophon.owner_process import OwnerProcess
 from voicemesh_sophon.watch import ChipWatch
 from voicemesh_tts.engines.sophon_vits.trimming import trimmed

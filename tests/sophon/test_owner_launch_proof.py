@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from voicemesh.errors import EngineError, Unavailable
-from voicemesh_sophon import Chip, Launch, Read
 from voicemesh_sophon.chip_owner.launch_proof import EVERY_LAUNCHES
+from voicemesh_sophon.client import Chip, Launch, Read
 
 from .owners import ScriptedOwner
 

@@ -17,7 +17,8 @@ from voicemesh.server import Admission, Server, Service
 from voicemesh.settings import ServerSettings
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
-from voicemesh_sophon import Chip, Launch
+from voicemesh_sophon.client import Chip, Launch
+from voicemesh_sophon.service_chip import ServiceChip
 
 from .owners import ScriptedOwner
 
@@ -35,7 +36,7 @@ class BertService(Service):
     def __init__(self, owner: ScriptedOwner, file: Path) -> None:
         self.settings = ServerSettings(port=0, metrics_port=-1, drain_grace_s=0.1)
         self.admission = Admission(1, "launches")
-        self.placement = owner.placement("tts")
+        self.device: ServiceChip = ServiceChip(owner.placement("tts"))
         self.loads = 0
         self.chip_client: Chip | None = None
         self._file = file
@@ -45,8 +46,7 @@ class BertService(Service):
         self.loads += 1
 
     def _load(self) -> Launch:
-        assert self.placement is not None
-        chip = self.chip_client = Chip.open(self.placement)
+        chip = self.chip_client = Chip.open(self.device.placement)
         net = chip.load(self._file).nets["bert"]
         ids, output = chip.tensor((1, 64), "int32"), chip.tensor((1, 64, 256), "float32")
         chip.run([launch := Launch(net, [ids, ids, ids], [output])])
@@ -137,7 +137,6 @@ async def test_launches_and_memory_are_among_the_services_metrics(
     server = Server(service)
     try:
         await server.start()
-        assert service.chip is not None
         labels = {"chip": "bm1688:0", "service": "tts"}
 
         def launches() -> float | None:
@@ -146,8 +145,8 @@ async def test_launches_and_memory_are_among_the_services_metrics(
             )
 
         while launches() is None:  # The service hears of its launches with the next news.
-            service.chip.told.clear()
-            await asyncio.wait_for(service.chip.told.wait(), 20)
+            service.device.told.clear()
+            await asyncio.wait_for(service.device.told.wait(), 20)
         assert launches() == 1
         assert REGISTRY.get_sample_value("voicemesh_chip_wait_seconds_count", labels) == 1
         memory = REGISTRY.get_sample_value("voicemesh_chip_service_memory_bytes", labels)

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemesh.errors import EngineError
-from voicemesh_sophon import Chip, Launch, Net, Read, Write, to_bfloat16
+from voicemesh_sophon.client import Chip, Launch, Net, Read, Write, to_bfloat16
 from voicemesh_sophon.owner_process import OwnerProcess
 
 HISTORY = {

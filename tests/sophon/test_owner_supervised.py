@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from voicemesh.errors import SettingsError
 from voicemesh.supervisor import Mesh
-from voicemesh.supervisor.plan import SOCKET_FOLDER, make_plan
+from voicemesh.supervisor.plan import make_plan
 
 pytestmark = pytest.mark.skipif(
     platform.machine() != "x86_64", reason="the vendor's simulator runs on x86-64 alone"
@@ -45,7 +45,7 @@ async def test_a_killed_owner_is_replaced_and_its_service_serves_again(
 ) -> None:
     state = tmp_path / "state.json"
     async with Mesh(["tts"], flags=_flags(assets), ephemeral=True, state=state) as mesh:
-        owner, tts = mesh.owners[0], mesh.services["tts"]
+        owner, tts = mesh.owners["chip-0"], mesh.services["tts"]
         folder = Path(owner.planned.target).parent
         first, service = owner.pid, tts.pid
         assert str(first) in state.read_text()
@@ -71,7 +71,7 @@ async def test_a_killed_owner_is_replaced_and_its_service_serves_again(
 
 
 def test_owners_are_planned_for_the_chips_that_engines_sit_on(assets: Path) -> None:
-    flags = _flags(assets) | {SOCKET_FOLDER: "/run/chips"}
+    flags = _flags(assets) | {"devices.socket_folder": "/run/chips"}
     (owner,) = make_plan(["tts"], None, flags, ephemeral=True).owners
     assert (owner.name, owner.target) == ("chip-0", "/run/chips/chip-0.socket")
     assert make_plan(["asr", "llm"], None, flags, ephemeral=True).owners == ()

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from voicemesh.errors import Unavailable
-from voicemesh_sophon import Launch, Model, Read
-from voicemesh_sophon.chip_owner.scheduler import Turns
+from voicemesh_sophon.chip_owner.scheduler import Scheduler
+from voicemesh_sophon.client import Launch, Model, Read
 
 from .owners import ScriptedOwner
 
@@ -130,21 +130,21 @@ def test_a_client_that_dies_in_a_launch_leaves_the_chip_to_the_others(
 
 
 def test_equals_take_turns_in_the_order_they_came() -> None:
-    turns, order = Turns(), list[str]()
+    scheduler, order = Scheduler(), list[str]()
     cores = frozenset({0})
     threads = []
 
     def take(name: str, priority: int) -> None:
-        with turns.turn(priority, cores):
+        with scheduler.turn(priority, cores):
             order.append(name)
 
-    with turns.turn(0, cores):
+    with scheduler.turn(0, cores):
         waiting = [0, 0, 0]
         for name, priority in (("a", 1), ("b", 2), ("c", 1), ("d", 0), ("e", 2)):
             threads.append(threading.Thread(target=take, args=(name, priority)))
             threads[-1].start()
             waiting[priority] += 1
-            while turns.waiting(priority) != waiting[priority]:
+            while scheduler.waiting(priority) != waiting[priority]:
                 threading.Event().wait(0.001)
     for thread in threads:
         thread.join(10)

@@ -170,5 +170,5 @@ async def test_a_recogniser_understands_the_english_voice(engine: Embedded) -> N
 async def test_speech_keeps_its_length_at_another_rate(engine: Embedded) -> None:
     chunks = await speak(engine, ENGLISH, "rms")
     resampler = StreamResampler(16_000, 24_000)
-    parts = [resampler.push(chunk.samples) for chunk in chunks] + [resampler.finish()]
+    parts = [resampler.process(chunk.samples) for chunk in chunks] + [resampler.finish()]
     assert sum(map(len, parts)) == pytest.approx(1.5 * len(joined(chunks)), abs=50)

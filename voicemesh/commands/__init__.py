@@ -1,0 +1,19 @@
+"""The commands of the kit; their modules are imported when they are named."""
+
+from voicemesh.commands.frame import Command
+
+SERVE = Command("serve", "run one service in this process", "voicemesh.commands.serve")
+UP = Command(
+    "up", "run the services of this machine as supervised processes", "voicemesh.commands.up"
+)
+CONFIG = Command(
+    "config",
+    "print every setting, its value and where it came from",
+    "voicemesh.commands.config",
+)
+DOCTOR = Command(
+    "doctor",
+    "look at what is installed and usable here, and name the cure for what is not",
+    "voicemesh.commands.doctor",
+    tolerant=True,
+)

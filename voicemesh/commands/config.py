@@ -13,15 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from voicemesh.commands.doctor_checks import engine_choices
-from voicemesh.commands.frame import Command
+from voicemesh.engine_choices import wrong_choices
 from voicemesh.settings import Settings, Value, defaults
 
 _LONGEST = 60
 _MASK = "**********"
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, values in full")
     form.add_argument(
@@ -95,7 +95,8 @@ def toml() -> str:
     return "\n".join(_toml_lines(values))
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     if options.toml:
         print(toml())
     elif options.json:
@@ -106,12 +107,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps(entries, ensure_ascii=False, indent=2))
     else:
         print(table(settings.values()))
-    wrong = [] if options.toml else list(engine_choices(settings))
+    wrong = [] if options.toml else list(wrong_choices(settings))
     for sentence in wrong:
         print(f"voicemesh: {sentence}", file=sys.stderr)
     return 2 if wrong else 0
-
-
-COMMAND = Command(
-    "config", "print every setting, its value and where it came from", _add_arguments, _run
-)

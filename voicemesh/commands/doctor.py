@@ -9,25 +9,22 @@ from pathlib import Path
 
 from voicemesh.check import Check
 from voicemesh.commands.doctor_checks import refusals, sections
-from voicemesh.commands.frame import Command, write_json
+from voicemesh.commands.frame import write_json
+from voicemesh.devices import device_kinds
 from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh.registry import installed
 from voicemesh.settings import Settings
-from voicemesh_sophon.checks import finding_checks
-from voicemesh_sophon.chip_report import report
-from voicemesh_sophon.plan import device_plan
-from voicemesh_sophon.probing import best_inventory
-from voicemesh_sophon.self_test import try_chips
 
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--tpu",
         action="store_true",
-        help="try the Sophgo chips out instead: open each, launch a net, load the chosen engines",
+        help="try the TPUs out instead: open each, let it work, load the chosen engines",
     )
     parser.add_argument(
         "--audio",
@@ -49,6 +46,9 @@ def _settings_check(error: SettingsError | None, settings: Settings) -> Check:
         return Check("valid", "fail", str(error), cure)
     sources = {value.source for value in settings.values()} - {"default"}
     origin = f"from {', '.join(sorted(sources))}" if sources else "all are defaults"
+    if settings.elsewhere:
+        sections = ", ".join(f"[{name}]" for name in settings.elsewhere)
+        origin = f"{origin}; no room installed here reads {sections}"
     return Check("valid", "ok", origin)
 
 
@@ -61,20 +61,24 @@ def _print(found: dict[str, list[Check]]) -> None:
                 print(f"        → {check.cure}")
 
 
-def _chips(
-    options: argparse.Namespace, settings: Settings, valid: list[Check]
+def _tpus(
+    options: argparse.Namespace, settings: Settings, checked: list[Check]
 ) -> dict[str, list[Check]]:
-    """What the chips, and the services placed on them, are like."""
-    plan = device_plan(settings, best_inventory(settings))
-    placement = finding_checks(plan.findings)
-    if not plan.inventory.chips:
-        cure = "look at bm-smi and dmesg; VOICEMESH_SOPHON=cmodel simulates a chip"
-        placement.append(Check("chips", "fail", f"none: {plan.inventory.source}", cure))
-    tests = list(try_chips(settings, plan))
+    """What the TPUs, and the services placed on them, are like."""
+    kinds = device_kinds()
+    if not kinds:
+        cure = "install the distribution of your device, such as voicemesh-sophon"
+        return {"devices": [Check("tpu", "fail", "nothing installed here knows one", cure)]}
+    trials = {name: kind.try_out(settings, checked) for name, kind in kinds.items()}
     if options.report is not None:
-        write_json(options.report, report(plan, tests, valid))
-    chips = {test.entry.name: list(test.checks) for test in tests}
-    return {"placement": placement, **chips} if placement else chips
+        reports = {name: trial.report for name, trial in trials.items()}
+        # A machine has devices of one kind, as a rule: its report stands by itself.
+        write_json(options.report, next(iter(reports.values())) if len(reports) == 1 else reports)
+    found: dict[str, list[Check]] = {}
+    for trial in trials.values():
+        for heading, checks in trial.checks.items():
+            found.setdefault(heading, []).extend(checks)
+    return found
 
 
 def _audio(settings: Settings) -> dict[str, list[Check]]:
@@ -86,12 +90,13 @@ def _audio(settings: Settings) -> dict[str, list[Check]]:
     return {heading: look(settings) for heading, look in looks.items()}
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     found = {"settings": [_settings_check(options.settings_error, settings)]}
     if options.report is not None and not options.tpu:
-        raise InvalidArgument("--report is about the chips; add --tpu", field="--report")
+        raise InvalidArgument("--report is about the TPUs; add --tpu", field="--report")
     if options.tpu:
-        found |= _chips(options, settings, found["settings"])
+        found |= _tpus(options, settings, found["settings"])
     elif options.audio:
         found |= _audio(settings)
     else:
@@ -106,12 +111,3 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         _print(found)
     failed = any(check.verdict == "fail" for checks in found.values() for check in checks)
     return 1 if failed else 0
-
-
-COMMAND = Command(
-    "doctor",
-    "look at what is installed and usable here, and name the cure for what is not",
-    _add_arguments,
-    _run,
-    tolerant=True,
-)

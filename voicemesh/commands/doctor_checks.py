@@ -12,41 +12,23 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import distributions, version
-from importlib.util import find_spec
-from pathlib import Path
 
 import grpc.aio
 
 from voicemesh.check import Check, Verdict
+from voicemesh.devices import device_kinds, missing_kind
+from voicemesh.engine_choices import Choice, choices
 from voicemesh.errors import SettingsError, VoiceMeshError
 from voicemesh.grpc_client import open_channel
-from voicemesh.registry import EngineSpec, Probe, engine_spec, engine_specs, installed
+from voicemesh.registry import EngineSpec, Probe, engine_specs, installed
 from voicemesh.server.service import ServiceSpec
-from voicemesh.settings import Section, ServerSettings, Settings, engine_config
+from voicemesh.settings import ServerSettings, Settings, engine_config
 from voicemesh.supervisor.ports import dialled, is_free
 from voicemesh.tracing import require_opentelemetry
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
-from voicemesh_sophon.devices import DevicesSettings
-from voicemesh_sophon.inventory import NODES
-
-CHOICES = {
-    "voicemesh.asr_engines": "asr.engine",
-    "voicemesh.vads": "asr.vad",
-    "voicemesh.turn_models": "asr.turn_model",
-    "voicemesh.punctuation_models": "asr.punctuation_model",
-    "voicemesh.turn_language_models": "asr.turn_language_model",
-    "voicemesh.llm_engines": "llm.engine",
-    "voicemesh.tts_engines": "tts.engine",
-}
-"""The groups of engines, and the setting that chooses among them; empty chooses none."""
-_DISPENSABLE = frozenset({"asr.turn_language_model"})
-"""Without these a service works nevertheless, and says so."""
 
 _DESCRIBE_S = 2.0
-_CHIP_CURE = (
-    "VOICEMESH_SOPHON=cmodel simulates a chip; for a real one install the vendor's sophon.sail"
-)
 
 
 def installed_checks(settings: Settings) -> list[Check]:
@@ -97,102 +79,59 @@ async def _services_refusals(settings: Settings) -> list[Check]:
     return checks
 
 
-def engine_choices(settings: Settings) -> Iterator[str]:
-    """What is wrong with the names of the engines that are chosen, in a sentence each."""
-    values = {value.path: value.value for value in settings.values()}
-    for group, path in CHOICES.items():
-        if values.get(path):
-            try:
-                engine_spec(group, str(values[path]), path)
-            except SettingsError as error:
-                yield str(error)
-
-
 def engine_checks(settings: Settings) -> list[Check]:
     """Every engine of every room: can it be used, and where not, the cure."""
-    values = {value.path: value.value for value in settings.values()}
     checks: list[Check] = []
-    for group, path in CHOICES.items():
-        kind = group.removeprefix("voicemesh.")
+    for choice in choices(settings):
+        kind = choice.group.removeprefix("voicemesh.")
         try:
-            specs = engine_specs(group)
+            specs = engine_specs(choice.group)
         except SettingsError as error:
             checks.append(Check(kind, "fail", str(error)))
             continue
-        chosen = values.get(path)
-        section = settings.section(path.partition(".")[0], Section) if chosen else None
-        devices = settings.section("devices", DevicesSettings)
-        checks += [_engine_check(spec, path, chosen, section, devices) for spec in specs.values()]
-        if chosen and chosen not in specs:
+        checks += [_engine_check(spec, choice, settings) for spec in specs.values()]
+        if choice.name and choice.name not in specs:
             known = ", ".join(specs) or "none"
-            detail = f"{path} = {chosen}, but installed are: {known}"
-            checks.append(Check(f"{kind} {chosen}", "fail", detail, f"set {path} to one of them"))
+            detail = f"{choice.path} = {choice.name}, but installed are: {known}"
+            cure = f"set {choice.path} to one of them"
+            checks.append(Check(f"{kind} {choice.name}", "fail", detail, cure))
     return checks
 
 
-def _engine_check(
-    spec: EngineSpec,
-    path: str,
-    chosen: object,
-    section: Section | None,
-    devices: DevicesSettings,
-) -> Check:
-    is_chosen = spec.name == chosen
+def _engine_check(spec: EngineSpec, choice: Choice, settings: Settings) -> Check:
+    is_chosen = spec.name == choice.name
     try:
-        probe = spec.probe()
-        if probe.usable and spec.on_chip and not _has_chip(devices):
-            probe = Probe(False, "no Sophgo chip can be used here", _CHIP_CURE)
+        probe = _usable(spec, settings)
         detail = probe.reason
-        if is_chosen and probe.usable and spec.check is not None and section is not None:
-            probe = spec.check(engine_config(section, spec))
+        if is_chosen and probe.usable and spec.check is not None:
+            probe = spec.check(engine_config(choice.section, spec))
             detail = f"{detail}; {probe.reason}"
     except (VoiceMeshError, OSError) as error:
         probe = Probe(False, str(error))
         detail = probe.reason
     detail = f"{detail}; licence {spec.licence}; {spec.summary}"
     if is_chosen:
-        detail = f"chosen by {path}; {detail}"
-    must_work = is_chosen and path not in _DISPENSABLE
+        detail = f"chosen by {choice.path}; {detail}"
+    must_work = is_chosen and not choice.dispensable
     verdict: Verdict = "ok" if probe.usable else "fail" if must_work else "warn"
-    return Check(f"{path} = {spec.name}", verdict, detail, "" if probe.usable else probe.cure)
+    return Check(
+        f"{choice.path} = {spec.name}", verdict, detail, "" if probe.usable else probe.cure
+    )
+
+
+def _usable(spec: EngineSpec, settings: Settings) -> Probe:
+    """Whether an engine can run here: its library, and a device of its kind."""
+    probe = spec.probe()
+    if not probe.usable or not spec.device:
+        return probe
+    kind = device_kinds().get(spec.device)
+    device = missing_kind(spec) if kind is None else kind.probe(settings)
+    return probe if device.usable else device
 
 
 def device_checks(settings: Settings) -> list[Check]:
-    """The processors that engines can run on."""
-    checks = [Check("cpu", "ok", f"{os.cpu_count()} cores")]
-    checks += [
-        Check(device.name, "ok", "a Sophgo device")
-        for pattern in NODES
-        for device in sorted(Path("/dev").glob(pattern))
-    ]
-    return [*checks, _sail_check(settings.section("devices", DevicesSettings))]
-
-
-def _has_chip(devices: DevicesSettings) -> bool:
-    """Whether a chip is simulated, or the vendor's library may find a real one."""
-    return devices.simulated or devices.owner_python is not None or _has_sail()
-
-
-def _has_sail() -> bool:
-    return find_spec("sophon") is not None and find_spec("sophon.sail") is not None
-
-
-def _sail_check(devices: DevicesSettings) -> Check:
-    """Where the owners of chips find sail; `doctor --tpu` tries it."""
-    if devices.simulated:
-        kind = devices.simulated_chip.upper()
-        return Check("sophon.sail", "ok", f"a simulator of the {kind} stands in for it")
-    if devices.owner_python is not None:
-        tried = "`voicemesh doctor --tpu` tries it"
-        return Check("sophon.sail", "ok", f"expected in {devices.owner_python}; {tried}")
-    if _has_sail():
-        return Check("sophon.sail", "ok", "installed")
-    cure = (
-        "only Sophgo chips need it; install it from the vendor's SDK that belongs to the chip's "
-        "driver, never from a package index: what goes by that name there is not the vendor's. "
-        "It may be in another Python that devices.owner_python names"
-    )
-    return Check("sophon.sail", "warn", "not installed: no TPU can be used", cure)
+    """The processors that engines can run on; kinds of devices announce checks of their own."""
+    return [Check("cpu", "ok", f"{os.cpu_count()} cores")]
 
 
 def port_checks(settings: Settings) -> list[Check]:

@@ -2,29 +2,59 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from voicemesh.errors import InvalidArgument
-from voicemesh.settings import Settings
+from voicemesh.errors import InvalidArgument, SettingsError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from voicemesh.settings import Settings
+
+
+class CommandModule(Protocol):
+    """The module of a command, imported when the command is named."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare its options and arguments."""
+
+    def run(self, options: argparse.Namespace, settings: Settings) -> int:
+        """Do it; returns the exit status. VoiceMeshErrors are printed by the frame."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A sub-command, announced under the entry-point group ``voicemesh.commands``."""
+    """A sub-command, announced under the entry-point group ``voicemesh.commands``.
+
+    Announced from a module that imports nothing else, such as the ``__init__`` of the
+    room's commands: `voicemesh --help` reads all of them.
+    """
 
     name: str
     summary: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace, Settings], int]
-    """Returns the exit status. VoiceMeshErrors are printed by the frame."""
+    module: str
+    """The dotted name of its :class:`CommandModule`."""
+    sections: Collection[str] | None = None
+    """The sections of the settings that it reads; None: all. The rooms of others are not
+    imported, unless a flag sets something of theirs."""
     tolerant: bool = False
     """Runs with the defaults when the settings are wrong, to say what is wrong with
     them: the error is then in ``options.settings_error``, else None."""
+
+    def load(self) -> CommandModule:
+        """Import its module; SettingsError where that is broken."""
+        try:
+            return cast(CommandModule, import_module(self.module))
+        except ImportError as error:
+            raise SettingsError(
+                f"{self.module}, which is `voicemesh {self.name}`, cannot be imported ({error}); "
+                "install its package again, or uninstall it"
+            ) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from voicemesh import logs
 from voicemesh.aio import cancel_and_wait
-from voicemesh.commands.frame import Command
+from voicemesh.devices import device_kinds
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
-from voicemesh_sophon.placement import placement_findings
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="services to run; default: all")
     parser.add_argument(
         "--ephemeral", action="store_true", help="let every service listen on a free port"
@@ -63,11 +63,12 @@ async def _up(mesh: Mesh) -> int:
     return 1 if killed else 0
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     logs.configure("up", settings.mesh)
-    for finding in placement_findings(settings):
-        if finding.severity == "warn":
-            _say(f"{finding.field}: {finding.text}")
+    for kind in device_kinds().values():
+        for warning in kind.warnings(settings):
+            _say(warning)
     mesh = Mesh(
         options.names,
         config=options.config,
@@ -77,8 +78,3 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         report=_say,
     )
     return asyncio.run(_up(mesh))
-
-
-COMMAND = Command(
-    "up", "run the services of this machine as supervised processes", _add_arguments, _run
-)

@@ -41,16 +41,16 @@ class Admission:
             )
         self.used += 1
         self._idle.clear()
-        self._tell()
+        self._report()
         try:
             yield
         finally:
             self.used -= 1
-            self._tell()
+            self._report()
             if self.used == 0:
                 self._idle.set()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         metrics.STREAMS.labels(self._what).set(self.used)
         self.changed(self.used)
 

@@ -12,7 +12,7 @@ MANY = 9
 _THREADS = Path("/proc/self/task")
 
 
-class Crowd:
+class BatchScheduling:
     """Switches the process to batch scheduling while it serves many streams.
 
     A woken thread of a batch process does not push the running one off its core;

@@ -18,16 +18,14 @@ from prometheus_client import start_http_server
 from voicemesh import __version__, logs, metrics, tracing
 from voicemesh.aio import TaskSet, cancel_and_wait, within
 from voicemesh.errors import SettingsError
-from voicemesh.server.batch_scheduling import Crowd
-from voicemesh.server.chip_following import follow_chip
+from voicemesh.server.batch_scheduling import BatchScheduling
+from voicemesh.server.device_following import follow_device
 from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
 from voicemesh.server.stall import StallDetector
 from voicemesh.settings import Settings
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
-from voicemesh_sophon.metrics import CHIPS
-from voicemesh_sophon.watch import ChipWatch
 
 log = logging.getLogger(__name__)
 
@@ -80,14 +78,16 @@ class Server:
                 field=f"{self._service.name}.port",
             ) from None
         self._names = ["", *names]
-        await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
-        chip = await self._watched_chip()
+        device = self._service.device
+        if device is not None:
+            await device.connect()
         await self._service.load()
         await self._set_serving(True)
-        if chip is not None:
-            following = follow_chip(self._service, chip, self._set_serving)
-            self._following = self._tasks.start(following, "follow the chip")
+        if device is not None:
+            following = follow_device(self._service, device, self._set_serving)
+            self._following = self._tasks.start(following, "follow the device")
         described = operations_pb2.DescribeResponse()
         self._service.describe(described)
         metrics.BUILD.info(
@@ -101,23 +101,14 @@ class Server:
         self._tasks.start(self.stalls.run(), "stall detector")
         log.info("%s serves on %s:%d", self._service.name, settings.host, self.port)
 
-    async def _watched_chip(self) -> ChipWatch | None:
-        """The connection to the owner of the engine's chip; Unavailable where there is none."""
-        if self._service.placement is None:
-            return None
-        chip = self._service.chip = ChipWatch(self._service.placement)
-        await chip.connect()
-        CHIPS.add(chip)
-        return chip
-
-    async def _tell(self, status: int) -> None:
+    async def _set_health(self, status: int) -> None:
         for name in self._names:
             await self._health.set(name, status)
 
     async def _set_serving(self, serving: bool) -> None:
         """Say whether the engine works."""
         states = health_pb2.HealthCheckResponse
-        await self._tell(states.SERVING if serving else states.NOT_SERVING)
+        await self._set_health(states.SERVING if serving else states.NOT_SERVING)
         if not self.stopping:
             self._operations.state = (
                 operations_pb2.PROCESS_STATE_SERVING
@@ -155,9 +146,8 @@ class Server:
             await cancel_and_wait(self._following)
             await self._service.close()
             await self._tasks.close()
-            if self._service.chip is not None:
-                CHIPS.remove(self._service.chip)
-                await self._service.chip.close()
+            if self._service.device is not None:
+                await self._service.device.close()
 
 
 def _open_metrics(service: Service) -> None:
@@ -194,7 +184,7 @@ async def _serve(spec: ServiceSpec, settings: Settings) -> None:
     service = spec.factory(settings)
     tracing.configure(spec.name, settings.mesh.tracing_endpoint)
     _open_metrics(service)
-    service.admission.changed = Crowd().count
+    service.admission.changed = BatchScheduling().count
     server = Server(service)
     start = loop.create_task(server.start(), name="start")
     stop = loop.create_task(server.wait(), name="stop asked for")

@@ -1,4 +1,4 @@
-"""What a stream has to say, written by one task."""
+"""The responses of one stream, written by one task."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class Outbox(Generic[T]):
         self._task: asyncio.Task[None] | None = None
 
     def send(self, message: T) -> None:
-        """Say ``message``. Silent after the end, and once the client has been found not to read."""
+        """Send ``message``.
+
+        Drops it after the end, and once the client has been found not to read.
+        """
         try:
             self._channel.send(message)
         except ChannelFull:

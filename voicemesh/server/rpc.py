@@ -10,6 +10,7 @@ from typing import Any
 import grpc.aio
 
 from voicemesh import metrics
+from voicemesh.enums import short_name
 from voicemesh.errors import InternalError, VoiceMeshError, abort
 from voicemesh.v1 import common_pb2 as pb
 
@@ -17,8 +18,8 @@ log = logging.getLogger(__name__)
 
 
 def _count(error: VoiceMeshError, stage: pb.Stage.ValueType) -> None:
-    service = pb.Stage.Name(stage).removeprefix("STAGE_").lower()
-    code = pb.ErrorCode.Name(error.code).removeprefix("ERROR_CODE_").lower()
+    service = short_name(pb.Stage, stage)
+    code = short_name(pb.ErrorCode, error.code)
     metrics.ERRORS.labels(service, code).inc()
 
 

@@ -1,20 +1,19 @@
-"""What a room gives to the chassis."""
+"""The base of a service, and how its room announces it: what a room gives to the chassis."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import grpc.aio
 
+from voicemesh.devices import DeviceWatch
 from voicemesh.errors import Unavailable
 from voicemesh.server.admission import Admission
 from voicemesh.settings import ServerSettings, Settings
 from voicemesh.v1 import common_pb2, operations_pb2
-from voicemesh_sophon.placement import Placement
-from voicemesh_sophon.watch import ChipWatch
 
 LOADING_RETRY_MS = 200
 """How soon to ask again. Refusals are cheap, and a caller waits for what comes next."""
@@ -24,27 +23,30 @@ class Service(ABC):
     """One service of the mesh within its process."""
 
     name: ClassVar[str]
-    """asr, llm, tts, orchestrator: also the name of its settings section."""
+    """What the mesh calls it, such as ``asr``: also the name of its settings section."""
     stage: ClassVar[common_pb2.Stage.ValueType]
 
     settings: ServerSettings
     admission: Admission
     """Its slots: what a drain refuses and waits for."""
-    placement: Placement | None = None
-    """Where its engine sits, when that is a chip of its own kind. The chassis then
-    watches the chip's owner; while it is lost, the service is not serving."""
-    chip: ChipWatch | None = None
-    """What the chassis watches, and what the chip's owner tells."""
+    device: DeviceWatch | None = None
+    """What its engine works on, where that is more than this process's processors. The
+    chassis watches it; while it is lost, the service is not serving."""
+
+    @property
+    def placement(self) -> Any:
+        """Where on its device the engine sits, for the engine's factory; None: it has none."""
+        return None if self.device is None else self.device.placement
 
     @abstractmethod
     async def load(self) -> None:
         """Load engines and warm them up. After it the service is ready."""
 
     async def unload(self) -> None:
-        """Give up the engine after its chip was lost; ``load`` comes again. Never raises.
+        """Give up the engine after its device was lost; ``load`` comes again. Never raises.
 
         New callers are refused with Unavailable until then. A service with a
-        ``placement`` has one.
+        ``device`` has this method.
         """
         raise NotImplementedError
 
@@ -73,9 +75,9 @@ class Service(ABC):
         return ()
 
     def devices(self) -> Sequence[operations_pb2.Device]:
-        """The devices in use: the engine's chip, or else the CPU."""
-        if self.chip is not None:
-            return (_chip_device(self.chip),)
+        """The devices in use: the engine's own, or else the CPU."""
+        if self.device is not None:
+            return (self.device.described(),)
         return (operations_pb2.Device(name="cpu", kind="cpu", healthy=True),)
 
     @abstractmethod
@@ -87,24 +89,6 @@ class Service(ABC):
         """Free engines and devices."""
 
 
-def _chip_device(chip: ChipWatch) -> operations_pb2.Device:
-    told = chip.news.get("condition", {})
-    simulated = chip.greeting.get("simulated", False)
-    device = operations_pb2.Device(
-        name=chip.name,
-        kind="simulated tpu" if simulated else "tpu",
-        memory_total_bytes=int(told.get("memory_total_bytes", 0)),
-        memory_used_bytes=int(told.get("memory_used_bytes", 0)),
-        healthy=not chip.fault,
-        fault=chip.fault,
-    )
-    if "utilisation" in told:
-        device.utilisation = told["utilisation"]
-    if "temperature_celsius" in told:
-        device.temperature_celsius = told["temperature_celsius"]
-    return device
-
-
 @dataclass(frozen=True)
 class ServiceSpec:
     """A service as its room announces it under ``voicemesh.services``."""
@@ -114,3 +98,8 @@ class ServiceSpec:
     factory: Callable[[Settings], Service]
     in_mesh: bool = True
     """Whether `voicemesh up` starts it without being asked for it by name."""
+    front: bool = False
+    """Whether it is the one that clients dial. It uses the others, so it stops first."""
+    dials: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The services that it uses, each with the setting that says where it is; in a mesh
+    that is started as a whole the supervisor sets them."""

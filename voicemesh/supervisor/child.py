@@ -10,12 +10,13 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from voicemesh.aio import cancel_and_wait, within
+from voicemesh.backoff import Backoff
+from voicemesh.devices import PlannedProcess
 from voicemesh.errors import SettingsError, Unavailable
-from voicemesh.supervisor.plan import Planned
 
 log = logging.getLogger(__name__)
 
-P = TypeVar("P", bound=Planned)
+P = TypeVar("P", bound=PlannedProcess)
 
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 5.0
@@ -30,7 +31,7 @@ WRONG_SETTINGS = 2
 
 
 class Child(Generic[P]):
-    """A service or the owner of a chip, replaced whenever it ends."""
+    """A service or the owner of a device, replaced whenever it ends."""
 
     def __init__(
         self, planned: P, arguments: Sequence[str], changed: Callable[[Child[Any]], None]
@@ -67,7 +68,7 @@ class Child(Generic[P]):
         SettingsError when the service says so itself, Unavailable when it ended
         several times without ever serving.
         """
-        backoff = FIRST_BACKOFF_S
+        backoff = Backoff(FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
         while True:
             status, served_s = await self._life()
             if self._retired.is_set():
@@ -75,14 +76,14 @@ class Child(Generic[P]):
             if not self._ever_served:
                 self._check_hope(status)
             if served_s >= STEADY_S:
-                backoff = FIRST_BACKOFF_S
+                backoff.reset()
             self.restarts += 1
-            log.warning("%s ended %s; starting it again in %.1f s", self.name, status, backoff)
+            wait_s = backoff.next_s()
+            log.warning("%s ended %s; starting it again in %.1f s", self.name, status, wait_s)
             with suppress(TimeoutError):
-                async with asyncio.timeout(backoff):
+                async with asyncio.timeout(wait_s):
                     await self._retired.wait()
                 return
-            backoff = min(2 * backoff, LONGEST_BACKOFF_S)
 
     def _check_hope(self, status: _Status) -> None:
         if status.code == WRONG_SETTINGS:

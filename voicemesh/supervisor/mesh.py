@@ -15,7 +15,7 @@ from typing import Any
 from voicemesh.aio import cancel_and_wait
 from voicemesh.errors import DeadlineExceeded
 from voicemesh.supervisor.child import Child
-from voicemesh.supervisor.plan import FRONT, SOCKET_FOLDER, make_plan
+from voicemesh.supervisor.plan import PlannedService, make_plan
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +54,13 @@ class Mesh:
         plan = make_plan(names, config, flags or {}, ephemeral)
         arguments = plan.arguments()
         self.owners = {
-            planned.device: Child(planned, arguments, self._changed) for planned in plan.owners
+            planned.name: Child(planned, arguments, self._changed) for planned in plan.owners
         }
-        """The owners of the chips that the engines sit on, by device."""
+        """The owners of the devices that the engines work on."""
         self.services = {
             planned.name: Child(planned, arguments, self._changed) for planned in plan.services
         }
-        self._planned = {planned.name: planned for planned in plan.services}
-        chosen_here = SOCKET_FOLDER in plan.flags and SOCKET_FOLDER not in (flags or {})
-        self._own_folder = plan.flags[SOCKET_FOLDER] if chosen_here else None
+        self._folders = plan.folders
         self._state = state
         self._report = report
         self._ready = False
@@ -70,9 +68,8 @@ class Mesh:
 
     @property
     def target(self) -> str:
-        """Where clients dial; empty where no orchestrator is among the services."""
-        front = self.services.get(FRONT)
-        return front.planned.target if front else ""
+        """Where clients dial; empty where no service that they dial is among these."""
+        return next((front.planned.target for front in self._fronts()), "")
 
     @property
     def drain_grace_s(self) -> float:
@@ -80,9 +77,12 @@ class Mesh:
 
         That of the front: once it has ended, nothing asks the other services for more.
         """
-        front = self.services.get(FRONT)
-        fronts = self.services.values() if front is None else (front,)
-        return max((child.planned.drain_grace_s for child in fronts), default=0.0)
+        asked = self._fronts() or self.services.values()
+        return max((child.planned.drain_grace_s for child in asked), default=0.0)
+
+    def _fronts(self) -> list[Child[PlannedService]]:
+        """The services that clients dial."""
+        return [child for child in self.services.values() if child.planned.spec.front]
 
     async def start(self, within_s: float = READY_WITHIN_S) -> None:
         """Start all services and wait until they are healthy.
@@ -90,7 +90,7 @@ class Mesh:
         An error when one of them cannot start at all, or takes longer than
         ``within_s`` seconds; the others still run and want a ``stop``.
         """
-        # Engines open their chips when they load: the owners come first.
+        # Engines open their devices when they load: the owners come first.
         await self._started([*self.owners.values()], within_s)
         await self._started([*self.services.values()], within_s)
         self._ready = True
@@ -120,20 +120,20 @@ class Mesh:
 
     async def stop(self) -> None:
         """Drain and stop all services: first the one that uses the others."""
-        front = [child for name, child in self.services.items() if name == FRONT]
-        others = [child for name, child in self.services.items() if name != FRONT]
+        fronts = self._fronts()
+        others = [child for child in self.services.values() if child not in fronts]
         self._ready = False
         for child in self._children():
             child.retire()
-        groups: tuple[Sequence[Child[Any]], ...] = (front, others, [*self.owners.values()])
+        groups: tuple[Sequence[Child[Any]], ...] = (fronts, others, [*self.owners.values()])
         for group in groups:
             await asyncio.gather(*(child.stop() for child in group))
         await asyncio.gather(*self._runs, return_exceptions=True)
         if self._state is not None:
             # Its process ids may soon belong to strangers.
             self._state.unlink(missing_ok=True)
-        if self._own_folder is not None:
-            shutil.rmtree(self._own_folder, ignore_errors=True)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def kill(self) -> None:
         """End all services at once."""
@@ -156,7 +156,7 @@ class Mesh:
             child.name: {
                 "pid": child.pid,
                 "target": child.planned.target,
-                "metrics": self._planned[child.name].metrics,
+                "metrics": child.planned.metrics,
                 "restarts": child.restarts,
             }
             for child in self.services.values()

@@ -2,98 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Protocol
 
-from voicemesh.errors import NotFound, SettingsError, Unavailable
+from voicemesh.devices import DeviceKind, PlannedOwner, kind_of
+from voicemesh.engine_choices import main_engines
+from voicemesh.errors import NotFound, SettingsError
 from voicemesh.registry import installed
 from voicemesh.server.service import ServiceSpec
 from voicemesh.settings import ServerSettings, Settings, load
 from voicemesh.supervisor.health import serving
 from voicemesh.supervisor.ports import dialled, free_ports, is_free
-from voicemesh_sophon.devices import DevicesSettings
-from voicemesh_sophon.owner_process import owner_command
-from voicemesh_sophon.placement import Placement, devices_of, on_chip_engines, placements_of
-from voicemesh_sophon.watch import ChipWatch
-
-SOCKET_FOLDER = "devices.socket_folder"
-_KNOCK_S = 0.05
-FRONT = "orchestrator"
-"""The service that clients talk to."""
-
-
-class Planned(Protocol):
-    """A process of the mesh."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-
-    @property
-    def target(self) -> str:
-        """Where it is reached from here."""
-
-    @property
-    def drain_grace_s(self) -> float:
-        """How long it may take to stop, in seconds."""
-
-    def command(self, settings: Sequence[str]) -> list[str]:
-        """Its command line; ``settings`` are arguments for it."""
-
-    async def ready(self) -> None:
-        """Wait until it works, however long that takes."""
-
-
-@dataclass(frozen=True)
-class PlannedOwner:
-    """The owner of a chip."""
-
-    device: int
-    devices: DevicesSettings
-    drain_grace_s: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return f"chip-{self.device}"
-
-    @property
-    def target(self) -> str:
-        """Its socket."""
-        return str(self.devices.socket(self.device))
-
-    def command(self, settings: Sequence[str]) -> list[str]:
-        """Its command line, which knows what it needs of the settings."""
-        return owner_command(self.devices, self.device, os.getpid())
-
-    async def ready(self) -> None:
-        """Wait until it answers."""
-        watch = ChipWatch(Placement("watch", self.devices.socket(self.device), self.device))
-        while True:
-            try:
-                await watch.connect()
-                break
-            except Unavailable:
-                await asyncio.sleep(_KNOCK_S)
-        await watch.close()
 
 
 @dataclass(frozen=True)
 class PlannedService:
     """One service of the mesh."""
 
-    name: str
+    spec: ServiceSpec
     host: str
     port: int
     metrics_port: int
     """-1: no metrics server."""
     drain_grace_s: float
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.spec.name
 
     @property
     def target(self) -> str:
@@ -124,9 +64,11 @@ class Plan:
 
     services: tuple[PlannedService, ...]
     owners: tuple[PlannedOwner, ...]
-    """The owners of the chips that the services' engines sit on."""
+    """The owners of the devices that the services' engines work on."""
     config: Path | None
     flags: Mapping[str, str]
+    folders: tuple[Path, ...]
+    """Made for the owners of this mesh alone, and to be removed with it."""
 
     def arguments(self) -> list[str]:
         """The settings as arguments of ``voicemesh serve``."""
@@ -143,42 +85,61 @@ def make_plan(
     a service must come back on the port that it had.
     """
     settings = load(config, flags=flags)
-    if ephemeral and SOCKET_FOLDER not in flags and on_chip_engines(settings):
-        flags = {**flags, SOCKET_FOLDER: mkdtemp(prefix="voicemesh-")}
-        settings = load(config, flags=flags)
-    services = tuple(_placed(name, settings, ephemeral) for name in _chosen(names))
+    chosen = _chosen(names)
+    users = _users_of_devices(chosen, settings)
+    folders: dict[str, str] = {}
+    if ephemeral:
+        wanted = {kind.folder_setting for kind in users} - {"", *flags}
+        folders = {setting: mkdtemp(prefix="voicemesh-") for setting in sorted(wanted)}
+        if folders:
+            flags = {**flags, **folders}
+            settings = load(config, flags=flags)
+    services = tuple(_placed(spec, settings, ephemeral) for spec in chosen)
     ports: dict[str, str] = {}
     for service in services:
         ports[f"{service.name}.port"] = str(service.port)
         ports[f"{service.name}.metrics_port"] = str(service.metrics_port)
     wired = _wires(services, settings, ephemeral)
-    owners = _owners(services, settings)
-    return Plan(services, owners, config, {**flags, **ports, **wired})
+    owners = [owner for kind, names in users.items() for owner in kind.owners(settings, names)]
+    return Plan(
+        services,
+        tuple(owners),
+        config,
+        {**flags, **ports, **wired},
+        tuple(Path(folder) for folder in folders.values()),
+    )
 
 
-def _owners(services: Sequence[PlannedService], settings: Settings) -> tuple[PlannedOwner, ...]:
-    """One for each chip that an engine of these services sits on; SettingsError if it cannot."""
-    named = {service.name for service in services}
-    chips = {p.device for name, p in placements_of(settings).items() if name in named}
-    return tuple(PlannedOwner(chip, devices_of(settings)) for chip in sorted(chips))
+def _users_of_devices(
+    chosen: Sequence[ServiceSpec], settings: Settings
+) -> dict[DeviceKind, list[str]]:
+    """The services whose engines work on a device, by its kind."""
+    engines = main_engines(settings)
+    users: dict[DeviceKind, list[str]] = {}
+    for service in chosen:
+        kind = kind_of(engines[service.name]) if service.name in engines else None
+        if kind is not None:
+            users.setdefault(kind, []).append(service.name)
+    return users
 
 
-def _chosen(names: Sequence[str]) -> list[str]:
+def _chosen(names: Sequence[str]) -> list[ServiceSpec]:
     specs: dict[str, ServiceSpec] = installed("voicemesh.services")
-    known = list(specs)
     for name in names:
-        if name not in known:
-            there = ", ".join(known) or "none"
+        if name not in specs:
+            there = ", ".join(specs) or "none"
             raise NotFound(f"no service {name!r} is installed here; installed are: {there}")
-    if not known:
+    if not specs:
         raise NotFound("no service is installed here; ./scripts/setup installs all of them")
-    return list(dict.fromkeys(names)) or [name for name in known if specs[name].in_mesh]
+    named = [specs[name] for name in dict.fromkeys(names)]
+    return named or [spec for spec in specs.values() if spec.in_mesh]
 
 
-def _placed(name: str, settings: Settings, ephemeral: bool) -> PlannedService:
+def _placed(spec: ServiceSpec, settings: Settings, ephemeral: bool) -> PlannedService:
+    name = spec.name
     section = settings.section(name, ServerSettings)
     planned = PlannedService(
-        name, section.host, section.port, section.metrics_port, section.drain_grace_s
+        spec, section.host, section.port, section.metrics_port, section.drain_grace_s
     )
     if ephemeral or planned.port == 0:
         (port,) = free_ports(1)
@@ -198,12 +159,15 @@ def _placed(name: str, settings: Settings, ephemeral: bool) -> PlannedService:
 def _wires(
     services: Sequence[PlannedService], settings: Settings, ephemeral: bool
 ) -> dict[str, str]:
-    """Where the orchestrator finds the services of this mesh.
+    """Where the services of this mesh find each other.
 
     A target that somebody has set stays, unless the ports are chosen here.
     """
-    if all(service.name != FRONT for service in services):
-        return {}
     free = {value.path for value in settings.values() if ephemeral or value.source == "default"}
-    targets = {f"{FRONT}.{service.name}_target": service.target for service in services}
-    return {path: target for path, target in targets.items() if path in free}
+    targets = {service.name: service.target for service in services}
+    return {
+        path: targets[name]
+        for service in services
+        for name, path in service.spec.dials.items()
+        if name in targets and path in free
+    }

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from voicemesh.aio import TaskSet, uninterrupted
+from voicemesh.backoff import Backoff
 from voicemesh.errors import Busy, EngineError, VoiceMeshError
 from voicemesh.workers.process import ProcessWorker
 
@@ -133,15 +134,15 @@ class ProcessPool:
 
     async def _start_another(self, dead: ProcessWorker) -> None:
         await uninterrupted(dead.close(), f"end of {dead.name}")
-        backoff = _FIRST_BACKOFF_S
+        backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S)
         while not self._closed:
             worker = self._new()
             try:
                 await worker.start()
             except (VoiceMeshError, OSError) as error:
-                log.error("%s did not start: %s; next try in %.1f s", worker.name, error, backoff)
-                await asyncio.sleep(backoff)
-                backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
+                wait_s = backoff.next_s()
+                log.error("%s did not start: %s; next try in %.1f s", worker.name, error, wait_s)
+                await asyncio.sleep(wait_s)
             else:
                 self._watch(worker)
                 self._offer(worker)

@@ -1,4 +1,4 @@
-"""What parent and child say to each other over their socket.
+"""The messages between parent and child on their socket.
 
 Each message is a pickled tuple behind a 4-byte little-endian length. The child
 is our own code started by us over an anonymous socket pair, so pickle is safe.

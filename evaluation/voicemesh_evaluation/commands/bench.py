@@ -15,11 +15,12 @@ from typing import Any
 import grpc.aio
 import uvloop
 
-from voicemesh.commands.frame import Command, check_writable, write_json
+from voicemesh.commands.frame import check_writable, write_json
 from voicemesh.errors import EngineMissing, InvalidArgument, SettingsError, Unavailable
 from voicemesh.grpc_client import open_channel
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
+from voicemesh.targets import checked_target
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
@@ -53,10 +54,10 @@ def _words(text: str) -> str:
 
 
 def _target(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST:PORT")
-    return text
+    try:
+        return checked_target(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _cores(text: str) -> tuple[int, int]:
@@ -74,7 +75,8 @@ def _cores(text: str) -> tuple[int, int]:
     return chosen
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     defaults = Workload()
     parser.add_argument(
         "--engines",
@@ -192,7 +194,8 @@ async def _bench(options: argparse.Namespace, progress: Callable[[str], None]) -
         return as_json(workload, options.engines, mesh, floor)
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     _check_installed()
     if options.target and options.settings:
         raise SettingsError(
@@ -208,11 +211,3 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     if options.json is not None:
         write_json(options.json, report)
     return 0 if report["errors"] == 0 else 1
-
-
-COMMAND = Command(
-    "bench",
-    "measure what a mesh adds to conversations, and how many it holds",
-    _add_arguments,
-    _run,
-)

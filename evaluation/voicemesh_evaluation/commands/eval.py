@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from voicemesh.commands.frame import Command, check_writable, write_text
+from voicemesh.commands.frame import check_writable, write_text
 from voicemesh.errors import InvalidArgument
 from voicemesh.settings import Settings
 from voicemesh_evaluation.chips import replay as chips
@@ -22,7 +22,8 @@ from voicemesh_evaluation.turns.report import report
 from voicemesh_robot.files.audio_file import AudioFile
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
     replay = kinds.add_parser(
         "chips",
@@ -130,12 +131,10 @@ async def _evaluate_turns(options: argparse.Namespace) -> int:
     return 0 if all(met is not False for _, _, _, met in figures.bars()) else 1
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     check_writable(options.report, options.json)
     return uvloop.run(_KINDS[options.kind](options))
 
 
 _KINDS = {"chips": _replay_chips, "turns": _evaluate_turns}
-
-
-COMMAND = Command("eval", "measured reports on the mesh itself", _add_arguments, _run)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from voicemesh.commands.frame import Command, write_json
+from voicemesh.commands.frame import write_json
 from voicemesh.recording import Recording
 from voicemesh.settings import Settings
 from voicemesh_evaluation.replay.comparison import Comparison
@@ -24,7 +24,8 @@ from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a recorded conversation")
     add_target_arguments(parser)
     parser.add_argument(
@@ -59,7 +60,8 @@ async def replay(
         return Comparison(script, await player.run(record_message))
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     console = Console()
     robot = robot_settings(options, settings)
     comparison = uvloop.run(replay(options.folder, robot, options.fast, options.record, console))
@@ -68,11 +70,3 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     if options.json is not None:
         write_json(options.json, {"folder": str(options.folder), **comparison.as_json()})
     return 0 if comparison.equal else 1
-
-
-COMMAND = Command(
-    "replay",
-    "feed a recorded conversation through a running mesh and compare",
-    _add_arguments,
-    _run,
-)

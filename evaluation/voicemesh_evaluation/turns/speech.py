@@ -74,7 +74,7 @@ def _read(path: Path) -> Samples:
     samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
     resampler = StreamResampler(rate, RATE_HERTZ)
     mono = samples[:, 0]
-    return trimmed(np.concatenate([resampler.push(mono), resampler.finish()]))
+    return trimmed(np.concatenate([resampler.process(mono), resampler.finish()]))
 
 
 def trimmed(samples: Samples) -> Samples:

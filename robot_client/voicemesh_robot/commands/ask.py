@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvloop
-
-from voicemesh.commands.frame import Command, check_writable
-from voicemesh.settings import Settings
-from voicemesh_robot.asking.console import Console
-from voicemesh_robot.asking.question_session import QuestionSession
-from voicemesh_robot.asking.question_turn import Question
-from voicemesh_robot.asking.repeated_question import TurnsReport, ask_repeatedly
-from voicemesh_robot.asking.streamed_conversation import StreamingMode
+from voicemesh.commands.frame import check_writable
 from voicemesh_robot.commands.mesh_options import (
     add_language_argument,
     add_target_arguments,
@@ -21,7 +14,11 @@ from voicemesh_robot.commands.mesh_options import (
     count,
     target_of,
 )
-from voicemesh_robot.settings import RobotSettings
+
+if TYPE_CHECKING:
+    from voicemesh.settings import Settings
+    from voicemesh_robot.asking.repeated_question import TurnsReport
+    from voicemesh_robot.settings import RobotSettings
 
 
 def add_turn_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +28,8 @@ def add_turn_arguments(parser: argparse.ArgumentParser) -> None:
     add_timeout_argument(parser)
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument(
         "--audio-in", type=Path, metavar="FILE", help="a spoken question: WAV, FLAC or OGG"
     )
@@ -49,6 +47,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def robot_settings(options: argparse.Namespace, settings: Settings) -> RobotSettings:
     """``[robot]`` as the command's own flags change it."""
+    from voicemesh_robot.settings import RobotSettings
+
     robot = settings.section("robot", RobotSettings)
     changes: dict[str, object] = {"target": target_of(options, robot)}
     if options.language:
@@ -59,6 +59,13 @@ def robot_settings(options: argparse.Namespace, settings: Settings) -> RobotSett
 
 
 async def _ask(options: argparse.Namespace, robot: RobotSettings) -> TurnsReport:
+    # What dials a mesh is imported when there is one to ask: `--help` does without.
+    from voicemesh_robot.asking.console import Console
+    from voicemesh_robot.asking.question_session import QuestionSession
+    from voicemesh_robot.asking.question_turn import Question
+    from voicemesh_robot.asking.repeated_question import ask_repeatedly
+    from voicemesh_robot.asking.streamed_conversation import StreamingMode
+
     question = Question(audio=options.audio_in, text=options.text)
     # Whoever types and names no file for the answer wants to read it.
     want_audio = options.audio_in is not None or options.output_file is not None
@@ -75,14 +82,12 @@ async def _ask(options: argparse.Namespace, robot: RobotSettings) -> TurnsReport
         )
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
+    import uvloop
+
     check_writable(options.output_file, options.json)
     report = uvloop.run(_ask(options, robot_settings(options, settings)))
     if options.json is not None:
         report.write(options.json)
     return 0 if report.complete else 1
-
-
-COMMAND = Command(
-    "ask", "ask a running mesh a question, spoken in a file or typed", _add_arguments, _run
-)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import uvloop
 
-from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_robot.asking.console import Console
@@ -20,7 +19,8 @@ from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     robot = parser.add_mutually_exclusive_group(required=True)
     robot.add_argument(
         "--robot", metavar="HOST:PORT", help="the robot's listener, as the orchestrator reaches it"
@@ -104,7 +104,8 @@ async def _control(
                 return  # Whatever refused this turn would refuse the next one too.
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     report = TurnsReport()
     try:
         uvloop.run(_control(options, settings.section("robot", RobotSettings), report))
@@ -112,6 +113,3 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         if options.json is not None:
             report.write(options.json)
     return 0 if report.complete else 1
-
-
-COMMAND = Command("control", "run turns on a robot: listen, think, speak", _add_arguments, _run)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import time
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
-from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
 from voicemesh_robot.asking.console import Console
@@ -20,12 +17,12 @@ from voicemesh_robot.asking.repeated_question import TurnsReport, ask_repeatedly
 from voicemesh_robot.asking.streamed_conversation import StreamingMode
 from voicemesh_robot.commands.ask import add_turn_arguments
 from voicemesh_robot.settings import RobotSettings
-from voicemesh_sophon.probing import owner_news
 
 ANSWER = Path("out/answer.wav")
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument(
         "--audio-in",
         type=Path,
@@ -71,40 +68,15 @@ async def _demo(options: argparse.Namespace, settings: Settings) -> TurnsReport:
                 options.output_file,
                 want_audio=True,
             )
-        report.chips = await asyncio.to_thread(_chips, mesh)
+        described = [await owner.planned.described() for owner in mesh.owners.values()]
+        report.chips = [dict(chip) for chip in described if chip]
     console.line(f"The mesh has stopped; {time.monotonic() - began:.1f} s in all.")
     return report
 
 
-def _chips(mesh: Mesh) -> list[dict[str, Any]]:
-    """The chips that the answer came from, as their owners describe them."""
-    found = {
-        device: owner_news(Path(owner.planned.target), device)
-        for device, owner in mesh.owners.items()
-    }
-    return [
-        {
-            "device": device,
-            "target": news.target,
-            "simulated": news.simulated,
-            "services": sorted(news.services),
-            "versions": news.versions,
-        }
-        for device, news in found.items()
-        if news is not None
-    ]
-
-
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     report = uvloop.run(_demo(options, settings))
     if options.json is not None:
         report.write(options.json)
     return 0 if report.complete else 1
-
-
-COMMAND = Command(
-    "demo",
-    "start a mesh, ask it a spoken question, write its answer, stop it",
-    _add_arguments,
-    _run,
-)

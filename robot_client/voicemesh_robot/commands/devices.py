@@ -6,13 +6,12 @@ import argparse
 import asyncio
 import sys
 
-from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh_robot.devices.cards import CardInfo
 from voicemesh_robot.devices.portaudio import PortAudio
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None."""
 
 
@@ -47,7 +46,8 @@ def table(cards: list[CardInfo]) -> list[str]:
     ]
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     for line in table(asyncio.run(_cards())):
         sys.stdout.write(f"{line}\n")
     return 0
@@ -55,6 +55,3 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 async def _cards() -> list[CardInfo]:
     return await PortAudio().cards()
-
-
-COMMAND = Command("devices", "list microphones and speakers", _add_arguments, _run)

@@ -13,11 +13,9 @@ from dataclasses import replace
 
 import uvloop
 
-from voicemesh import logs
+from voicemesh import logs, server
 from voicemesh.aio import TaskSet
-from voicemesh.commands.frame import Command
 from voicemesh.enums import short_name
-from voicemesh.server import run
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
 from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
@@ -34,7 +32,8 @@ log = logging.getLogger(__name__)
 _AS_SET = ""
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument("--host", help="address to bind (default: robot.host)")
     parser.add_argument("--port", type=int, help="port to bind (default: robot.port)")
     parser.add_argument(
@@ -48,13 +47,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sound_arguments(parser)
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     robot = sound_settings(
         options, settings, host=options.host, port=options.port, target=options.dial or None
     )
     check_sound_cards(robot)  # Who is deaf and mute must not seem to be well.
     if options.dial is None:
-        run(replace(SPEC, factory=lambda _: RobotService(robot)), settings)
+        server.run(replace(SPEC, factory=lambda _: RobotService(robot)), settings)
     else:
         logs.configure(SPEC.name, settings.mesh)
         uvloop.run(_dial(robot))
@@ -82,11 +82,3 @@ async def _dial(settings: RobotSettings) -> None:
     finally:
         remove()
         await tasks.close()
-
-
-COMMAND = Command(
-    "listen-service",
-    "offer this robot's microphone and speaker to an orchestrator",
-    _add_arguments,
-    _run,
-)

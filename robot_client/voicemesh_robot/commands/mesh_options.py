@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from voicemesh_robot.settings import RobotSettings
+from voicemesh.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from voicemesh_robot.settings import RobotSettings
 
 
 def count(text: str) -> int:
@@ -23,10 +27,11 @@ def _seconds(text: str) -> float:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 < number < 65_536:
+    from voicemesh.targets import is_port  # Brings pydantic, which `--help` does without.
+
+    if not is_port(text):
         raise argparse.ArgumentTypeError("a port from 1 to 65535")
-    return number
+    return int(text)
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +41,14 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def target_of(options: argparse.Namespace, settings: RobotSettings) -> str:
-    """The same as host:port."""
+    """The same as host:port; InvalidArgument where the host cannot be one."""
+    from voicemesh.targets import checked_target
+
     host, _, port = settings.target.rpartition(":")
-    return f"{options.host or host}:{options.port or port}"
+    try:
+        return checked_target(f"{options.host or host}:{options.port or port}")
+    except ValueError as error:
+        raise InvalidArgument(f"the mesh's address {error}", field="--host") from None
 
 
 def add_language_argument(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import uvloop
 
 from voicemesh.aio import TaskSet
-from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
 from voicemesh_robot.asking.console import Console
@@ -28,7 +27,8 @@ from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.sound.robot import Robot
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     add_target_arguments(parser)
     add_language_argument(parser)
     parser.add_argument(
@@ -97,7 +97,8 @@ async def _talk(settings: RobotSettings, turns: int | None) -> None:
         await tasks.close()
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     robot = sound_settings(
         options,
         settings,
@@ -106,8 +107,3 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     )
     uvloop.run(_talk(robot, options.turns))
     return 0
-
-
-COMMAND = Command(
-    "talk", "talk with a running mesh by microphone and speaker", _add_arguments, _run
-)

@@ -107,7 +107,7 @@ class PlayedReference:
         if len(samples) < count:
             played = np.pad(samples, (0, count - len(samples)))
         with self._lock:
-            converted = self._resampler.push(played)[-len(self._ring) :]
+            converted = self._resampler.process(played)[-len(self._ring) :]
             places = np.arange(self._end, self._end + len(converted)) % len(self._ring)
             self._ring[places] = converted
             self._end += len(converted)

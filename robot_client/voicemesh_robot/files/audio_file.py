@@ -74,7 +74,7 @@ class AudioFile:
                 dtype="float32",
                 always_2d=True,
             ):
-                block = resampler.push(mono(frames))
+                block = resampler.process(mono(frames))
                 if len(block):
                     yield block
         except soundfile.SoundFileError as error:

@@ -132,7 +132,7 @@ class Microphone:
                     continue
                 if lost := self._lost_before(block, capture):
                     yield lost
-                samples = resampler.push(block.samples)
+                samples = resampler.process(block.samples)
                 if len(samples):
                     self._take(samples)
                     yield samples

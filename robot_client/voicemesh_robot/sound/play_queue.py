@@ -50,7 +50,7 @@ class PlayQueue:
         """More of the reply, at its own rate; too late where it is complete or stopped."""
         if self._complete:
             return
-        played = self._resampler.push(samples)
+        played = self._resampler.process(samples)
         with self._lock:
             self._received += len(samples)
             self._append(played)

@@ -10,6 +10,7 @@ from typing import Any
 import grpc.aio
 
 from voicemesh.audio import StreamResampler, pcm16
+from voicemesh.devices import watch_for
 from voicemesh.errors import Busy, InvalidArgument
 from voicemesh.registry import config_field, engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
@@ -34,7 +35,6 @@ from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream
 from voicemesh_asr.turn_detection.models import TurnModels
 from voicemesh_asr.turn_recognizer import Send, TurnRecognizer
 from voicemesh_asr.vad.vad import INLINE, Vad
-from voicemesh_sophon.placement import placement_of
 
 MAX_RECORDING_S = 60
 _STAGE = common_pb2.STAGE_ASR
@@ -50,7 +50,7 @@ class AsrService(Service):
         """Nothing is loaded before ``load``."""
         self.settings: AsrSettings = settings.section("asr", AsrSettings)
         self._spec = engine_spec(ENGINES, self.settings.engine, "asr.engine")
-        self.placement = placement_of(settings, self.name) if self._spec.on_chip else None
+        self.device = watch_for(self._spec, settings, self.name)
         self.engine = self._new_engine()
         engine_spec(VADS, self.settings.vad, "asr.vad")  # A wrong name is told now.
         heard = self.engine.capabilities.languages
@@ -201,7 +201,8 @@ class AsrService(Service):
                 recognizer = self._turn_recognizer(session, vad, plan, collect)
                 resampler = StreamResampler(plan.rate_hertz, self.engine.rate_hertz)
                 for start in range(0, len(samples), plan.rate_hertz):
-                    await recognizer.feed(resampler.push(samples[start : start + plan.rate_hertz]))
+                    part = samples[start : start + plan.rate_hertz]
+                    await recognizer.feed(resampler.process(part))
                 await recognizer.feed(resampler.finish())
                 await recognizer.end_utterance()
             finally:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from voicemesh.engine_choices import EngineChoice
 from voicemesh.settings import Section, ServerSettings, with_engines
 from voicemesh_asr.entry_point_groups import (
     ENGINES,
@@ -21,6 +22,9 @@ MAX_PHRASES = 2000
 LONGEST_WAIT_MS = 10_000
 
 
+_LanguageModel = Annotated[str, EngineChoice(TURN_LANGUAGE_MODELS, dispensable=True)]
+
+
 class AsrSettings(ServerSettings):
     """``[asr]``."""
 
@@ -28,11 +32,11 @@ class AsrSettings(ServerSettings):
     metrics_port: int = Field(
         9451, ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: none."
     )
-    engine: str = Field(
+    engine: Annotated[str, EngineChoice(ENGINES)] = Field(
         "pocketsphinx",
         description="The recogniser. The default is small and hears English only.",
     )
-    vad: str = Field(
+    vad: Annotated[str, EngineChoice(VADS)] = Field(
         "silero",
         description="The voice activity detector: silero holds in noise, webrtc is nearly free.",
     )
@@ -42,17 +46,17 @@ class AsrSettings(ServerSettings):
         "marks (by what the text ends with), adaptive (as marks, by models where there are any, "
         "and by the speaker's own pauses).",
     )
-    turn_model: str = Field(
+    turn_model: Annotated[str, EngineChoice(TURN_MODELS)] = Field(
         "",
         description="An audio model that hears whether a speaker has finished; adaptive asks it at "
         "each pause. Empty: none, because its weights have to be downloaded.",
     )
-    punctuation_model: str = Field(
+    punctuation_model: Annotated[str, EngineChoice(PUNCTUATION_MODELS)] = Field(
         "",
         description="A model that tells which mark belongs behind a text, for recognisers that "
         "write none. Empty: rules for Chinese and English, which need no weights.",
     )
-    turn_language_model: str = Field(
+    turn_language_model: _LanguageModel = Field(
         "trigrams",
         description="A language model that weighs the rules' judgement of a text, English so far: "
         "how often a sentence ends there, whether it has its verbs. The default is in the wheel of "

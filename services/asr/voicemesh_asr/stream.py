@@ -133,12 +133,12 @@ class RecognitionStream:
         samples = pcm16(chunk.audio)
         if chunk.echo.likelihood >= OWN_VOICE:
             samples = np.zeros_like(samples)
-        await self._recognizer.feed(self._resampler.push(samples))
+        await self._recognizer.feed(self._resampler.process(samples))
 
     async def _silence(self, silence: common_pb2.SilenceChunk) -> None:
         self._clock.take_silence(silence)
         zeros = np.zeros(silence.sample_count, dtype=np.int16)
-        await self._recognizer.feed(self._resampler.push(zeros))
+        await self._recognizer.feed(self._resampler.process(zeros))
 
     async def _end_of_utterance(self, end: common_pb2.EndOfUtterance) -> None:
         self._clock.check_end(end)

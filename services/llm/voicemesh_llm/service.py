@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import grpc.aio
 
+from voicemesh.devices import watch_for
 from voicemesh.registry import engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
@@ -19,7 +20,6 @@ from voicemesh_llm.generation_stream import GenerationStream, first_request
 from voicemesh_llm.prompting.request import read_request
 from voicemesh_llm.prompting.reset_phrases import ResetPhrases
 from voicemesh_llm.settings import ENGINE_GROUP, LanguageModelSettings
-from voicemesh_sophon.placement import placement_of
 
 Context = grpc.aio.ServicerContext[llm_pb2.GenerateRequest, llm_pb2.GenerateResponse]
 
@@ -36,7 +36,7 @@ class LanguageModelService(Service, LanguageModelServiceServicer):
         self.settings = self._settings = chosen
         self.admission = Admission(chosen.max_concurrent_streams, "replies")
         self._spec = engine_spec(ENGINE_GROUP, chosen.engine, "llm.engine")
-        self.placement = placement_of(settings, self.name) if self._spec.on_chip else None
+        self.device = watch_for(self._spec, settings, self.name)
         self._model = self._new_model()
         self._reset_phrases = ResetPhrases(chosen.reset_phrases)
         self._streams: set[GenerationStream] = set()

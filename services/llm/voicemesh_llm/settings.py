@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, field_validator
 
+from voicemesh.engine_choices import EngineChoice
 from voicemesh.settings import Section, ServerSettings, with_engines
 
 ENGINE_GROUP = "voicemesh.llm_engines"
@@ -28,7 +31,7 @@ class LanguageModelSettings(ServerSettings):
     metrics_port: int = Field(
         9452, ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: none."
     )
-    engine: str = Field(
+    engine: Annotated[str, EngineChoice(ENGINE_GROUP)] = Field(
         "scripted",
         description="The engine that answers: scripted, openai, sophon-llm or simulated. The "
         "default needs nothing else.",

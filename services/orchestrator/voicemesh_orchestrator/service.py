@@ -223,4 +223,14 @@ def _make(settings: Settings) -> Orchestrator:
     return Orchestrator(settings.section("orchestrator", OrchestratorSettings))
 
 
-SPEC = ServiceSpec("orchestrator", "sequences listen, ASR, LLM and TTS", _make)
+SPEC = ServiceSpec(
+    "orchestrator",
+    "sequences listen, ASR, LLM and TTS",
+    _make,
+    front=True,
+    dials={
+        "asr": "orchestrator.asr_target",
+        "llm": "orchestrator.llm_target",
+        "tts": "orchestrator.tts_target",
+    },
+)

@@ -110,7 +110,7 @@ class PieceSynthesizer:
         async with aclosing(self._persistent(unit.text, voice, options.rate, effort)) as chunks:
             async for chunk in chunks:
                 begin, end = trace.span(chunk.begin, chunk.end)
-                samples = resampler.push(chunk.samples)
+                samples = resampler.process(chunk.samples)
                 if len(samples):
                     yield Speech(samples, begin, end)
         tail = resampler.finish()

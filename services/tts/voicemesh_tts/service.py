@@ -10,6 +10,7 @@ import grpc.aio
 from voicemesh import logs
 from voicemesh.aio import TaskSet
 from voicemesh.audio import linear16
+from voicemesh.devices import watch_for
 from voicemesh.errors import ProtocolViolation
 from voicemesh.registry import engine_spec
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
@@ -19,7 +20,6 @@ from voicemesh.v1.tts_pb2_grpc import (
     SpeechSynthesizerServiceServicer,
     add_SpeechSynthesizerServiceServicer_to_server,
 )
-from voicemesh_sophon.placement import placement_of
 from voicemesh_tts.engines.engine import Synthesizer
 from voicemesh_tts.piece_synthesizer import PieceSynthesizer
 from voicemesh_tts.settings import ENGINES, TtsSettings
@@ -46,7 +46,7 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
         """The engine is loaded by ``load``."""
         self.settings: TtsSettings = settings.section("tts", TtsSettings)
         self._spec = engine_spec(ENGINES, self.settings.engine, "tts.engine")
-        self.placement = placement_of(settings, self.name) if self._spec.on_chip else None
+        self.device = watch_for(self._spec, settings, self.name)
         self._engine = self._new_engine()
         self.admission = Admission(self.settings.max_concurrent_streams, "synthesis streams")
         self._streams: set[SynthesisStream] = set()

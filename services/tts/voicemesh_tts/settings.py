@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
+from voicemesh.engine_choices import EngineChoice
 from voicemesh.settings import ServerSettings, with_engines
 
 ENGINES = "voicemesh.tts_engines"
@@ -19,7 +22,7 @@ class TtsSettings(ServerSettings):
         le=65535,
         description="Prometheus port; 0: any free one, -1: no metrics server.",
     )
-    engine: str = Field(
+    engine: Annotated[str, EngineChoice(ENGINES)] = Field(
         "embedded", description="The engine; `voicemesh doctor` lists those that are installed."
     )
     language: str = Field(

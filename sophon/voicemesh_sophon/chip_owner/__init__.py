@@ -6,19 +6,19 @@ Nothing in here imports anything else of voicemesh.
 
     wire             frames on the socket, bulk in shared memory
     command_line     arguments, signals, the life of the process
-    hall             the socket, the clients, what watchers are told
+    server           the socket, the clients, the news for watchers
     session          one client: its requests in order
     steps            what a request asks for, checked as a whole
-    holdings         what a client has on the chip, and its quotas
-    residents        memory, places in it, models
-    turns            whose step comes next
+    client_resources what a client has on the chip, and its quotas
+    chip_contents    memory, places in it, models
+    scheduler        which client's step runs next
     sail_chip        the only module that touches sophon.sail
     launch_proof     finds launches that failed without saying so
     vendor_output    what the vendor's libraries print
-    tallies          launches, seconds, waiting
+    counters         launches, seconds, waiting
     bmodel_file      what a bmodel says about itself
     flatbuffer       the form in which it says so
     kinds            the chips: their cores, whose files they take
-    symptoms         what the vendor's error texts mean
+    vendor_errors    what the vendor's error texts mean
     versions         what of the vendor's software is too old, and for what
 """

@@ -1,4 +1,4 @@
-"""What lies on a chip: memory, places in it, models."""
+"""The contents of a chip: pieces of memory, places in them, loaded models."""
 
 from __future__ import annotations
 

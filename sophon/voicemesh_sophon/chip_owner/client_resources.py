@@ -1,4 +1,4 @@
-"""What one client has on the chip: models, memory, and the quotas that bound them."""
+"""The resources of one client on the chip: models and memory, within its quotas."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PLACES_KEPT = 1024
 _MIB = 1 << 20
 
 
-class Holdings:
-    """Freed as a whole when the client goes."""
+class ClientResources:
+    """Models and device memory of one client, freed as a whole when it goes."""
 
     def __init__(
         self, chip: SailChip, service: str, cores: Sequence[int], memory_mb: int | None

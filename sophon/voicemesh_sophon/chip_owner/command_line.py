@@ -11,8 +11,8 @@ import sys
 import threading
 
 from .sail_chip import ChipError, SailChip
-from .server import Hall, SocketClaim, SocketTaken
-from .session import Owned
+from .server import OwnerServer, SocketClaim, SocketTaken
+from .session import SharedChip
 from .vendor_errors import explained
 from .vendor_output import VendorOutput
 from .versions import too_old
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         os.environ["VOICEMESH_SOPHON_CHIP"] = options.chip.lower()
     try:
         chip = SailChip(options.device, bool(options.sail_folder), options.chip)
-        hall = Hall(claim, Owned(chip, output, lost))
+        server = OwnerServer(claim, SharedChip(chip, output, lost))
     except (ChipError, OSError) as error:
         said = " | ".join([str(error), *output.failures()[-3:]])
         print(f"chip owner: {said}", file=sys.stderr)
@@ -86,8 +86,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     for cost, cure in too_old(chip.versions).values():
         print(f"chip {options.device}: {cost}; {cure}", file=sys.stderr)
-    threading.Thread(target=hall.serve, name="hall", daemon=True).start()
+    threading.Thread(target=server.serve, name="owner server", daemon=True).start()
     stop.wait()
-    hall.close(_CLOSE_S)
+    server.close(_CLOSE_S)
     output.close()
     return status[0]

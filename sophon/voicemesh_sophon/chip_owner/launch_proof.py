@@ -22,7 +22,7 @@ from typing import Sequence
 import numpy as np
 
 from .chip_contents import Place
-from .client_resources import Holdings
+from .client_resources import ClientResources
 from .sail_chip import KINDS
 
 EVERY_LAUNCHES = 64
@@ -35,9 +35,9 @@ _PATTERNS = {1: 0xA5, 2: 0x7FDA, 4: 0x7FDA5A00}
 class LaunchProof:
     """The networks of one client."""
 
-    def __init__(self, holdings: Holdings) -> None:
+    def __init__(self, resources: ClientResources) -> None:
         """None of them has been launched."""
-        self._holdings = holdings
+        self._resources = resources
         self._launches: dict[tuple[int, str], int] = {}
 
     def worked(self, model: int, net: str) -> bool:
@@ -58,7 +58,7 @@ class LaunchProof:
                 continue
             length = min(place.count, _ELEMENTS)
             start = Place(place.memory, (length,), place.offset)
-            self._holdings.upload(start, _pattern(place.dtype, length))
+            self._resources.upload(start, _pattern(place.dtype, length))
             return start
         return None
 
@@ -66,7 +66,7 @@ class LaunchProof:
         """Whether the launch has written over the pattern that ``prepare`` put there."""
         if start is None:
             return True
-        found = self._holdings.download(start)
+        found = self._resources.download(start)
         expected = _pattern(start.dtype, start.count)
         return bool(np.any(found.view(np.uint8) != expected.view(np.uint8)))
 

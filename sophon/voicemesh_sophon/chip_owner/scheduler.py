@@ -1,4 +1,4 @@
-"""Whose step comes next.
+"""The scheduler of a chip: which client's step runs next on which cores.
 
 Every step on the chip takes a turn: it holds the cores that it works on while it runs.
 When a step ends, the waiting one with the highest priority goes next, whichever came
@@ -22,8 +22,8 @@ class _Waiting:
         self.granted = threading.Event()
 
 
-class Turns:
-    """The cores of a chip, and who waits for them."""
+class Scheduler:
+    """Grants the cores of a chip by priority, then in the order of asking."""
 
     def __init__(self) -> None:
         """All cores are free."""

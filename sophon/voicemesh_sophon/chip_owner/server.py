@@ -1,4 +1,4 @@
-"""The owner's socket: who comes in, and what watchers are told."""
+"""The owner's server: the socket, a session a client, the news for watchers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from . import wire
 from .counters import LAUNCH_BOUNDS_S
 from .sail_chip import ChipError
-from .session import Owned, Session
+from .session import Session, SharedChip
 
 MAX_CLIENTS = 32
 CONDITION_EVERY_S = 5.0
@@ -46,13 +46,13 @@ class SocketClaim:
             os.unlink(path)  # Its owner has died: the lock was free.
 
 
-class Hall:
-    """Listens, and gives each client a thread."""
+class OwnerServer:
+    """Accepts clients on the claimed socket, and serves each in a thread of its own."""
 
-    def __init__(self, claim: SocketClaim, owned: Owned) -> None:
+    def __init__(self, claim: SocketClaim, shared: SharedChip) -> None:
         """Listens at once; ``serve`` lets clients in."""
         self._claim = claim
-        self._owned = owned
+        self._shared = shared
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._sessions: list[Session] = []
@@ -87,7 +87,7 @@ class Hall:
                     sock.close()
                     continue
                 self._sockets.add(sock)
-                thread = threading.Thread(target=self._guest, args=(sock,), daemon=True)
+                thread = threading.Thread(target=self._serve_client, args=(sock,), daemon=True)
                 self._threads.add(thread)
             thread.start()
 
@@ -108,11 +108,11 @@ class Hall:
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _guest(self, sock: socket.socket) -> None:
+    def _serve_client(self, sock: socket.socket) -> None:
         try:
             sock.settimeout(_HELLO_S)
             hello, _ = wire.receive(sock)
-            self._welcome(sock, hello)
+            self._greet(sock, hello)
         except (wire.Gone, socket.timeout):
             pass
         except (wire.Malformed, ChipError) as error:
@@ -127,7 +127,7 @@ class Hall:
                 self._sockets.discard(sock)
                 self._threads.discard(threading.current_thread())
 
-    def _welcome(self, sock: socket.socket, hello: dict[str, Any]) -> None:
+    def _greet(self, sock: socket.socket, hello: dict[str, Any]) -> None:
         if hello.get("protocol") != wire.PROTOCOL:
             raise wire.Malformed(
                 f"the client speaks protocol {hello.get('protocol')!r}, this owner "
@@ -136,7 +136,7 @@ class Hall:
         service = hello.get("service")
         if service not in (*wire.PRIORITIES, wire.WATCH):
             raise wire.Malformed(f"{service!r} is no service; they are {wire.PRIORITIES}")
-        chip = self._owned.chip
+        chip = self._shared.chip
         greeting = {
             "protocol": wire.PROTOCOL,
             "target": chip.target,
@@ -152,9 +152,9 @@ class Hall:
             sock.settimeout(None)
             while True:
                 wire.receive(sock)
-                wire.send(sock, self.told())
+                wire.send(sock, self.news())
         cores = _cores(hello.get("cores"), chip.cores)
-        session = Session(sock, self._owned, service, cores, _bound(hello.get("memory_mb")))
+        session = Session(sock, self._shared, service, cores, _bound(hello.get("memory_mb")))
         with self._lock:
             self._sessions.append(session)
         try:
@@ -165,22 +165,22 @@ class Hall:
             with self._lock:
                 self._sessions.remove(session)
 
-    def told(self) -> dict[str, Any]:
+    def news(self) -> dict[str, Any]:
         """The news for watchers."""
         with self._lock:
-            clients = [session.told() for session in self._sessions]
+            clients = [session.news() for session in self._sessions]
         with self._condition_lock:
             if time.monotonic() - self._condition_at >= CONDITION_EVERY_S:
-                self._condition = self._owned.chip.condition()
+                self._condition = self._shared.chip.condition()
                 self._condition_at = time.monotonic()
             condition = self._condition
         return {
             "uptime_s": time.monotonic() - self._began,
             "clients": clients,
-            "services": self._owned.tallies.told(),
+            "services": self._shared.counters.as_json(),
             "launch_bounds_s": list(LAUNCH_BOUNDS_S),
             "waiting": {
-                service: self._owned.turns.waiting(priority)
+                service: self._shared.scheduler.waiting(priority)
                 for priority, service in enumerate(wire.PRIORITIES)
             },
             "condition": condition,

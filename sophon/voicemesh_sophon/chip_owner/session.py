@@ -13,11 +13,11 @@ import numpy as np
 
 from . import steps, wire
 from .chip_contents import Memory, Model, Refused
-from .client_resources import Holdings
-from .counters import Tallies
+from .client_resources import ClientResources
+from .counters import Counters
 from .launch_proof import LaunchProof
 from .sail_chip import KINDS, ChipError, SailChip
-from .scheduler import Turns
+from .scheduler import Scheduler
 from .vendor_errors import explained
 from .vendor_output import VendorOutput
 
@@ -27,25 +27,25 @@ FAILURES_OF_A_LOST_CHIP = 3
 Answer = Tuple[Dict[str, Any], bytes]
 
 
-class Owned:
-    """What all sessions share."""
+class SharedChip:
+    """The chip, and what all sessions share of it: its scheduler, counters and output."""
 
     def __init__(self, chip: SailChip, output: VendorOutput, lost: Callable[[str], None]) -> None:
         """``lost`` is called once the chip is taken to be lost; it ends the process."""
         self.chip = chip
         self.output = output
         self.lost = lost
-        self.turns = Turns()
-        self.tallies = Tallies()
+        self.scheduler = Scheduler()
+        self.counters = Counters()
 
 
 class Session:
-    """A client that has said who it is."""
+    """Serves the requests of a client that has been greeted, one after the other."""
 
     def __init__(
         self,
         sock: socket.socket,
-        owned: Owned,
+        shared: SharedChip,
         service: str,
         cores: tuple[int, ...],
         memory_mb: int | None,
@@ -53,22 +53,25 @@ class Session:
         """``cores`` and ``memory_mb``: those of its placement."""
         self.service = service
         self._socket = sock
-        self._owned = owned
+        self._shared = shared
         self._priority = wire.PRIORITIES.index(service)
         self._arena: mmap.mmap | None = None
-        self._holdings = Holdings(owned.chip, service, cores, memory_mb)
-        self._proof = LaunchProof(self._holdings)
-        self._steps = steps.StepReader(self._holdings, cores, owned.chip.cores)
+        self._resources = ClientResources(shared.chip, service, cores, memory_mb)
+        self._proof = LaunchProof(self._resources)
+        self._steps = steps.StepReader(self._resources, cores, shared.chip.cores)
+        self._all_cores = frozenset(range(shared.chip.cores))
         # Transfers go by the cores that the client computes on, so that nobody waits
         # for a launch of somebody that it shares no core with.
-        self._own_cores = frozenset(cores or range(owned.chip.cores))
+        self._own_cores = frozenset(cores) or self._all_cores
 
-    def told(self) -> dict[str, Any]:
-        """What watchers get to know of it."""
+    def news(self) -> dict[str, Any]:
+        """The client as watchers see it."""
         return {
             "service": self.service,
-            "memory_bytes": self._holdings.nbytes,
-            "models": [file.path for m in list(self._holdings.models.values()) for file in m.files],
+            "memory_bytes": self._resources.nbytes,
+            "models": [
+                file.path for m in list(self._resources.models.values()) for file in m.files
+            ],
         }
 
     def serve(self) -> None:
@@ -79,16 +82,16 @@ class Session:
                 wire.send(self._socket, *self._answer(header, payload))
         except wire.Malformed as error:
             print(f"{self.service}: {error}; its connection is closed", file=sys.stderr)
-            self._say_why(error)
+            self._send_why(error)
         except wire.Gone:
             pass
         finally:
-            with self._owned.turns.turn(self._priority, frozenset(range(self._owned.chip.cores))):
-                self._holdings.release()
+            with self._shared.scheduler.turn(self._priority, self._all_cores):
+                self._resources.release()
             if self._arena is not None:
                 self._arena.close()
 
-    def _say_why(self, error: wire.Malformed) -> None:
+    def _send_why(self, error: wire.Malformed) -> None:
         with suppress(wire.Gone, wire.Malformed, OSError):
             wire.send(self._socket, {"error": str(error), "kind": "protocol"})
 
@@ -98,7 +101,7 @@ class Session:
             raise wire.Malformed("what is to be freed is a list")
         for number in free:
             if isinstance(number, int):
-                self._holdings.free(number)
+                self._resources.free(number)
         op = header.get("op")
         answer = self._REQUESTS.get(op) if isinstance(op, str) else None
         if answer is None:
@@ -113,7 +116,7 @@ class Session:
             raise
         except Exception as error:
             # Whatever sail raises: several kinds, not all of them its own.
-            said = " | ".join([str(error), *self._owned.output.failures()])
+            said = " | ".join([str(error), *self._shared.output.failures()])
             return {"error": f"{type(error).__name__}: {explained(said)}", "kind": "chip"}, b""
 
     def _open_arena(self, header: dict[str, Any], payload: bytes) -> Answer:
@@ -130,32 +133,34 @@ class Session:
         paths = header.get("files")
         if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
             raise wire.Malformed("files are a list of paths")
-        self._owned.output.failures()  # What was printed before is not of this load.
+        self._shared.output.failures()  # What was printed before is not of this load.
         # Everybody else waits: sail does not let other threads go on while it loads.
-        with self._owned.turns.turn(self._priority, frozenset(range(self._owned.chip.cores))):
+        with self._shared.scheduler.turn(self._priority, self._all_cores):
             try:
-                number, model = self._holdings.load(paths, header.get("own_io") is True)
+                number, model = self._resources.load(paths, header.get("own_io") is True)
             except (Refused, ChipError) as error:
-                said = self._owned.output.failures()
+                said = self._shared.output.failures()
                 raise ChipError(explained(" | ".join([str(error), *said[-3:]]))) from error
             except Exception as error:
-                why = explained(" | ".join([str(error), *self._owned.output.failures()[-3:]]))
+                why = explained(" | ".join([str(error), *self._shared.output.failures()[-3:]]))
                 raise ChipError(f"{', '.join(paths)} cannot be loaded: {why}") from error
         return {"model": number, "nets": _nets(model)}, b""
 
     def _unload(self, header: dict[str, Any], payload: bytes) -> Answer:
-        with self._owned.turns.turn(self._priority, self._own_cores):
-            self._holdings.unload(header.get("model", 0))
+        with self._shared.scheduler.turn(self._priority, self._own_cores):
+            self._resources.unload(header.get("model", 0))
         self._proof.forget(header.get("model", 0))
         return {}, b""
 
     def _tensor(self, header: dict[str, Any], payload: bytes) -> Answer:
-        with self._owned.turns.turn(self._priority, self._own_cores):
-            return _told(*self._holdings.allocate(header.get("shape"), header.get("dtype"))), b""
+        with self._shared.scheduler.turn(self._priority, self._own_cores):
+            return _tensor_answer(
+                *self._resources.allocate(header.get("shape"), header.get("dtype"))
+            ), b""
 
     def _own(self, header: dict[str, Any], payload: bytes) -> Answer:
         fields = (header.get(name) for name in ("model", "net", "side", "index", "stage"))
-        return _told(*self._holdings.own_memory(*fields)), b""
+        return _tensor_answer(*self._resources.own_memory(*fields)), b""
 
     def _run(self, header: dict[str, Any], payload: bytes) -> Answer:
         arena = memoryview(self._arena) if self._arena is not None else memoryview(b"")
@@ -163,18 +168,18 @@ class Session:
         answers: list[bytes] = []
         for step in todo:
             holds = step.holds if isinstance(step, steps.Launch) else self._own_cores
-            with self._owned.turns.turn(self._priority, holds) as waited_s:
+            with self._shared.scheduler.turn(self._priority, holds) as waited_s:
                 if isinstance(step, steps.Launch):
-                    self._owned.tallies.waited(self.service, waited_s)
+                    self._shared.counters.waited(self.service, waited_s)
                     self._launch(step)
                 elif isinstance(step, steps.Write):
-                    self._holdings.upload(step.target, step.values)
+                    self._resources.upload(step.target, step.values)
                 elif isinstance(step, steps.Read):
-                    values = self._holdings.download(step.source)
+                    values = self._resources.download(step.source)
                 elif isinstance(step, steps.Copy):
-                    self._holdings.copy(step.source, step.target)
+                    self._resources.copy(step.source, step.target)
                 else:
-                    self._holdings.upload(step.target, _filled(step))
+                    self._resources.upload(step.target, _filled(step))
             if isinstance(step, steps.Read):
                 raw = values.view(np.uint8)
                 if step.arena:
@@ -186,28 +191,30 @@ class Session:
     def _launch(self, step: steps.Launch) -> None:
         net = step.net.name
         pattern = self._proof.prepare(step.number, net, step.inputs, step.outputs)
-        self._owned.output.failures()  # What was printed before is not of this launch.
+        self._shared.output.failures()  # What was printed before is not of this launch.
         began = time.monotonic()
         try:
-            self._holdings.launch(step.model, step.net, step.inputs, step.outputs, list(step.cores))
+            self._resources.launch(
+                step.model, step.net, step.inputs, step.outputs, list(step.cores)
+            )
         except Exception as error:
-            said = [str(error), *self._owned.output.failures()]
+            said = [str(error), *self._shared.output.failures()]
             raise self._failed(step, " | ".join(said)) from error
         seconds = time.monotonic() - began
-        said = self._owned.output.failures()
+        said = self._shared.output.failures()
         if said:
             raise self._failed(step, " | ".join(said))
         if not self._proof.check(pattern):
             raise self._failed(step, "its output was not written")
         self._proof.succeeded(step.number, net)
-        self._owned.tallies.launched(self.service, net, seconds)
+        self._shared.counters.launched(self.service, net, seconds)
 
     def _failed(self, step: steps.Launch, said: str) -> ChipError:
         path = step.model.paths[step.net.name]
         if self._proof.worked(step.number, step.net.name):
-            in_a_row = self._owned.tallies.failed(self.service)
+            in_a_row = self._shared.counters.failed(self.service)
             if in_a_row >= FAILURES_OF_A_LOST_CHIP:
-                self._owned.lost(f"{in_a_row} launches failed one after the other; {said}")
+                self._shared.lost(f"{in_a_row} launches failed one after the other; {said}")
         return ChipError(
             f"{path}: the launch of {step.net.name} failed: {explained(said)}; if it happens "
             "again, look at bm-smi and dmesg, and whether model, driver and sail belong together"
@@ -232,7 +239,7 @@ def _filled(step: steps.Fill) -> np.ndarray:
     return np.full(place.count, step.value, KINDS[place.dtype][1])
 
 
-def _told(number: int, memory: Memory) -> dict[str, Any]:
+def _tensor_answer(number: int, memory: Memory) -> dict[str, Any]:
     return {"tensor": number, "shape": list(memory.shape), "dtype": memory.dtype}
 
 

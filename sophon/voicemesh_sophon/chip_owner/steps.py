@@ -10,7 +10,7 @@ import numpy as np
 
 from .bmodel_file import NetEntry, SlotEntry
 from .chip_contents import Model, Place, Refused
-from .client_resources import Holdings
+from .client_resources import ClientResources
 from .sail_chip import KINDS
 
 MAX_STEPS = 4096
@@ -70,9 +70,9 @@ class Fill:
 class StepReader:
     """Turns what a client wrote into steps; Refused where one cannot be done."""
 
-    def __init__(self, holdings: Holdings, cores: Sequence[int], chip_cores: int) -> None:
+    def __init__(self, resources: ClientResources, cores: Sequence[int], chip_cores: int) -> None:
         """``cores``: those of the client's placement; ``chip_cores``: how many there are."""
-        self._holdings = holdings
+        self._resources = resources
         self._cores = tuple(cores)
         self._chip_cores = chip_cores
 
@@ -94,20 +94,20 @@ class StepReader:
         return steps
 
     def _write(self, bulk: dict[str, memoryview], target: Any, area: str, at: int) -> Write:
-        place = self._holdings.place(target)
+        place = self._resources.place(target)
         stored = np.dtype(KINDS[place.dtype][1])
         part = _part(bulk, area, at, place.count * stored.itemsize)
         return Write(place, np.frombuffer(part, stored))
 
     def _read(self, bulk: dict[str, memoryview], source: Any, area: str, at: int) -> Read:
-        place = self._holdings.place(source)
+        place = self._resources.place(source)
         nbytes = place.count * np.dtype(KINDS[place.dtype][1]).itemsize
         if area == "arena":
             _part(bulk, area, at, nbytes)
         return Read(place, area == "arena", at, nbytes)
 
     def _copy(self, bulk: dict[str, memoryview], source: Any, target: Any) -> Copy:
-        one, other = self._holdings.place(source), self._holdings.place(target)
+        one, other = self._resources.place(source), self._resources.place(target)
         if one.dtype != other.dtype or one.count != other.count:
             raise Refused(
                 f"{one.count} {one.dtype} cannot be copied to {other.count} {other.dtype}"
@@ -119,7 +119,7 @@ class StepReader:
     def _fill(self, bulk: dict[str, memoryview], target: Any, value: Any) -> Fill:
         if not isinstance(value, (int, float)):
             raise Refused(f"{value!r} is no number to fill a tensor with")
-        return Fill(self._holdings.place(target), value)
+        return Fill(self._resources.place(target), value)
 
     def _launch(
         self,
@@ -130,9 +130,9 @@ class StepReader:
         outputs: Any,
         cores: Any,
     ) -> Launch:
-        model, net = self._holdings.net(number, name)
-        ins = [self._holdings.place(reference) for reference in inputs]
-        outs = [self._holdings.place(reference) for reference in outputs]
+        model, net = self._resources.net(number, name)
+        ins = [self._resources.place(reference) for reference in inputs]
+        outs = [self._resources.place(reference) for reference in outputs]
         where = f"{model.paths[net.name]}: {net.name}"
         _check_slots(where, "input", net.input_slots, ins)
         _check_slots(where, "output", net.output_slots, outs)

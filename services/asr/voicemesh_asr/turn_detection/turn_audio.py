@@ -27,7 +27,7 @@ class TurnAudio:
 
     def feed(self, samples: Samples) -> None:
         """More of the turn."""
-        part = self._resampler.push(samples)
+        part = self._resampler.process(samples)
         self._parts.append(part)
         self._length += len(part)
         while self._length - len(self._parts[0]) >= self._shared.model.window_samples:

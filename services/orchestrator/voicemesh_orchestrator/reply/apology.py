@@ -55,7 +55,7 @@ def apology(language_code: str, rate_hertz: int) -> Apology:
     with resource.open("rb") as opened, wave.open(opened) as clip:
         samples = np.frombuffer(clip.readframes(clip.getnframes()), dtype="<i2")
         resampler = StreamResampler(clip.getframerate(), rate_hertz)
-    spoken = np.concatenate([resampler.push(samples), resampler.finish()])
+    spoken = np.concatenate([resampler.process(samples), resampler.finish()])
     return Apology(_TEXTS[language], spoken.astype("<i2").tobytes(), rate_hertz)
 
 

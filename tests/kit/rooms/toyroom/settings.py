@@ -1,9 +1,11 @@
 """``[echo]``."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
+from voicemesh.engine_choices import EngineChoice
 from voicemesh.settings import Section, ServerSettings, with_engines
 from voicemesh.targets import Target
 
@@ -13,7 +15,9 @@ class EchoSettings(ServerSettings):
     metrics_port: int = Field(-1, ge=-1, le=65535, description="Prometheus port.")
     slots: int = Field(2, ge=1, description="How many streams.")
     outbox: int = Field(512, ge=1, description="Messages that may wait for a slow client.")
-    engine: str = Field("parrot", description="Which bird.")
+    engine: Annotated[str, EngineChoice("voicemesh.toy_engines")] = Field(
+        "parrot", description="Which bird."
+    )
     target: Target = Field("127.0.0.1:9", description="Where the other end of the room is.")
     nap_ms: int = Field(400, ge=20, le=900, description="How long it may sleep, in milliseconds.")
     song: str = Field("tweet tweet", pattern="t$", description="What it sings. Ends with a t.")

@@ -19,7 +19,7 @@ from voicemesh.errors import EngineError
 from voicemesh_asr.engines.sophon_whisper import prompt as layout
 from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt
-from voicemesh_sophon import Chip, Copy, DeviceTensor, Launch, Net, Read, Slot, Step, Write
+from voicemesh_sophon.client import Chip, Copy, DeviceTensor, Launch, Net, Read, Slot, Step, Write
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 
 from voicemesh.errors import EngineError
-from voicemesh_sophon import Model, Net, Slot
+from voicemesh_sophon.client import Model, Net, Slot
 
 ENCODER = "encoder"
 LANGUAGE = "logits_decoder"

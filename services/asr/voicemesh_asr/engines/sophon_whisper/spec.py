@@ -32,6 +32,7 @@ SPEC = EngineSpec(
     factory=_make,
     probe=lambda: Probe(True, "part of voicemesh; `voicemesh plan` shows the chips"),
     check=_check,
+    extra="voicemesh-asr[sophon]",
     tags=frozenset({"tpu"}),
-    on_chip=True,
+    device="sophon",
 )

@@ -12,7 +12,7 @@ from voicemesh_llm.engines.sophon_llm.equipment import equip
 from voicemesh_llm.engines.sophon_llm.priority_lock import PriorityLock
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.token_estimate import estimate_tokens
-from voicemesh_sophon import Chip
+from voicemesh_sophon.client import Chip
 from voicemesh_sophon.placement import Placement
 
 LONGEST_COUNTED = 8_000

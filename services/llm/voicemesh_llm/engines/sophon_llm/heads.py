@@ -21,7 +21,16 @@ from voicemesh_llm.engines.sophon_llm.sampling import (
     SamplingRule,
     trimmed,
 )
-from voicemesh_sophon import Chip, DeviceTensor, Launch, Net, Read, Step, Write, from_bfloat16
+from voicemesh_sophon.client import (
+    Chip,
+    DeviceTensor,
+    Launch,
+    Net,
+    Read,
+    Step,
+    Write,
+    from_bfloat16,
+)
 
 Results: TypeAlias = list[npt.NDArray[Any]]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from voicemesh_llm.engines.sophon_llm.layout import Layout
-from voicemesh_sophon import Chip, Copy, DeviceTensor, Fill, Step
+from voicemesh_sophon.client import Chip, Copy, DeviceTensor, Fill, Step
 
 KEYS, VALUES = 3, 4
 """Inputs of ``block_cache_i``."""

@@ -12,7 +12,7 @@ from itertools import count, takewhile
 from typing import NoReturn
 
 from voicemesh.errors import EngineError
-from voicemesh_sophon import Net, Slot
+from voicemesh_sophon.client import Net, Slot
 
 ACTIVATIONS = ("float16", "bfloat16", "float32")
 SAMPLE_HEADS = ("sample_head", "penalty_sample_head")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from voicemesh_sophon import to_bfloat16
+from voicemesh_sophon.client import to_bfloat16
 
 Stored: TypeAlias = npt.NDArray[Any]
 BLOCKED = -10_000.0

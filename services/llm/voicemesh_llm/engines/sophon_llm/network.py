@@ -18,8 +18,8 @@ from voicemesh_llm.engines.sophon_llm.kv_memory import KeyValues, kv_memory
 from voicemesh_llm.engines.sophon_llm.layout import Layout
 from voicemesh_llm.engines.sophon_llm.masks import padded, prefill_mask, step_mask
 from voicemesh_llm.engines.sophon_llm.sampling import Logits
-from voicemesh_sophon import Chip, Copy, DeviceTensor, Launch, Net, Read, Step, Write
-from voicemesh_sophon import from_bfloat16 as from_bits
+from voicemesh_sophon.client import Chip, Copy, DeviceTensor, Launch, Net, Read, Step, Write
+from voicemesh_sophon.client import from_bfloat16 as from_bits
 
 Stopped = Callable[[], bool]
 """Asked between layers and tokens whether the work is still wanted."""

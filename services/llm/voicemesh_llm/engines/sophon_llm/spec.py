@@ -56,5 +56,5 @@ SPEC = EngineSpec(
     check=_check,
     extra=EXTRA,
     tags=frozenset({"tpu"}),
-    on_chip=True,
+    device="sophon",
 )

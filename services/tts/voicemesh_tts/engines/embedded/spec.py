@@ -50,6 +50,6 @@ SPEC = EngineSpec(
     config_type=EmbeddedSettings,
     factory=_make,
     probe=_probe,
-    extra="espeak",
+    extra="voicemesh-tts[espeak]",
     tags=frozenset({"default"}),
 )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from voicemesh.errors import EngineMissing, Unavailable
 from voicemesh.work_counter import Effort
 from voicemesh.workers import ThreadWorker
-from voicemesh_sophon import Chip
+from voicemesh_sophon.client import Chip
 from voicemesh_sophon.placement import Placement
 from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemesh.errors import EngineError
-from voicemesh_sophon import (
+from voicemesh_sophon.client import (
     Chip,
     DeviceTensor,
     Launch,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from voicemesh_sophon.placement import Placement
     from voicemesh_tts.engines.sophon_vits.engine import SophonVits
 
-_EXTRA = "'voicemesh-tts[sophon]'"
+_EXTRA = "voicemesh-tts[sophon]"
 
 
 def _check(settings: SophonVitsSettings) -> Probe:
@@ -43,9 +43,9 @@ SPEC = EngineSpec(
     licence="Apache-2.0; pypinyin: MIT; the bmodels and the embedded voices: their own",
     config_type=SophonVitsSettings,
     factory=_make,
-    probe=lambda: probe_import("pypinyin", "pypinyin", _EXTRA),
+    probe=lambda: probe_import("pypinyin", "pypinyin", f"'{_EXTRA}'"),
     check=_check,
-    extra="sophon",
+    extra=_EXTRA,
     tags=frozenset({"tpu"}),
-    on_chip=True,
+    device="sophon",
 )

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from voicemesh.commands.frame import Command
 from voicemesh.settings import Settings
 from voicemesh_sophon.chip_owner.bmodel_file import read_bmodel
 from voicemesh_sophon.fetching import fetch
@@ -17,7 +16,8 @@ _UNVERIFIED = (
 )
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument("sets", nargs="*", metavar="SET", help="what to fetch; none: list all sets")
     parser.add_argument(
         "--to",
@@ -28,7 +28,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     chosen = {name: model_set(name) for name in options.sets}
     if not chosen:
         print("\n".join(_table(model_sets())))
@@ -58,11 +59,3 @@ def _what(path: Path) -> str:
     file = read_bmodel(str(path))
     cores = "1 core" if file.cores == 1 else f"{file.cores} cores"
     return f": {file.chip}, {cores}, {len(file.nets)} nets, compiled {file.made}"
-
-
-COMMAND = Command(
-    "fetch-models",
-    "fetch model files for Sophgo chips from the vendor",
-    _add_arguments,
-    _run,
-)

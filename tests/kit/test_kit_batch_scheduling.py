@@ -7,20 +7,20 @@ from contextlib import ExitStack
 import pytest
 
 from voicemesh.server import Admission
-from voicemesh.server.batch_scheduling import MANY, Crowd
+from voicemesh.server.batch_scheduling import MANY, BatchScheduling
 
 
 @pytest.fixture(autouse=True)
 def _usual_policy_afterwards() -> Iterator[None]:
     yield
-    crowd = Crowd()
-    crowd.count(MANY)
-    crowd.count(0)
+    scheduling = BatchScheduling()
+    scheduling.count(MANY)
+    scheduling.count(0)
 
 
 async def test_a_process_is_scheduled_in_batches_only_while_it_is_crowded() -> None:
     admission = Admission(MANY + 1, "guests")
-    admission.changed = Crowd().count
+    admission.changed = BatchScheduling().count
     with ExitStack() as few:
         for _ in range(MANY - 1):
             few.enter_context(admission.slot())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 
-from voicemesh.commands.frame import Command
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Settings
 from voicemesh_sophon.owner_process import owner_command
 from voicemesh_sophon.placement import devices_of
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument(
         "device",
         type=int,
@@ -22,7 +22,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     command = owner_command(devices_of(settings), options.device)
     try:
         # The owner may need another Python than this one, so it takes this one's place.
@@ -33,8 +34,3 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             "Python that has the vendor's sophon.sail",
             field="devices.owner_python",
         ) from None
-
-
-COMMAND = Command(
-    "serve-chip", "own a Sophgo chip for the services of this machine", _add_arguments, _run
-)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from voicemesh.commands.frame import Command, write_json
+from voicemesh.commands.frame import write_json
 from voicemesh.settings import Settings
 from voicemesh_sophon.inventory import ChipEntry, described
 from voicemesh_sophon.model_memory import ModelNeed
@@ -17,7 +17,8 @@ from voicemesh_sophon.probing import best_inventory
 _MARKS = {"fail": "FAIL", "warn": "warn", "note": "note"}
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See CommandModule."""
     parser.add_argument(
         "--inventory",
         type=Path,
@@ -28,7 +29,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the plan as JSON")
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """See CommandModule."""
     inventory = described(options.inventory) if options.inventory else best_inventory(settings)
     plan = device_plan(settings, inventory)
     print("\n".join(_lines(plan)))
@@ -137,11 +139,3 @@ def _tenant_json(tenant: Tenant) -> dict[str, Any]:
             for model in tenant.models
         ],
     }
-
-
-COMMAND = Command(
-    "plan",
-    "print cards, chips, cores and memory, what sits where, and what does not fit",
-    _add_arguments,
-    _run,
-)
