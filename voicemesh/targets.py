@@ -16,10 +16,15 @@ def is_port(text: str) -> bool:
     return _PORT.fullmatch(text) is not None and 0 < int(text) < 65_536
 
 
+def is_host_and_port(text: str) -> bool:
+    """Whether ``text`` is host:port, with a port that can be dialled."""
+    found = _HOST_AND_PORT.fullmatch(text)
+    return found is not None and is_port(found["port"])
+
+
 def checked_target(text: str) -> str:
     """``text`` where it is host:port; else ValueError with what it has to be."""
-    found = _HOST_AND_PORT.fullmatch(text)
-    if found is None or not is_port(found["port"]):
+    if not is_host_and_port(text):
         raise ValueError(f"has to be host:port, such as 127.0.0.1:50050, not {text!r}")
     return text
 

@@ -172,3 +172,11 @@ async def test_a_bad_request_is_refused_with_its_field(
             with pytest.raises(error) as caught:
                 await controller.listen(**request_)
             assert caught.value.field.startswith(field)
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:99999", "127.0.0.1", "http://127.0.0.1:1", "a b:1"])
+async def test_a_robot_is_named_by_an_address_that_can_be_dialled(mesh: Mesh, target: str) -> None:
+    async with mesh() as orchestrator, controlling(orchestrator) as controller:
+        with pytest.raises(InvalidArgument) as caught:
+            await controller.listen(robot_target=target)
+    assert caught.value.field == "robot_target"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +12,7 @@ from functools import partial
 from voicemesh import logs
 from voicemesh.aio import uninterrupted
 from voicemesh.errors import InvalidArgument, Superseded
+from voicemesh.targets import is_host_and_port
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.clients.dialled.robot_client import RobotClient, RobotLink
@@ -20,8 +20,6 @@ from voicemesh_orchestrator.conversation.conversation import Conversation
 from voicemesh_orchestrator.history import History, Memory
 from voicemesh_orchestrator.plan import ConversationPlan, plan_dialled_robot
 from voicemesh_orchestrator.upstream.services import Services
-
-_TARGET = re.compile(r"[^\s/]+:\d{1,5}")
 
 
 class _Robot:
@@ -83,7 +81,7 @@ class Robots:
         The turn before it, if it still runs, ends with Superseded. Unavailable when
         no listener answers there.
         """
-        if not _TARGET.fullmatch(target):
+        if "/" in target or not is_host_and_port(target):
             raise InvalidArgument(
                 f"{target!r} is no address; name the robot's listener as host:port",
                 field="robot_target",
