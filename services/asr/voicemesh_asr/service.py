@@ -41,7 +41,7 @@ _STAGE = common_pb2.STAGE_ASR
 
 
 class AsrService(Service):
-    """Hears as many speakers as its engine has decoders."""
+    """Recognises as many speakers at once as its engine has decoders."""
 
     name = "asr"
     stage = _STAGE

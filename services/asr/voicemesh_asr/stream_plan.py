@@ -32,7 +32,7 @@ _HIGHEST_BOOST = 20.0
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """How one speaker is heard. Every choice is made."""
+    """The resolved configuration of one stream: every choice is made."""
 
     conversation_id: str
     rate_hertz: int

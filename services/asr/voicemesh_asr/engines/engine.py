@@ -1,4 +1,4 @@
-"""What a speech recogniser is to the rest of the room.
+"""The protocol of a speech recogniser, as the rest of the room uses it.
 
 A :class:`Recognizer` is loaded once and opened once per speaker. A
 :class:`RecognizerSession` hears the utterances of that speaker one after the
@@ -84,7 +84,7 @@ class RecognizerSession(Protocol):
     """The utterances of one speaker. Calls come one at a time."""
 
     async def accept(self, samples: Samples) -> Hypothesis | None:
-        """Hear more of the utterance, at the engine's rate.
+        """Take more of the utterance, at the engine's rate.
 
         Returns the running text, or None where there is nothing new to say.
         """

@@ -9,7 +9,7 @@ from voicemesh_asr.turn_detection.strategies.audio_model import AudioModel
 from voicemesh_asr.turn_detection.strategies.endpoint import Endpoint
 from voicemesh_asr.turn_detection.strategies.likely_whole import LikelyWhole
 from voicemesh_asr.turn_detection.strategies.mark_aware import MarkAware
-from voicemesh_asr.turn_detection.strategies.silence import Silence
+from voicemesh_asr.turn_detection.strategies.silence import FixedSilence
 from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, WaitStrategy
 from voicemesh_asr.turn_detection.strategies.unfinished import Unfinished
 from voicemesh_asr.turn_detection.waits import Waits
@@ -20,12 +20,12 @@ _COMPLETE_FROM, _UNFINISHED_BELOW = 0.6, 0.3
 
 def silence(waits: Waits) -> FirstOpinion:
     """The same silence after everything: what most demos do."""
-    return FirstOpinion([Silence(waits.no_mark_ms)])
+    return FirstOpinion([FixedSilence(waits.no_mark_ms)])
 
 
 def marks(waits: Waits) -> FirstOpinion:
     """By what the text ends with, and by nothing else."""
-    return FirstOpinion([_unfinished(waits), _mark_aware(waits), Silence(waits.no_mark_ms)])
+    return FirstOpinion([_unfinished(waits), _mark_aware(waits), FixedSilence(waits.no_mark_ms)])
 
 
 def adaptive(waits: Waits) -> FirstOpinion:
@@ -36,7 +36,7 @@ def adaptive(waits: Waits) -> FirstOpinion:
     by_text: list[WaitStrategy] = [
         _mark_aware(waits),
         LikelyWhole(waits.clause_end_ms, waits.no_mark_ms),
-        Silence(waits.no_mark_ms),
+        FixedSilence(waits.no_mark_ms),
     ]
     return FirstOpinion([Endpoint(), model, _unfinished(waits), *map(Adaptive, by_text)])
 

@@ -1,4 +1,4 @@
-"""What a punctuation model is to the rest of the room: a plug-in point.
+"""The protocol of a punctuation model, a plug-in point.
 
 For recognisers that write no marks. It is asked once at each pause, with the
 text of the final pass, in a thread of its own. The rules keep the first word

@@ -1,4 +1,4 @@
-"""What a statistical language model is to the rest of the room: a plug-in point.
+"""The protocol of a statistical language model for turn detection, a plug-in point.
 
 It knows how often words follow each other, and so how often a sentence ends behind
 two words. The completeness judge asks it beside its rules, some ten times for each

@@ -1,4 +1,4 @@
-"""What an audio turn model is to the rest of the room: a plug-in point.
+"""The protocol of an audio turn model, a plug-in point.
 
 Such a model has learned from intonation and rhythm whether a speaker has
 finished. It is asked once at each pause, beside the recogniser's final pass, in

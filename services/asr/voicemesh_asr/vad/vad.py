@@ -1,4 +1,4 @@
-"""What a voice activity detector is to the rest of the room."""
+"""The protocol of a voice activity detector."""
 
 from __future__ import annotations
 

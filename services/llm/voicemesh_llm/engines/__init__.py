@@ -1,1 +1,1 @@
-"""Language model engines, one package or file each."""
+"""Language model engines, a folder each."""

@@ -1,4 +1,4 @@
-"""What every language model engine offers, and the plain data that it works on.
+"""The protocol of a language model engine, and the plain data that it works on.
 
 The service checks requests, adds the persona, bounds the history and enforces
 stop strings, length and deadlines; an engine only turns a Prompt into events.

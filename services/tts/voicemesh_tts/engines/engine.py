@@ -1,4 +1,4 @@
-"""What the service expects of an engine."""
+"""The protocol of a synthesis engine."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Synthesizer(Protocol):
     def synthesize(
         self, text: str, voice: Voice, rate: float, effort: Effort
     ) -> AsyncGenerator[SpokenChunk, None]:
-        """Say a unit: speakable text of one language, without a pause around it.
+        """Synthesise a unit: speakable text of one language, without a pause around it.
 
         ``rate`` is the speed, 1 being usual. ``effort`` counts chunks where they are
         made. Closing the iterator stops the engine within a chunk. EngineError when

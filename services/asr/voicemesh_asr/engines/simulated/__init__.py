@@ -1,1 +1,1 @@
-"""A recogniser that says set texts after set delays."""
+"""A recogniser that returns set texts after set delays."""

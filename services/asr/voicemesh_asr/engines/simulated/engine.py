@@ -19,7 +19,7 @@ _UNIT_S = 0.3
 
 
 class SimulatedSession:
-    """One speaker. The n-th utterance says the n-th text."""
+    """One speaker. The n-th utterance is recognised as the n-th text."""
 
     def __init__(self, engine: SimulatedRecognizer) -> None:
         """Use ``SimulatedRecognizer.open``."""

@@ -1,4 +1,4 @@
-"""The graphs on the chip: everything between two launches stays in device memory.
+"""Runs Whisper's graphs on the chip: everything between two launches stays in device memory.
 
 The decoder's first pass fills a key and a value cache for each layer; each further
 step takes them and gives them back one column on, so that only tokens, masks and

@@ -1,4 +1,4 @@
-"""Whose audio is decoded next: final texts before interim ones, none longer than wanted."""
+"""The queue of decodes: final texts before interim ones, none longer than wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is tried at load, so that a wrong file is told before the first speaker comes."""
+"""The self-test at load: every graph is tried before the first speaker comes."""
 
 from __future__ import annotations
 

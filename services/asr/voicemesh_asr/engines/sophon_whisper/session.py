@@ -1,4 +1,4 @@
-"""One speaker: a growing buffer that is decoded again and again.
+"""One speaker's session: a growing buffer that is decoded again and again.
 
 While somebody speaks, the utterance so far is decoded every ``interim_every_ms`` of
 new audio, and the words on which two hypotheses agree are confirmed. The final pass
@@ -31,7 +31,7 @@ _names = count()
 
 
 class WhisperSession:
-    """Hears the utterances of one speaker. See RecognizerSession."""
+    """Recognises the utterances of one speaker. See RecognizerSession."""
 
     def __init__(
         self,

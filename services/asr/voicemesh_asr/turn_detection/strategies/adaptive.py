@@ -1,4 +1,4 @@
-"""Slow speakers are given more time, brisk ones are answered sooner.
+"""Waits adapted to the speaker: slow ones are given more time, brisk ones answered sooner.
 
 The wait of another strategy is moved towards what the speaker's own pauses
 suggest: somewhat more than the usual pause inside a turn, for a silence that is

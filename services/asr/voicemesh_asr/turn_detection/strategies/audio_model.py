@@ -1,4 +1,4 @@
-"""What a model thinks that has heard how it was said."""
+"""Waits by the audio turn model, which has heard how it was said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recogniser with a class for the end of an utterance has seen it: cut at once."""
+"""No wait where the recogniser itself has seen the end of the utterance."""
 
 from __future__ import annotations
 

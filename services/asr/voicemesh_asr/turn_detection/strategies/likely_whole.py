@@ -1,4 +1,4 @@
-"""A text that ends with nothing that ends anything, and yet may be whole.
+"""Waits after text without punctuation that is likely a whole sentence all the same.
 
 Rules cannot name the form of every sentence. Where a text has no mark but the form
 of a statement, or is as long as a whole sentence to a robot usually is, the

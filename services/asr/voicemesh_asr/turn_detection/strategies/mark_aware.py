@@ -1,4 +1,4 @@
-"""After a whole sentence less silence is enough than after a clause (arXiv 2305.12450)."""
+"""Waits by punctuation: less after a whole sentence than after a clause (arXiv 2305.12450)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.strategies.strategy import SilentTurn, WaitVerdict
 
 
-class Silence:
+class FixedSilence:
     """Always has an opinion; comes last."""
 
     def __init__(self, wait_ms: int) -> None:

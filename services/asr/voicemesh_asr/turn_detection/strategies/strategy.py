@@ -3,7 +3,7 @@
 A strategy looks at a turn that has fallen silent and says how much silence ends
 it, or None where it has no opinion. They are asked in order and the first
 opinion counts, so an order is a policy: who knows most comes first, and
-:class:`~voicemesh_asr.turn_detection.strategies.silence.Silence`, which always
+:class:`~voicemesh_asr.turn_detection.strategies.silence.FixedSilence`, which always
 has an opinion, comes last.
 """
 
@@ -65,4 +65,4 @@ class FirstOpinion:
             found = strategy.verdict(turn)
             if found is not None:
                 return found
-        raise ValueError("no strategy had an opinion; end the list with Silence")
+        raise ValueError("no strategy had an opinion; end the list with FixedSilence")

@@ -1,4 +1,4 @@
-"""Whoever stopped in mid-sentence is thinking: give time."""
+"""Long waits after unfinished text: whoever stopped in mid-sentence is thinking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at a model before anybody talks with it, to see what its weights are worth.
+"""The self-test of a model at load: what its weights are worth.
 
 Converters take weights as they lie in a file: a checkpoint in the wrong 16-bit format
 becomes a bmodel without a message and answers "!!!!". Overflow in float16 gives

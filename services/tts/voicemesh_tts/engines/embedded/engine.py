@@ -11,12 +11,12 @@ from voicemesh.errors import EngineError, EngineMissing
 from voicemesh.work_counter import Effort
 from voicemesh.workers import ProcessPool
 from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
-from voicemesh_tts.engines.embedded.voice_process import VoiceboxConfig
+from voicemesh_tts.engines.embedded.voice_process import VoiceProcessConfig
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 
 log = logging.getLogger(__name__)
 
-_VOICEBOX = "voicemesh_tts.engines.embedded.voice_process"
+_VOICE_PROCESS = "voicemesh_tts.engines.embedded.voice_process"
 # Flite's first sample comes about 0.4 ms later for every character; with this the
 # first audio of any unit is there within 50 ms, and nobody waits for long.
 _MAX_UNIT_CHARS = 100
@@ -37,11 +37,14 @@ class Embedded:
         level, english = settings.target_level_dbfs, settings.english_voice
         self._english_voice = english
         self._flite = ProcessPool(
-            f"{_VOICEBOX}:flite", VoiceboxConfig(level, (english,)), "flite", settings.flite_workers
+            f"{_VOICE_PROCESS}:flite",
+            VoiceProcessConfig(level, (english,)),
+            "flite",
+            settings.flite_workers,
         )
         self._espeak = ProcessPool(
-            f"{_VOICEBOX}:espeak",
-            VoiceboxConfig(level, ("espeak-cmn",)),
+            f"{_VOICE_PROCESS}:espeak",
+            VoiceProcessConfig(level, ("espeak-cmn",)),
             "espeak-ng",
             settings.espeak_workers,
         )

@@ -1,4 +1,4 @@
-"""What a native speech library looks like to the child process that holds it."""
+"""The protocol of a native speech library, as the child process that holds it uses it."""
 
 from __future__ import annotations
 

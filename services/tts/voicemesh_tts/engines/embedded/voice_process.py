@@ -28,7 +28,7 @@ _CALIBRATION_ANY = "1 2 3 4 5 6 7 8 9 10"
 
 
 @dataclass(frozen=True)
-class VoiceboxConfig:
+class VoiceProcessConfig:
     """How a child is set up."""
 
     target_level_dbfs: float
@@ -36,10 +36,10 @@ class VoiceboxConfig:
     """Voices to load and measure before the child is ready; others on first use."""
 
 
-class Voicebox:
-    """Says units with one library. Every voice is brought to the same level."""
+class VoiceProcess:
+    """Synthesises units with one library. Every voice is brought to the same level."""
 
-    def __init__(self, library: NativeLibrary, config: VoiceboxConfig) -> None:
+    def __init__(self, library: NativeLibrary, config: VoiceProcessConfig) -> None:
         """Warms up the configured voices."""
         self._library = library
         self._target = config.target_level_dbfs
@@ -81,15 +81,15 @@ class Voicebox:
         shaper.finish()
 
 
-def flite(config: VoiceboxConfig) -> Voicebox:
+def flite(config: VoiceProcessConfig) -> VoiceProcess:
     """A child that holds flite."""
     from voicemesh_tts.engines.embedded.flite import Flite
 
-    return Voicebox(Flite(), config)
+    return VoiceProcess(Flite(), config)
 
 
-def espeak(config: VoiceboxConfig) -> Voicebox:
+def espeak(config: VoiceProcessConfig) -> VoiceProcess:
     """A child that holds espeak-ng, and with it the GPL."""
     from voicemesh_tts.engines.embedded.espeak import Espeak
 
-    return Voicebox(Espeak(), config)
+    return VoiceProcess(Espeak(), config)

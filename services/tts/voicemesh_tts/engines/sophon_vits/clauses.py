@@ -29,7 +29,7 @@ class SpokenCharacter:
 
 @dataclass(frozen=True)
 class Clause:
-    """What is said in one breath; never empty."""
+    """The spoken characters between two marks; never empty."""
 
     characters: tuple[SpokenCharacter, ...]
     mark: str

@@ -35,7 +35,7 @@ _SHORTEST_SYLLABLE_S, _LONGEST_SYLLABLE_S = 0.05, 0.7
 
 
 class MandarinVoice:
-    """Says units of Chinese text. Calls may overlap: they take turns at each launch."""
+    """Synthesises units of Chinese text. Calls may overlap: they take turns at each launch."""
 
     def __init__(
         self,
