@@ -120,7 +120,7 @@ def test_what_seems_unfinished_gets_less_time_than_what_clearly_is(
 
 
 def test_a_list_of_strategies_without_an_opinion_is_an_error() -> None:
-    with pytest.raises(ValueError, match="end the list with Silence"):
+    with pytest.raises(ValueError, match="end the list with FixedSilence"):
         FirstOpinion([]).verdict(SilentTurn())
 
 

@@ -1,4 +1,4 @@
-"""The self-test at load: every graph is tried, so that a wrong file is told at once."""
+"""The self-test at load: every graph is tried before the first speaker comes."""
 
 from __future__ import annotations
 
