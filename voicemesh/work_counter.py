@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-class Effort:
+class WorkCounter:
     """The tokens or chunks that an engine makes of a reply.
 
     Whoever wants no more of the reply calls ``cancel``; what is made from then on is

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from voicemesh.errors import EngineError, SettingsError
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import CancelledDecode, SearchOptions
@@ -48,7 +48,7 @@ class OnChip:
 
     def transcribe(self, name: str, stamps: bool, languages: tuple[str, ...]) -> Transcription:
         request = Request(self.tiny.samples(name), name, languages, (0.0,), stamps)
-        return self.transcriber.transcribe(request, Effort())
+        return self.transcriber.transcribe(request, WorkCounter())
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_silence_gives_no_text(bm1688: OnChip) -> None:
     assert heard.confidence == 0.0
 
 
-class Briefly(Effort):
+class Briefly(WorkCounter):
     """Nobody wants more than the first token."""
 
     def spend(self, count: int = 1) -> None:
@@ -117,11 +117,11 @@ class Briefly(Effort):
 def test_a_decode_ends_between_two_steps_when_nobody_wants_it(bm1688: OnChip) -> None:
     """What was encoded for it serves the next decode of the same audio."""
     name = "03_stop.wav"
-    effort = Briefly()
+    counter = Briefly()
     request = Request(bm1688.tiny.samples(name), name, ("en",), (0.0,), True)
     with pytest.raises(CancelledDecode):
-        bm1688.transcriber.transcribe(request, effort)
-    assert (effort.made, effort.late) == (1, 0)
+        bm1688.transcriber.transcribe(request, counter)
+    assert (counter.made, counter.late) == (1, 0)
     again = bm1688.transcribe(name, False, ("en",))
     assert again.text == "Stop."
     assert again.windows[0].encode_s == 0

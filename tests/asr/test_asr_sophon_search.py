@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from voicemesh.errors import Unavailable
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
 from voicemesh_asr.engines.sophon_whisper.decoding import (
@@ -218,11 +218,11 @@ def vocabulary() -> WhisperVocabulary:
 def test_a_decode_ends_with_its_text(vocabulary: WhisperVocabulary, temperature: float) -> None:
     options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
     prompt = DecoderPrompt((1, 2, 3), 0, stamps=False)
-    effort = Effort()
-    heard = decode(Counting(vocabulary, 4), vocabulary, prompt, options, temperature, effort)
+    counter = WorkCounter()
+    heard = decode(Counting(vocabulary, 4), vocabulary, prompt, options, temperature, counter)
     assert heard.text == "ABCD"
     assert (heard.finished, heard.steps, heard.no_speech) == (True, 5, 0.25)
-    assert (effort.made, effort.late) == (5, 0)
+    assert (counter.made, counter.late) == (5, 0)
 
 
 class Remembering:
@@ -259,7 +259,7 @@ def test_a_text_is_one_that_some_row_has_said(vocabulary: WhisperVocabulary) -> 
     for seed in range(30):
         network = Remembering(vocabulary, seed)
         heard = decode(
-            network, vocabulary, DecoderPrompt((1,), 0, stamps=False), options, 0.0, Effort()
+            network, vocabulary, DecoderPrompt((1,), 0, stamps=False), options, 0.0, WorkCounter()
         )
         assert heard.finished
         assert heard.tokens in network.said
@@ -270,7 +270,7 @@ def test_a_text_is_one_that_some_row_has_said(vocabulary: WhisperVocabulary) -> 
 def test_a_text_longer_than_the_pad_is_cut_and_says_so(vocabulary: WhisperVocabulary) -> None:
     options = SearchOptions(rows=5, pad=8, positions=448, beams=1)
     prompt = DecoderPrompt((1, 2, 3), 0, stamps=False)
-    heard = decode(Counting(vocabulary, 20), vocabulary, prompt, options, 0.0, Effort())
+    heard = decode(Counting(vocabulary, 20), vocabulary, prompt, options, 0.0, WorkCounter())
     assert heard.text == "ABCDE"
     assert not heard.finished
 
@@ -280,11 +280,11 @@ class GivenUp(Counting):
 
     def __init__(self, vocabulary: WhisperVocabulary, at: int) -> None:
         super().__init__(vocabulary, 20)
-        self.effort, self.at = Effort(), at
+        self.counter, self.at = WorkCounter(), at
 
     def _logits(self) -> Floats:
         if self.said + 1 == self.at:
-            self.effort.cancel()
+            self.counter.cancel()
         return super()._logits()
 
 
@@ -295,18 +295,18 @@ def test_a_decode_ends_with_the_token_under_way_when_it_is_cancelled(
     network = GivenUp(vocabulary, token)
     options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
     with pytest.raises(CancelledDecode):
-        decode(network, vocabulary, DecoderPrompt((1,), 0, False), options, 0.0, network.effort)
-    assert (network.effort.made, network.effort.late) == (token, 1)
+        decode(network, vocabulary, DecoderPrompt((1,), 0, False), options, 0.0, network.counter)
+    assert (network.counter.made, network.counter.late) == (token, 1)
 
 
 def test_a_text_that_nobody_wants_is_not_begun(vocabulary: WhisperVocabulary) -> None:
     """Nor is one at the next temperature, or of the next window."""
     network = GivenUp(vocabulary, 1)
-    network.effort.cancel()
+    network.counter.cancel()
     options = SearchOptions(rows=5, pad=64, positions=448, beams=1)
     with pytest.raises(CancelledDecode):
-        decode(network, vocabulary, DecoderPrompt((1,), 0, False), options, 0.0, network.effort)
-    assert network.said == network.effort.made == 0
+        decode(network, vocabulary, DecoderPrompt((1,), 0, False), options, 0.0, network.counter)
+    assert network.said == network.counter.made == 0
 
 
 # Whose turn it is
@@ -320,10 +320,10 @@ class Device:
         self.begun = threading.Semaphore(0)
         self.go_on = threading.Semaphore(0)
 
-    def run(self, request: Request, is_final: bool, effort: Effort) -> Transcription:
+    def run(self, request: Request, is_final: bool, counter: WorkCounter) -> Transcription:
         self.begun.release()
         assert self.go_on.acquire(timeout=30)
-        stop_if_unwanted(effort)
+        stop_if_unwanted(counter)
         self.ran.append(request.name)
         if request.name == "broken":
             raise ValueError("broken")
@@ -419,6 +419,6 @@ async def test_closing_ends_what_runs_and_what_waits() -> None:
         await turns.queue.close()
         late = turns.job("late", True)
         for job in (running, waiting, late):
-            assert job.effort.cancelled
+            assert job.counter.cancelled
             with pytest.raises(Unavailable, match="stopped"):
                 await job.result

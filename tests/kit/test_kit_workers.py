@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from voicemesh.errors import Busy, EngineError, EngineMissing
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ProcessPool, ProcessWorker, ThreadWorker
 
 COUNTER = "toyroom.worker_engine:make"
@@ -113,12 +113,12 @@ async def test_a_reader_that_is_cancelled_twice_leaves_the_child_usable() -> Non
 @pytest.mark.parametrize("more", [0, 20])
 async def test_what_a_child_makes_after_it_was_cancelled_is_counted(more: int) -> None:
     async with _worker() as worker:
-        effort = Effort()
-        stream = worker.stream("count_on", more, effort=effort)
+        counter = WorkCounter()
+        stream = worker.stream("count_on", more, counter=counter)
         await anext(stream)
         await stream.aclose()
-        assert effort.made == 1
-        assert effort.late >= 1 + more
+        assert counter.made == 1
+        assert counter.late >= 1 + more
 
 
 async def test_what_a_child_makes_is_late_though_its_parent_looks_at_the_clock_long_afterwards(
@@ -126,43 +126,43 @@ async def test_what_a_child_makes_is_late_though_its_parent_looks_at_the_clock_l
 ) -> None:
     slow = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
     async with _worker() as worker:
-        effort = Effort()
-        stream = worker.stream("count_on", 2, effort=effort)
+        counter = WorkCounter()
+        stream = worker.stream("count_on", 2, counter=counter)
         await anext(stream)
         monkeypatch.setattr("voicemesh.workers.process.time", slow)
         await stream.aclose()
-        assert (effort.made, effort.late) == (1, 3)
+        assert (counter.made, counter.late) == (1, 3)
 
 
 async def test_a_child_is_told_at_once_and_may_be_told_while_its_items_are_taken() -> None:
     async with _worker() as worker:
-        effort = Effort()
+        counter = WorkCounter()
         items = 0
-        async for _ in worker.stream("count_for_ever", effort=effort):
+        async for _ in worker.stream("count_for_ever", counter=counter):
             items += 1
-            effort.cancel()
-        assert items == effort.made
+            counter.cancel()
+        assert items == counter.made
         assert await worker.call("add", 1, 1) == 2
 
 
 async def test_a_child_makes_one_item_more_at_most_however_fast_it_is() -> None:
     async with _worker() as worker:
         for items in range(1, 101):
-            effort = Effort()
-            async with aclosing(worker.stream("count_for_ever", effort=effort)) as stream:
+            counter = WorkCounter()
+            async with aclosing(worker.stream("count_for_ever", counter=counter)) as stream:
                 for _ in range(items):
                     await anext(stream)
-                effort.cancel()
-            assert effort.late <= 1
+                counter.cancel()
+            assert counter.late <= 1
 
 
 async def test_what_was_made_before_a_cancel_is_not_late() -> None:
     async with _worker() as worker:
-        effort = Effort()
-        stream = worker.stream("count", 3, effort=effort)
+        counter = WorkCounter()
+        stream = worker.stream("count", 3, counter=counter)
         assert [await anext(stream) for _ in range(3)] == [0, 1, 2]
         await stream.aclose()  # The end has not been read: the cancel crosses it.
-        assert (effort.made, effort.late) == (3, 0)
+        assert (counter.made, counter.late) == (3, 0)
         assert await worker.call("add", 1, 1) == 2
 
 
@@ -396,16 +396,16 @@ async def test_a_cancelled_call_that_is_counted_is_waited_for_and_one_that_waits
     None
 ):
     worker, begun, go_on = ThreadWorker("device"), threading.Event(), threading.Event()
-    efforts = [Effort(), Effort()]
-    ran: list[Effort] = []
+    counters = [WorkCounter(), WorkCounter()]
+    ran: list[WorkCounter] = []
 
-    def work(effort: Effort) -> None:
+    def work(counter: WorkCounter) -> None:
         begun.set()
         assert go_on.wait(30)
-        effort.spend()
-        ran.append(effort)
+        counter.spend()
+        ran.append(counter)
 
-    calls = [asyncio.create_task(worker.spend(effort, work, effort)) for effort in efforts]
+    calls = [asyncio.create_task(worker.spend(counter, work, counter)) for counter in counters]
     assert await asyncio.to_thread(begun.wait, 30)
     for call in (*calls, *calls):
         call.cancel()
@@ -415,8 +415,8 @@ async def test_a_cancelled_call_that_is_counted_is_waited_for_and_one_that_waits
     for call in calls:
         with pytest.raises(asyncio.CancelledError):
             await call
-    assert ran == efforts[:1]
-    assert [(effort.made, effort.late) for effort in efforts] == [(1, 1), (0, 0)]
+    assert ran == counters[:1]
+    assert [(counter.made, counter.late) for counter in counters] == [(1, 1), (0, 0)]
     assert await worker.run(len, "free") == 4
     worker.close()
 
@@ -431,7 +431,7 @@ async def test_what_a_call_that_nobody_waits_for_fails_with_is_nobodys_business(
         assert go_on.wait(30)
         raise EngineError("the chip has gone")
 
-    call = asyncio.create_task(worker.spend(Effort(), fail))
+    call = asyncio.create_task(worker.spend(WorkCounter(), fail))
     assert await asyncio.to_thread(begun.wait, 30)
     call.cancel()
     go_on.set()

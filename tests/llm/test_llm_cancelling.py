@@ -107,7 +107,7 @@ async def test_engines_count_the_tokens_that_they_make(model: LanguageModel) -> 
     finished = [event async for event in model.generate(prompt)][-1]
     assert isinstance(finished, Finished)
     assert finished.usage is not None
-    assert prompt.effort.made == finished.usage.completion_tokens > 10
+    assert prompt.counter.made == finished.usage.completion_tokens > 10
 
 
 async def test_what_is_made_before_a_cancel_is_not_late() -> None:
@@ -116,6 +116,6 @@ async def test_what_is_made_before_a_cancel_is_not_late() -> None:
     events = model.generate(prompt)
     for _ in range(3):
         await anext(events)
-    prompt.effort.cancel()
+    prompt.counter.cancel()
     await anext(events)
-    assert (prompt.effort.made, prompt.effort.late) == (4, 1)
+    assert (prompt.counter.made, prompt.counter.late) == (4, 1)

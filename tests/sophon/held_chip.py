@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_sophon.client import Chip, Launch, Step
 
 Holds = Callable[[Launch], bool]
@@ -25,7 +25,7 @@ class HeldChip:
         self._waiting = threading.Semaphore(0)
         self._go_on = threading.Semaphore(0)
         self._unwanted = asyncio.Event()
-        run, cancel = Chip.run, Effort.cancel
+        run, cancel = Chip.run, WorkCounter.cancel
 
         def held(chip: Chip, steps: Sequence[Step]) -> Any:
             launches = [step for step in steps if isinstance(step, Launch)]
@@ -35,12 +35,12 @@ class HeldChip:
                 assert self._go_on.acquire(timeout=60)
             return run(chip, steps)
 
-        def noticed(effort: Effort) -> None:
-            cancel(effort)
+        def noticed(counter: WorkCounter) -> None:
+            cancel(counter)
             self._unwanted.set()
 
         monkeypatch.setattr(Chip, "run", held)
-        monkeypatch.setattr(Effort, "cancel", noticed)
+        monkeypatch.setattr(WorkCounter, "cancel", noticed)
 
     def hold(self, holds: Holds) -> None:
         """Hold the exchanges with such a launch in them."""

@@ -9,7 +9,7 @@ import pytest
 
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.piece_synthesizer import PieceSynthesizer, SpeakingOptions
 from voicemesh_tts.reply_synthesis import ReplySynthesis
@@ -32,7 +32,7 @@ class BrokenEngine:
         return (VOICE,)
 
     async def synthesize(
-        self, text: str, voice: Voice, rate: float, effort: Effort
+        self, text: str, voice: Voice, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         yield SpokenChunk(np.zeros(1_600, np.int16), 0, len(text))
         raise IndexError("no such sample")

@@ -15,7 +15,7 @@ import pytest_asyncio
 from numpy.typing import NDArray
 
 from voicemesh.audio import StreamResampler
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
 from voicemesh_tts.engines.engine import SpokenChunk, Voice
@@ -48,7 +48,9 @@ def voice(engine: Embedded, name: str) -> Voice:
 
 
 async def speak(engine: Embedded, text: str, name: str, rate: float = 1.0) -> list[SpokenChunk]:
-    async with aclosing(engine.synthesize(text, voice(engine, name), rate, Effort())) as chunks:
+    async with aclosing(
+        engine.synthesize(text, voice(engine, name), rate, WorkCounter())
+    ) as chunks:
         return [chunk async for chunk in chunks]
 
 
@@ -125,11 +127,11 @@ async def test_a_higher_rate_speaks_faster(engine: Embedded, name: str) -> None:
 
 async def test_leaving_early_stops_the_child_and_leaves_it_usable(engine: Embedded) -> None:
     text = " ".join([ENGLISH] * 6)
-    effort = Effort()
-    async with aclosing(engine.synthesize(text, voice(engine, "rms"), 1.0, effort)) as chunks:
+    counter = WorkCounter()
+    async with aclosing(engine.synthesize(text, voice(engine, "rms"), 1.0, counter)) as chunks:
         first = await anext(chunks)
     assert len(first.samples) < 16_000
-    assert (effort.made, effort.late) == (1, 1)
+    assert (counter.made, counter.late) == (1, 1)
     # The only child is free again, and what it says next is only the next text.
     assert len(joined(await speak(engine, "Yes.", "rms"))) < 1.2 * 16_000
 

@@ -13,7 +13,7 @@ from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_tts.engines.engine import SpokenChunk
 from voicemesh_tts.engines.simulated.engine import SimulatedVoice
 from voicemesh_tts.engines.simulated.settings import SimulatedSettings
@@ -27,7 +27,7 @@ INSTANT = {"first_chunk_ms": 0, "realtime_factor": 10_000}
 
 async def speak(text: str, rate: float = 1.0, **settings: Any) -> list[SpokenChunk]:
     engine = SimulatedVoice(SimulatedSettings(**(INSTANT | settings)))
-    async with aclosing(engine.synthesize(text, engine.voices()[0], rate, Effort())) as chunks:
+    async with aclosing(engine.synthesize(text, engine.voices()[0], rate, WorkCounter())) as chunks:
         return [chunk async for chunk in chunks]
 
 

@@ -24,7 +24,7 @@ from voicemesh.settings import load
 from voicemesh.v1 import common_pb2 as common
 from voicemesh.v1 import tts_pb2 as pb
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.owner_process import OwnerProcess
 from voicemesh_tts.engines.engine import SpokenChunk
@@ -288,7 +288,7 @@ async def engine(owner: OwnerProcess, **fields: Any) -> AsyncIterator[SophonVits
 
 
 async def spoken(made: SophonVits, text: str) -> list[SpokenChunk]:
-    async with aclosing(made.synthesize(text, made.voices()[0], 1.0, Effort())) as chunks:
+    async with aclosing(made.synthesize(text, made.voices()[0], 1.0, WorkCounter())) as chunks:
         return [chunk async for chunk in chunks]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from voicemesh.aio import uninterrupted
 from voicemesh.errors import EngineError, VoiceMeshError
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import wire
 
 log = logging.getLogger(__name__)
@@ -111,14 +111,14 @@ class ProcessWorker:
             raise
 
     async def stream(
-        self, method: str, *args: Any, effort: Effort | None = None
+        self, method: str, *args: Any, counter: WorkCounter | None = None
     ) -> AsyncGenerator[Any, None]:
         """Call a method that emits items. Closing the iterator cancels the call.
 
-        ``effort`` counts the items that come, and as late those that the child makes
+        ``counter`` counts the items that come, and as late those that the child makes
         once it is told that nobody wants more; cancelling it tells the child at once.
         """
-        effort = effort or Effort()
+        counter = counter or WorkCounter()
         async with self._turn:
             pending: asyncio.Future[tuple[str, Any]] | None = None
             answer: tuple[str, Any] = ("item", None)
@@ -131,7 +131,7 @@ class ProcessWorker:
                     told_s = time.monotonic()  # Of what is made from now on, the child knows.
 
             try:
-                effort.on_cancel = tell
+                counter.on_cancel = tell
                 await self._send("call", method, args, True)
                 while True:
                     pending = asyncio.ensure_future(self._next())
@@ -139,12 +139,12 @@ class ProcessWorker:
                     pending = None
                     if answer[0] != "item":
                         break
-                    effort.made += 1
+                    counter.made += 1
                     yield answer[1]
                 if answer[0] == "error":
                     raise answer[1]
             finally:
-                effort.on_cancel = None
+                counter.on_cancel = None
                 if answer[0] == "item":
                     tell()
                 made_s: Sequence[float] = ()
@@ -153,8 +153,8 @@ class ProcessWorker:
                 elif told_s < math.inf and self.alive:
                     # A second cancel must not leave half an answer to the next call.
                     made_s = await uninterrupted(self._ending(pending), f"cancel {self.name}")
-                unwanted_s = min(told_s, effort.cancelled_s)
-                effort.late += sum(moment_s > unwanted_s for moment_s in made_s)
+                unwanted_s = min(told_s, counter.cancelled_s)
+                counter.late += sum(moment_s > unwanted_s for moment_s in made_s)
 
     async def _ending(self, pending: asyncio.Future[tuple[str, Any]] | None) -> Sequence[float]:
         """Wait until the child has stopped; when it made its newest items."""

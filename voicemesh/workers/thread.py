@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from voicemesh.aio import uninterrupted
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,11 +33,11 @@ class ThreadWorker:
         return await loop.run_in_executor(self._executor, lambda: function(*args, **kwargs))
 
     async def spend(
-        self, effort: Effort, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+        self, counter: WorkCounter, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """As ``run``, for work that ``effort`` counts in the thread.
+        """As ``run``, for work that ``counter`` counts in the thread.
 
-        A cancel of the caller cancels ``effort``. It takes effect when the call has
+        A cancel of the caller cancels ``counter``. It takes effect when the call has
         returned, so that all of it is counted; a call that has not begun is dropped,
         one that hangs is left alone in the end.
         """
@@ -46,7 +46,7 @@ class ThreadWorker:
         try:
             await asyncio.wait({result})  # Cancelled, it leaves the call alone.
         except asyncio.CancelledError:
-            effort.cancel()
+            counter.cancel()
             result.add_done_callback(_forget)
             if not call.cancel():
                 ending = asyncio.wait({result}, timeout=_CANCEL_GRACE_S)

@@ -14,7 +14,7 @@ from voicemesh.heartbeats import echo_of
 from voicemesh.server import Outbox
 from voicemesh.stamps import order
 from voicemesh.v1 import llm_pb2, operations_pb2
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_llm import metrics
 from voicemesh_llm.engines.engine import LanguageModel, Prompt
 from voicemesh_llm.prompting.builder import build_prompt
@@ -86,19 +86,19 @@ class GenerationStream:
             # The engine begins before the outbox writes; what it generates comes after.
             work = asyncio.create_task(self._reply.run(built, dropped), name="reply")
             self.send(llm_pb2.GenerateResponse(started=started))
-            await self._finish_or_cancel(work, built.effort, requests)
+            await self._finish_or_cancel(work, built.counter, requests)
 
     async def _finish_or_cancel(
         self,
         work: asyncio.Task[None],
-        effort: Effort,
+        counter: WorkCounter,
         requests: AsyncIterator[llm_pb2.GenerateRequest],
     ) -> None:
         reader = asyncio.create_task(self._receive(requests), name="requests")
         try:
             await asyncio.wait({work, reader}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and reader.result() is _ClientEnd.CANCEL:
-                await self._cancel(work, effort)
+                await self._cancel(work, counter)
                 self._reply.cancelled()
                 return
             # A half-close only says that nothing more will be asked. If it hides
@@ -106,16 +106,16 @@ class GenerationStream:
             await asyncio.wait({work})
             work.result()
         finally:
-            await self._cancel(work, effort)
+            await self._cancel(work, counter)
             await cancel_and_wait(reader)
 
-    async def _cancel(self, work: asyncio.Task[None], effort: Effort) -> None:
+    async def _cancel(self, work: asyncio.Task[None], counter: WorkCounter) -> None:
         """End the engine's work, unless it is done; count what it still makes."""
         if work.done():
             return
-        effort.cancel()
+        counter.cancel()
         await cancel_and_wait(work)
-        metrics.LATE_TOKENS.labels(self._model.name).observe(effort.late)
+        metrics.LATE_TOKENS.labels(self._model.name).observe(counter.late)
 
     async def _receive(self, requests: AsyncIterator[llm_pb2.GenerateRequest]) -> _ClientEnd:
         """Read until the client cancels or has nothing more to say."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from voicemesh.audio import Samples, StreamResampler
 from voicemesh.errors import DeadlineExceeded, EngineError
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_tts import metrics
 from voicemesh_tts.engines.engine import SpokenChunk, Synthesizer, Voice
@@ -66,11 +66,16 @@ class PieceSynthesizer:
         }
 
     async def synthesize(
-        self, written: str, text: SpeechText, options: SpeakingOptions, last: bool, effort: Effort
+        self,
+        written: str,
+        text: SpeechText,
+        options: SpeakingOptions,
+        last: bool,
+        counter: WorkCounter,
     ) -> AsyncGenerator[Speech, None]:
         """The audio of a piece; ``last``: nothing follows it in the reply.
 
-        ``text`` carries what earlier pieces of the reply have left open; ``effort``
+        ``text`` carries what earlier pieces of the reply have left open; ``counter``
         counts what the engine makes of it.
         """
         if len(written) <= _SHORT_TEXT:
@@ -86,7 +91,7 @@ class PieceSynthesizer:
                 metrics.UNSPOKEN.labels(unit.language).inc()
                 continue
             trace = _Trace(spoken, unit, len(written))
-            async with aclosing(self._unit(unit, voice, trace, options, effort)) as audio:
+            async with aclosing(self._unit(unit, voice, trace, options, counter)) as audio:
                 async for speech in audio:
                     yield speech
             if not (last and index == len(parts) - 1):
@@ -103,11 +108,16 @@ class PieceSynthesizer:
         return np.zeros(round(seconds * options.sample_rate_hertz), dtype=np.int16)
 
     async def _unit(
-        self, unit: Unit, voice: Voice, trace: _Trace, options: SpeakingOptions, effort: Effort
+        self,
+        unit: Unit,
+        voice: Voice,
+        trace: _Trace,
+        options: SpeakingOptions,
+        counter: WorkCounter,
     ) -> AsyncGenerator[Speech, None]:
         resampler = StreamResampler(voice.native_rate_hertz, options.sample_rate_hertz)
         begin, end = trace.span(0, 0)
-        async with aclosing(self._persistent(unit.text, voice, options.rate, effort)) as chunks:
+        async with aclosing(self._persistent(unit.text, voice, options.rate, counter)) as chunks:
             async for chunk in chunks:
                 begin, end = trace.span(chunk.begin, chunk.end)
                 samples = resampler.process(chunk.samples)
@@ -118,13 +128,13 @@ class PieceSynthesizer:
             yield Speech(tail, begin, end)
 
     async def _persistent(
-        self, text: str, voice: Voice, rate: float, effort: Effort
+        self, text: str, voice: Voice, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         """The chunks of a unit, begun anew once when the engine fails before the first."""
         for attempt in (1, 2):
             begun = False
             try:
-                async with aclosing(self._in_time(text, voice, rate, effort)) as chunks:
+                async with aclosing(self._in_time(text, voice, rate, counter)) as chunks:
                     async for chunk in chunks:
                         begun = True
                         yield chunk
@@ -135,11 +145,11 @@ class PieceSynthesizer:
                 metrics.RETRIES.inc()
 
     async def _in_time(
-        self, text: str, voice: Voice, rate: float, effort: Effort
+        self, text: str, voice: Voice, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         """The chunks of a unit; DeadlineExceeded when one does not come in time."""
         limit = self._settings.unit_deadline_s
-        async with aclosing(self._engine.synthesize(text, voice, rate, effort)) as chunks:
+        async with aclosing(self._engine.synthesize(text, voice, rate, counter)) as chunks:
             while True:
                 try:
                     async with asyncio.timeout(limit):

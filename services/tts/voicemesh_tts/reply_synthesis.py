@@ -19,7 +19,7 @@ from voicemesh.errors import (
     VoiceMeshError,
 )
 from voicemesh.v1 import common_pb2, tts_pb2
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_tts import metrics
 from voicemesh_tts.message_growth import GrowingMessages
 from voicemesh_tts.piece_synthesizer import PieceSynthesizer, SpeakingOptions, Speech
@@ -67,7 +67,7 @@ class ReplySynthesis:
         self._pieces: Channel[_Piece] = Channel(max_waiting)
         self._next_piece = 1
         self._position = 0
-        self._effort = Effort()
+        self._counter = WorkCounter()
         self.failed = False
 
     def offer(self, piece: tts_pb2.SynthesisInput) -> None:
@@ -119,7 +119,7 @@ class ReplySynthesis:
 
     def cancel(self) -> int:
         """Nobody wants more of it; returns how many pieces waited."""
-        self._effort.cancel()
+        self._counter.cancel()
         return self._abandon()
 
     def _abandon(self) -> int:
@@ -146,8 +146,8 @@ class ReplySynthesis:
             with logs.bind(self._conversation_id, self.stamp):
                 await self._synthesize_all()
         finally:
-            if self._effort.cancelled:
-                metrics.LATE_CHUNKS.observe(self._effort.late)
+            if self._counter.cancelled:
+                metrics.LATE_CHUNKS.observe(self._counter.late)
 
     async def _synthesize_all(self) -> None:
         async for piece in self._pieces:
@@ -169,7 +169,7 @@ class ReplySynthesis:
         number, first_char = piece.input.piece, piece.input.first_char
         began, first_audio, before = time.perf_counter(), 0.0, self._position
         speech = self._synthesizer.synthesize(
-            piece.input.text, self._text, self._options, piece.input.last, self._effort
+            piece.input.text, self._text, self._options, piece.input.last, self._counter
         )
 
         def send_part(part: Speech) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 
 
 class Role(Enum):
@@ -112,7 +112,7 @@ class Prompt:
     facts: Mapping[str, str] = field(default_factory=dict)
     speculative: bool = False
     interactive: bool = True
-    effort: Effort = field(default_factory=Effort, compare=False)
+    counter: WorkCounter = field(default_factory=WorkCounter, compare=False)
     """Where the engine counts tokens as it makes them."""
 
 

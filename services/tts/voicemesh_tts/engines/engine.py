@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from voicemesh.audio import Samples
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.text.traced import TracedText
 
@@ -70,11 +70,11 @@ class Synthesizer(Protocol):
         """Load and warm up; EngineMissing or EngineError says what is wrong."""
 
     def synthesize(
-        self, text: str, voice: Voice, rate: float, effort: Effort
+        self, text: str, voice: Voice, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         """Synthesise a unit: speakable text of one language, without a pause around it.
 
-        ``rate`` is the speed, 1 being usual. ``effort`` counts chunks where they are
+        ``rate`` is the speed, 1 being usual. ``counter`` counts chunks where they are
         made. Closing the iterator stops the engine within a chunk. EngineError when
         the engine fails.
         """

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
 from voicemesh_asr.engines.sophon_whisper.logit_filters import LogitFilters
 from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt, new_tokens
@@ -22,9 +22,9 @@ class CancelledDecode(Exception):
     """Nobody wants the result any more."""
 
 
-def stop_if_unwanted(effort: Effort) -> None:
+def stop_if_unwanted(counter: WorkCounter) -> None:
     """CancelledDecode where nobody wants the result any more."""
-    if effort.cancelled:
+    if counter.cancelled:
         raise CancelledDecode
 
 
@@ -87,20 +87,20 @@ def decode(
     prompt: DecoderPrompt,
     options: SearchOptions,
     temperature: float,
-    effort: Effort,
+    counter: WorkCounter,
 ) -> Decoded:
     """Decode what the network has heard.
 
-    ``effort`` counts the tokens; CancelledDecode before the next one where nobody
+    ``counter`` counts the tokens; CancelledDecode before the next one where nobody
     wants it.
     """
     filters = LogitFilters(vocabulary, prompt.stamps)
     search = _search(vocabulary, options, temperature)
     limit = new_tokens(prompt, options.pad, options.positions)
     began = time.perf_counter()
-    stop_if_unwanted(effort)
+    stop_if_unwanted(counter)
     logits, no_speech = network.begin(prompt)
-    effort.spend()
+    counter.spend()
     first = time.perf_counter()
     steps = 0
     while True:
@@ -109,9 +109,9 @@ def decode(
         steps += 1
         if search.advance(logits) or steps == limit:
             break
-        stop_if_unwanted(effort)
+        stop_if_unwanted(counter)
         logits = network.step(search.last, search.sources)
-        effort.spend()
+        counter.spend()
     best = search.best(options.length_penalty)
     return Decoded(
         tokens=best.tokens,

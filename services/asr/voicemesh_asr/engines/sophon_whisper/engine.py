@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voicemesh.errors import Busy, SettingsError
 from voicemesh.v1 import asr_pb2, common_pb2
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.sophon_whisper import metrics, self_test
@@ -158,14 +158,14 @@ class SophonWhisper:
                     field="asr.sophon_whisper.languages",
                 )
 
-    def _transcribe(self, request: Request, is_final: bool, effort: Effort) -> Transcription:
+    def _transcribe(self, request: Request, is_final: bool, counter: WorkCounter) -> Transcription:
         """In the worker's thread."""
         transcriber = self._final if is_final else self._interim
         try:
-            transcription = transcriber.transcribe(request, effort)
+            transcription = transcriber.transcribe(request, counter)
         finally:
-            if effort.cancelled:
-                metrics.LATE_TOKENS.observe(effort.late)
+            if counter.cancelled:
+                metrics.LATE_TOKENS.observe(counter.late)
         _measure(transcription, is_final)
         return transcription
 

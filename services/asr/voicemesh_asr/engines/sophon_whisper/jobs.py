@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from voicemesh.aio import cancel_and_wait
 from voicemesh.errors import Unavailable
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.sophon_whisper import metrics
 from voicemesh_asr.engines.sophon_whisper.decoding import CancelledDecode
@@ -25,7 +25,7 @@ class TranscriptionJob:
         self.is_final = is_final
         self.result: asyncio.Future[Transcription] = asyncio.get_running_loop().create_future()
         self.submitted_s = time.monotonic()
-        self.effort = Effort()
+        self.counter = WorkCounter()
         """Counted by the thread that decodes."""
 
     @property
@@ -35,12 +35,12 @@ class TranscriptionJob:
 
     def cancel(self) -> None:
         """Nobody wants it any more; a decode under way ends before its next token."""
-        self.effort.cancel()
+        self.counter.cancel()
         self.result.cancel()
 
     def fail(self, error: Exception) -> None:
         """It cannot be done; a decode under way ends before its next token."""
-        self.effort.cancel()
+        self.counter.cancel()
         if not self.result.done():
             self.result.set_exception(error)
 
@@ -49,9 +49,9 @@ class JobQueue:
     """One decode at a time. Bounded by its users: a speaker has one job at most."""
 
     def __init__(
-        self, worker: ThreadWorker, run: Callable[[Request, bool, Effort], Transcription]
+        self, worker: ThreadWorker, run: Callable[[Request, bool, WorkCounter], Transcription]
     ) -> None:
-        """``run(request, is_final, effort)`` decodes, in the worker's thread."""
+        """``run(request, is_final, counter)`` decodes, in the worker's thread."""
         self._worker = worker
         self._run = run
         self._finals: deque[TranscriptionJob] = deque()
@@ -91,7 +91,7 @@ class JobQueue:
                 self._wanted.clear()
                 continue
             job = waiting.popleft()
-            if not job.effort.cancelled:
+            if not job.counter.cancelled:
                 self._running = job
                 try:
                     await self._decode(job)
@@ -101,7 +101,7 @@ class JobQueue:
     async def _decode(self, job: TranscriptionJob) -> None:
         metrics.QUEUE.labels(job.kind).observe(time.monotonic() - job.submitted_s)
         try:
-            result = await self._worker.run(self._run, job.request(), job.is_final, job.effort)
+            result = await self._worker.run(self._run, job.request(), job.is_final, job.counter)
         except CancelledDecode:
             metrics.JOBS.labels(job.kind, "cancelled").inc()
         except Exception as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemesh.audio import Samples
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import (
     Decoded,
@@ -115,7 +115,7 @@ class Transcriber:
         """Samples of a window."""
         return self._frames * HOP
 
-    def transcribe(self, request: Request, effort: Effort) -> Transcription:
+    def transcribe(self, request: Request, counter: WorkCounter) -> Transcription:
         """All of the audio; CancelledDecode before the next launch where nobody wants it."""
         segments: list[Segment] = []
         windows: list[TranscribedWindow] = []
@@ -123,13 +123,13 @@ class Transcriber:
         languages = request.languages
         at, size = 0, self.window
         while len(request.samples) - at >= (_SHORTEST if at else 1):
-            stop_if_unwanted(effort)
+            stop_if_unwanted(counter)
             samples = request.samples[at : at + size]
             encode_s = self._encode(samples, (request.name, at))
-            stop_if_unwanted(effort)
+            stop_if_unwanted(counter)
             if len(languages) > 1:
                 languages = (self._language(languages),)
-            decoded = self._decode(request, languages[0], previous, effort)
+            decoded = self._decode(request, languages[0], previous, counter)
             windows.append(TranscribedWindow(decoded, encode_s))
             if self._fallback.is_silence(decoded):
                 at, size = at + len(samples), self.window
@@ -177,7 +177,7 @@ class Transcriber:
         request: Request,
         language: str,
         previous: tuple[int, ...],
-        effort: Effort,
+        counter: WorkCounter,
     ) -> Decoded:
         lead = previous[-self._previous_tokens :] if self._previous_tokens else ()
         prompt = make_prompt(
@@ -191,7 +191,7 @@ class Transcriber:
 
         def at(temperature: float) -> Decoded:
             return decode(
-                self._decoder, self.vocabulary, prompt, self._options, temperature, effort
+                self._decoder, self.vocabulary, prompt, self._options, temperature, counter
             )
 
         return self._fallback.first_good(request.temperatures, at)

@@ -114,7 +114,7 @@ class OpenAIModel:
                         data = await anext(datas, None)
                     if data is None:
                         break
-                    prompt.effort.spend()  # As servers do it: a token, a chunk.
+                    prompt.counter.spend()  # As servers do it: a token, a chunk.
                     for event in completion.process(data):
                         yield event
                     deadline = loop.time() + self._patience_s(completion)

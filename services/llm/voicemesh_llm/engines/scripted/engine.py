@@ -62,7 +62,7 @@ class ScriptedModel:
                 reason = Finish.LENGTH
                 break
             said += cost
-            prompt.effort.spend(cost)
+            prompt.counter.spend(cost)
             yield TextDelta(piece)
         asked = sum(self.count_tokens(message.text) for message in prompt.messages)
         yield Finished(reason, Usage(prompt_tokens=asked, completion_tokens=said))

@@ -52,7 +52,7 @@ class SimulatedModel:
         async with self._device.job() as job:
             for index, token in enumerate(tokens[:limit]):
                 await job.reach(first_s + index / self._settings.tokens_per_second)
-                prompt.effort.spend()
+                prompt.counter.spend()
                 yield TextDelta(token)
         reason = Finish.STOP if limit >= len(tokens) else Finish.LENGTH
         said = min(limit, len(tokens))

@@ -123,7 +123,7 @@ class DecodingLoop:
         if stopped():
             return
         token = self._with.network.token(head, self._recent(ids))
-        prompt.effort.spend()
+        prompt.counter.spend()
         while True:
             if token in self._with.ends:
                 reason = Finish.STOP
@@ -141,7 +141,7 @@ class DecodingLoop:
             if stopped():
                 return
             token = self._step(slot, ids, head)
-            prompt.effort.spend()
+            prompt.counter.spend()
         new = text.finish()
         slot.written = Written(asked.text + text.raw, tuple(ids))
         if new:

@@ -76,10 +76,10 @@ class SophonModel:
 
     async def generate(self, prompt: Prompt) -> AsyncIterator[Event]:
         """Events of the reply; see LanguageModel. Leaving ends the work at the next launch."""
-        effort = prompt.effort
+        counter = prompt.counter
         async with self._chip_lock.hold(background=prompt.speculative or not prompt.interactive):
-            events = self._loaded().generate(prompt, lambda: effort.cancelled)
-            while (event := await self._worker.spend(effort, next, events, None)) is not None:
+            events = self._loaded().generate(prompt, lambda: counter.cancelled)
+            while (event := await self._worker.spend(counter, next, events, None)) is not None:
                 yield event
                 self._loaded()
 

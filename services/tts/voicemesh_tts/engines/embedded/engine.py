@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from voicemesh.audio import pcm16
 from voicemesh.errors import EngineError, EngineMissing
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ProcessPool
 from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
 from voicemesh_tts.engines.embedded.voice_process import VoiceProcessConfig
@@ -74,14 +74,14 @@ class Embedded:
         return self._voices
 
     async def synthesize(
-        self, text: str, voice: Voice, rate: float, effort: Effort
+        self, text: str, voice: Voice, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         pool = self._pools.get(voice.name)
         if pool is None:
             raise EngineError(f"no voice {voice.name} is loaded")
         async with pool.borrow() as worker:
-            items = worker.stream("speak", voice.name, text, rate, effort=effort)
+            items = worker.stream("speak", voice.name, text, rate, counter=counter)
             async with aclosing(items):
                 async for data, begin, end in items:
                     yield SpokenChunk(pcm16(data), begin, end)

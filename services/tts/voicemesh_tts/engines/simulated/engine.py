@@ -12,7 +12,7 @@ import numpy as np
 
 from voicemesh.audio import FULL_SCALE, Samples
 from voicemesh.simulation import SimulatedDevice
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.engines.simulated.settings import SimulatedSettings
 
@@ -52,7 +52,7 @@ class SimulatedVoice:
         return (self._voice,)
 
     async def synthesize(
-        self, text: str, voice: Voice, rate: float, effort: Effort
+        self, text: str, voice: Voice, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         settings = self._settings
@@ -64,7 +64,7 @@ class SimulatedVoice:
             while position < total:
                 await job.reach(first_s + position / pace, _GRAIN_S if position else 0.0)
                 made = self._made(position, (job.elapsed_s - first_s) * pace, total)
-                effort.spend(-(-(made - position) // self._chunk))
+                counter.spend(-(-(made - position) // self._chunk))
                 yield self._chunk_of(text, position, made, total)
                 position = made
 

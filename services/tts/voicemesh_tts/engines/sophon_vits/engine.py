@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from voicemesh.errors import EngineMissing, Unavailable
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_sophon.client import Chip
 from voicemesh_sophon.placement import Placement
@@ -102,14 +102,14 @@ class SophonVits:
         return self._voices
 
     async def synthesize(
-        self, text: str, voice: Voice, rate: float, effort: Effort
+        self, text: str, voice: Voice, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         speaker: AsyncGenerator[SpokenChunk, None]
         if voice.name == VOICE and self._mandarin is not None:
-            speaker = self._mandarin.speak(text, rate, effort)
+            speaker = self._mandarin.speak(text, rate, counter)
         elif voice.name != VOICE and self._embedded is not None:
-            speaker = self._embedded.synthesize(text, voice, rate, effort)
+            speaker = self._embedded.synthesize(text, voice, rate, counter)
         else:
             raise Unavailable(f"the voice {voice.name} is not loaded, or closed; ask again later")
         async with aclosing(speaker) as chunks:

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from voicemesh.errors import EngineError, Unavailable
-from voicemesh.work_counter import Effort
+from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_tts import metrics
 from voicemesh_tts.audio.levelling import gain_to
@@ -63,7 +63,7 @@ class MandarinVoice:
         phonetic = await self._on_host(self._reader.read, _SELF_TEST)
         (window,) = plan(phonetic.clauses, self._networks.capacity)
         rate_hertz = self._settings.sample_rate_hertz
-        waveform = await self._waveform(window, Effort())
+        waveform = await self._waveform(window, WorkCounter())
         speech = self._finishing.speech(waveform.samples)
         length = len(speech) / rate_hertz / len(window.characters)
         if (
@@ -80,7 +80,7 @@ class MandarinVoice:
         self._finishing.gain = gain_to(target_dbfs, self._finishing.samples(speech), rate_hertz)
 
     async def speak(
-        self, text: str, rate: float, effort: Effort
+        self, text: str, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         phonetic = await self._on_host(self._reader.read, text)
@@ -92,7 +92,7 @@ class MandarinVoice:
         begin = 0
         while waiting:
             window = waiting.popleft()
-            waveform = await self._waveform(window, effort)
+            waveform = await self._waveform(window, counter)
             if waveform.frames > self._networks.frames:
                 waiting.extendleft(reversed(self._shorter(window)))
                 continue
@@ -110,17 +110,17 @@ class MandarinVoice:
                 yield chunk
             begin = end
 
-    async def _waveform(self, window: LaunchWindow, effort: Effort) -> Waveform:
+    async def _waveform(self, window: LaunchWindow, counter: WorkCounter) -> Waveform:
         """Two launches; who leaves between them spares the chip the long one."""
         encoded = encode(window, self._vocabulary)
-        prosody = await self._on_chip(effort, self._networks.prosody, encoded)
+        prosody = await self._on_chip(counter, self._networks.prosody, encoded)
 
         def speak() -> Waveform:
             waveform = self._networks.speak(encoded, prosody)
-            effort.spend()
+            counter.spend()
             return waveform
 
-        return await self._on_chip(effort, speak)
+        return await self._on_chip(counter, speak)
 
     def _shorter(self, window: LaunchWindow) -> list[LaunchWindow]:
         """A window whose speech is longer than the buffer, in two."""
@@ -138,11 +138,11 @@ class MandarinVoice:
         return await self._host_worker.run(function, *args, **kwargs)
 
     async def _on_chip(
-        self, effort: Effort, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+        self, counter: WorkCounter, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """A launch. Who leaves meanwhile waits for its end, for it cannot be broken off."""
         self._check_open()
-        return await self._chip_worker.spend(effort, function, *args, **kwargs)
+        return await self._chip_worker.spend(counter, function, *args, **kwargs)
 
     def _check_open(self) -> None:
         if self._closed:
