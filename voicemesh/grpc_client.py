@@ -24,7 +24,9 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # In truth how long an attempt to connect may take, SETTINGS included: two round trips of
+    # the link, and whatever a busy service takes to answer. A refused one ends at once.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_http_proxy", 0),  # The mesh's machines are near; a proxy is for elsewhere.
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),

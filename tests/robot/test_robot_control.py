@@ -207,7 +207,10 @@ async def test_an_interrupted_controller_silences_the_robot(mesh: Mesh, tmp_path
         async with asyncio.timeout(30):
             while not (line := await process.stdout.readline()).startswith(b"you:"):
                 assert line, "it has ended"
-            await process.stdout.readuntil(b"robot: The")
+            try:
+                await process.stdout.readuntil(b"robot: The")
+            except asyncio.IncompleteReadError as error:
+                raise AssertionError(error.partial.decode()) from None
             process.send_signal(signal.SIGINT)
             await process.communicate()
             assert process.returncode == 130

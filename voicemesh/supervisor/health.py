@@ -14,7 +14,6 @@ from voicemesh.grpc_client import CHANNEL_OPTIONS
 _REDIAL_OPTIONS = {
     **dict(CHANNEL_OPTIONS),
     "grpc.initial_reconnect_backoff_ms": 50,
-    "grpc.min_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 100,
     "grpc.use_local_subchannel_pool": 1,  # No back-off left over from its predecessor.
 }
