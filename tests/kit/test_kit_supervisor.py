@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -22,7 +23,7 @@ from voicemesh.grpc_client import open_channel
 from voicemesh.registry import installed
 from voicemesh.supervisor import Mesh
 from voicemesh.supervisor.plan import make_plan
-from voicemesh.supervisor.ports import dialled, free_ports, is_free
+from voicemesh.supervisor.ports import dialled, free_ports, free_ports_on, is_free
 from voicemesh.v1.operations_pb2 import (
     PROCESS_STATE_SERVING,
     DescribeRequest,
@@ -173,6 +174,21 @@ def test_free_ports_are_different_and_free() -> None:
     ports = free_ports(20)
     assert len(set(ports)) == 20
     assert all(is_free("127.0.0.1", port) for port in ports)
+
+
+@pytest.mark.parametrize("seed", [661, 254, 2794, 4013, 1578])
+def test_the_ports_of_a_mesh_are_drawn_together(seed: int) -> None:
+    # With these seeds two of a mesh's ports were the same when each was drawn by itself.
+    random.seed(seed)
+    plan = make_plan([], None, {}, ephemeral=True)
+    ports = [port for service in plan.services for port in (service.port, service.metrics_port)]
+    assert len(set(ports)) == len(ports)
+
+
+def test_ports_are_drawn_where_they_will_be_bound() -> None:
+    one, other = free_ports_on(["127.0.0.1", "127.0.0.2"])
+    assert is_free("127.0.0.1", one)
+    assert is_free("127.0.0.2", other)
 
 
 def test_a_wildcard_address_is_dialled_over_loopback() -> None:

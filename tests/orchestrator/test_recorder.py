@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import linear16
-from voicemesh.errors import SettingsError
+from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh.recording import EVENTS, MICROPHONE, About, Note, Recording, RecordingWriter
 from voicemesh.stamps import label
 from voicemesh.v1 import common_pb2, dialog_pb2
@@ -154,6 +154,21 @@ async def test_recording_is_cut_at_its_limit_and_the_conversation_goes_on(
     (note,) = notes(recording)
     assert "orchestrator.recorder.max_megabytes" in note
     assert not recording.complete
+    assert sum(path.stat().st_size for path in made.iterdir()) < 100_000
+
+
+async def test_what_is_refused_is_not_recorded(
+    mesh: Mesh, connect: Connect, tmp_path: Path
+) -> None:
+    first = Request(config=config(input_format=linear16(RATE)))
+    endless = common_pb2.SilenceChunk(first_sample=0, sample_count=1_000_000_000)
+    flags = recorder_flags(tmp_path)
+    async with mesh("asr", "llm", "tts", **flags) as target, connect(target, first) as client:
+        await client.send(silence=endless)
+        with pytest.raises(InvalidArgument) as caught:
+            await client.until("turn_ended")
+    assert caught.value.field == "silence.sample_count"
+    (made,) = folders(tmp_path)
     assert sum(path.stat().st_size for path in made.iterdir()) < 100_000
 
 

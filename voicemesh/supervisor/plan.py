@@ -16,7 +16,7 @@ from voicemesh.registry import installed
 from voicemesh.server.service import ServiceSpec
 from voicemesh.settings import ServerSettings, Settings, load
 from voicemesh.supervisor.health import serving
-from voicemesh.supervisor.ports import dialled, free_ports, is_free
+from voicemesh.supervisor.ports import dialled, free_ports_on, is_free
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def make_plan(
         if folders:
             flags = {**flags, **folders}
             settings = load(config, flags=flags)
-    services = tuple(_placed(spec, settings, ephemeral) for spec in chosen)
+    services = _placed(chosen, settings, ephemeral)
     ports: dict[str, str] = {}
     for service in services:
         ports[f"{service.name}.port"] = str(service.port)
@@ -135,25 +135,42 @@ def _chosen(names: Sequence[str]) -> list[ServiceSpec]:
     return named or [spec for spec in specs.values() if spec.in_mesh]
 
 
-def _placed(spec: ServiceSpec, settings: Settings, ephemeral: bool) -> PlannedService:
+def _placed(
+    chosen: Sequence[ServiceSpec], settings: Settings, ephemeral: bool
+) -> tuple[PlannedService, ...]:
+    """The services with their ports; those that are to be drawn are drawn together."""
+    planned = [_as_set(spec, settings, ephemeral) for spec in chosen]
+    hosts = [
+        service.host
+        for service in planned
+        for port in (service.port, service.metrics_port)
+        if port == 0
+    ]
+    drawn = iter(free_ports_on(hosts))
+    return tuple(
+        replace(
+            service,
+            port=service.port or next(drawn),
+            metrics_port=service.metrics_port or next(drawn),
+        )
+        for service in planned
+    )
+
+
+def _as_set(spec: ServiceSpec, settings: Settings, ephemeral: bool) -> PlannedService:
+    """A service as the settings have it; a port that is to be drawn is 0."""
     name = spec.name
     section = settings.section(name, ServerSettings)
-    planned = PlannedService(
-        spec, section.host, section.port, section.metrics_port, section.drain_grace_s
-    )
-    if ephemeral or planned.port == 0:
-        (port,) = free_ports(1)
-        planned = replace(planned, port=port)
-    elif not is_free(planned.host, planned.port):
+    port, metrics_port = section.port, section.metrics_port
+    if ephemeral:
+        port, metrics_port = 0, min(metrics_port, 0)
+    elif port and not is_free(section.host, port):
         raise SettingsError(
-            f"{planned.target} is taken by another process; "
+            f"{dialled(section.host, port)} is taken by another process; "
             f"stop it, set {name}.port to a free one, or use --ephemeral",
             field=f"{name}.port",
         )
-    if planned.metrics_port >= 0 and (ephemeral or planned.metrics_port == 0):
-        (port,) = free_ports(1)
-        planned = replace(planned, metrics_port=port)
-    return planned
+    return PlannedService(spec, section.host, port, metrics_port, section.drain_grace_s)
 
 
 def _wires(

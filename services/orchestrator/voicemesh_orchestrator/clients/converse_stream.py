@@ -96,7 +96,7 @@ class ConverseStream:
                 try:
                     microphone = await self._open(opening, conversation)
                     log.info("conversation begins")
-                    taker = ConverseRequests(conversation, microphone, self._tasks)
+                    taker = ConverseRequests(conversation, microphone, self._observers, self._tasks)
                     await self._take_all(requests, taker)
                 finally:
                     conversation.client.commands.close()
@@ -136,8 +136,8 @@ class ConverseStream:
         async with self._patience() as limit:
             async for request in requests:
                 limit.heard()
-                self._observers.heard(request)
                 if request.WhichOneof("converse_request") == "end":
+                    self._observers.heard(request)
                     return
                 await taker.take(request)
 

@@ -19,7 +19,7 @@ class Observer(Protocol):
         """Whether it keeps what is said, which the client is told."""
 
     def heard(self, request: dialog_pb2.ConverseRequest) -> None:
-        """The client said this, after its config; nothing of it has been checked."""
+        """The client said this, after its config; it has been checked."""
 
     def said(self, response: dialog_pb2.ConverseResponse) -> None:
         """The client is told this."""
