@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from prometheus_client import REGISTRY
 
 from voicemesh.grpc_client import open_channel
 from voicemesh.server import Server
@@ -294,6 +295,20 @@ async def test_the_microphone_closes_before_the_answer_where_that_is_set(talking
         assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
 
 
+UTTERANCES = "voicemesh_asr_utterances_total"
+CUT_SHORT = ("max_length", "explicit")
+
+
+def _count(metric: str, *reasons: str) -> float:
+    """What a counter of the services, which run in this process, stands at."""
+    return sum(
+        sample.value
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == metric and (not reasons or sample.labels["reason"] in reasons)
+    )
+
+
 @pytest.mark.parametrize("robot_asks_asr", [False, True])
 async def test_the_robot_takes_the_floor_from_who_speaks_for_too_long(
     talking: Talking, robot_asks_asr: bool
@@ -304,9 +319,19 @@ async def test_the_robot_takes_the_floor_from_who_speaks_for_too_long(
     }
     async with talking("and then", robot_asks_asr=robot_asks_asr, **settings) as talk:
         talk.ask()
+        decided, said = _count("voicemesh_overlaps_total"), _count(UTTERANCES)
         await talk.say(silence=False)  # The answer begins although nobody has fallen silent.
         await talk.until(lambda status: status.playing)
+        whole = _count(UTTERANCES) - _count(UTTERANCES, *CUT_SHORT)
         await talk.say()
+        # The speaker stands still until all of it has been heard and decided: what is said
+        # after the answer would be said over the next one.
+        async with asyncio.timeout(20):
+            while _count(UTTERANCES) - _count(UTTERANCES, *CUT_SHORT) == whole:
+                await talk.stub.GetStatus(robot_pb2.GetStatusRequest())
+            over = _count(UTTERANCES) - said - 1
+            while _count("voicemesh_overlaps_total") - decided < over:
+                await talk.stub.GetStatus(robot_pb2.GetStatusRequest())
         ended = await talk.end()
         assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
         assert talk.told("reply_started")[0].question == "tell me a story"
