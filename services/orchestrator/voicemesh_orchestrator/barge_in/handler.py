@@ -14,7 +14,7 @@ from voicemesh_orchestrator.turn.machine import TurnMachine
 from voicemesh_orchestrator.turn.verdict import Verdict
 
 
-class Conversation(Protocol):
+class BargeInContext(Protocol):
     """What barge-in needs of the conversation that it belongs to."""
 
     def carry_out(self, effects: Sequence[Effect]) -> None:
@@ -35,13 +35,13 @@ class BargeIn:
         self,
         settings: FloorSettings,
         machine: TurnMachine,
-        conversation: Conversation,
+        context: BargeInContext,
         rate_hertz: int,
     ) -> None:
         """``rate_hertz``: of the microphone, on whose clock events stand."""
         self._settings = settings
         self._machine = machine
-        self._conversation = conversation
+        self._context = context
         self._rate = rate_hertz
         self._classifier = InterruptionClassifier(
             settings.min_words,
@@ -78,7 +78,7 @@ class BargeIn:
         """Note what is said over, as long as there is a reply; remembered when it ends."""
         answering, over = self._machine.answering, self._machine.over
         if answering is not None and over in (None, answering):
-            spoken = self._conversation.spoken_lately(answering)
+            spoken = self._context.spoken_lately(answering)
             self._situation = Situation(spoken, self._machine.audible)
 
     def _finished(self, event: asr_pb2.TurnEvent, takes_floor: bool) -> list[Effect]:
@@ -110,7 +110,7 @@ class BargeIn:
 
     def _expired(self) -> None:
         self._timer = None
-        self._conversation.carry_out(self._machine.nothing_followed())
+        self._context.carry_out(self._machine.nothing_followed())
 
     def cancel(self) -> None:
         """Nothing is awaited any more."""

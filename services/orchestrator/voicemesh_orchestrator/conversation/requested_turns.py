@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Protocol
 
 from voicemesh.errors import Busy, DeadlineExceeded, VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, robot_pb2
 from voicemesh_orchestrator.conversation.client import Client
+from voicemesh_orchestrator.conversation.decisions import SpeakingDecisions
 from voicemesh_orchestrator.conversation.timers import Timers
 from voicemesh_orchestrator.history import Memory
 from voicemesh_orchestrator.reply.turn_record import TurnRecords
 from voicemesh_orchestrator.settings import OrchestratorSettings
-from voicemesh_orchestrator.turn.effects import Effect
 from voicemesh_orchestrator.turn.machine import TurnMachine
 from voicemesh_orchestrator.turn.policy import UNSPECIFIED, Policy
 
@@ -21,16 +19,6 @@ log = logging.getLogger(__name__)
 
 # A robot knows best whether somebody spoke: it may say so first.
 _NO_SPEECH_GRACE_S = 1.0
-
-
-class Decisions(Protocol):
-    """The conversation, as requested turns see it."""
-
-    def carry_out(self, effects: Sequence[Effect]) -> None:
-        """Carry out what the machine has decided, in order."""
-
-    def speak(self, text: str, policy: Policy = UNSPECIFIED, commanded: bool = False) -> bool:
-        """Have the robot speak ``text``; whether the floor is free for it."""
 
 
 class RequestedTurns:
@@ -43,7 +31,7 @@ class RequestedTurns:
         recognition: asr_pb2.StreamingRecognitionConfig,
         settings: OrchestratorSettings,
         machine: TurnMachine,
-        decisions: Decisions,
+        decisions: SpeakingDecisions,
         records: TurnRecords,
         timers: Timers,
         client: Client,

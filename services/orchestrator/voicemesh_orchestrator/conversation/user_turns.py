@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from voicemesh.errors import DeadlineExceeded, VoiceMeshError
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.barge_in.handler import BargeIn
 from voicemesh_orchestrator.conversation.client import Client
+from voicemesh_orchestrator.conversation.decisions import Decisions
 from voicemesh_orchestrator.conversation.idle_timer import IdleTimer
 from voicemesh_orchestrator.conversation.sound_input import SoundInput
 from voicemesh_orchestrator.conversation.timers import Timers
@@ -20,7 +19,6 @@ from voicemesh_orchestrator.history import Memory
 from voicemesh_orchestrator.reply.outgoing import Event, Outgoing
 from voicemesh_orchestrator.reply.runner import ReplyRunner
 from voicemesh_orchestrator.reply.turn_record import TurnRecords, count_error
-from voicemesh_orchestrator.turn.effects import Effect
 from voicemesh_orchestrator.turn.machine import TurnMachine
 from voicemesh_orchestrator.upstream.recognition import Recognition, between_turns
 from voicemesh_orchestrator.upstream.services import Services
@@ -28,13 +26,6 @@ from voicemesh_orchestrator.upstream.services import Services
 log = logging.getLogger(__name__)
 
 _LOOKS_AGAIN_S = 1.0
-
-
-class Decisions(Protocol):
-    """Whoever has the machine's decisions carried out."""
-
-    def carry_out(self, effects: Sequence[Effect]) -> None:
-        """Carry out what the machine has decided, in order."""
 
 
 @dataclass(frozen=True)
