@@ -21,7 +21,7 @@ from voicemesh_asr.turn_detection.shared_model import SharedModel
 from voicemesh_asr.turn_detection.strategies.adaptive import adapted
 from voicemesh_asr.turn_detection.strategies.strategy import FirstOpinion, SilentTurn
 from voicemesh_asr.turn_detection.turn_audio import TurnAudio
-from voicemesh_asr.turn_detection.turn_model import window_of
+from voicemesh_asr.turn_detection.turn_model import TurnModel, window_of
 from voicemesh_asr.turn_detection.waits import Waits
 
 WAITS = Waits()
@@ -159,7 +159,7 @@ def test_a_turn_model_sees_the_end_of_the_turn_behind_silence() -> None:
     assert window_of(turn, 3).tolist() == [3, 4, 5]
 
 
-class Ear:
+class ScriptedTurnModel:
     """Stands for a trained turn model: it keeps what it was shown."""
 
     rate_hertz = 8000
@@ -174,16 +174,16 @@ class Ear:
 
 
 async def test_a_turn_model_is_shown_its_own_window_at_its_own_rate() -> None:
-    ear = Ear()
-    shared: SharedModel[Ear] = SharedModel("ear", lambda: ear, lambda model: model)
+    model = ScriptedTurnModel()
+    shared: SharedModel[TurnModel] = SharedModel("scripted", lambda: model, lambda made: made)
     await shared.load()
-    heard = TurnAudio(shared, 16_000)  # type: ignore[arg-type]  # an Ear is a TurnModel
+    heard = TurnAudio(shared, 16_000)
     for _ in range(20):
         heard.feed(np.full(320, 1000, dtype=np.int16))
     assert await heard.complete() == 1.0
     heard.forget()
     assert await heard.complete() == 0.0
-    assert [len(window) for window in ear.windows] == [800, 800]
+    assert [len(window) for window in model.windows] == [800, 800]
     shared.close()
 
 
