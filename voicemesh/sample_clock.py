@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicemesh.audio import check_chunk
+from voicemesh.audio_format import check_chunk
 from voicemesh.errors import InvalidArgument
 from voicemesh.v1 import common_pb2
 

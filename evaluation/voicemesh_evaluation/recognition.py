@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from voicemesh.audio import Samples, linear16
+from voicemesh.audio import Samples
+from voicemesh.audio_format import linear16
 from voicemesh.errors import EngineMissing
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2

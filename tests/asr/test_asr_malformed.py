@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voicemesh import errors
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 

@@ -9,7 +9,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.vad.silero import SileroVad
 

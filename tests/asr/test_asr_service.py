@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
 from voicemesh import errors
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.registry import installed
 from voicemesh.server import Server
 from voicemesh.settings import load

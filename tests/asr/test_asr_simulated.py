@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh.audio import Samples, linear16
+from voicemesh.audio import Samples
+from voicemesh.audio_format import linear16
 from voicemesh.errors import Busy
 from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import asr_pb2 as pb

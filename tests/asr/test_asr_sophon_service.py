@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from voicemesh.audio import Samples, linear16
+from voicemesh.audio import Samples
+from voicemesh.audio_format import linear16
 from voicemesh.errors import Busy, EngineError, Unavailable
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh.audio import linear16, pcm16
+from voicemesh.audio import pcm16
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import asr_pb2, common_pb2, llm_pb2, tts_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub

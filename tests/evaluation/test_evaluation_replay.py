@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import InvalidArgument, NotFound
 from voicemesh.recording import CONFIG, EVENTS, MICROPHONE
 from voicemesh.v1 import common_pb2, dialog_pb2

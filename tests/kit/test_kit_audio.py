@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicemesh.audio import (
-    StreamResampler,
-    check_chunk,
-    check_format,
-    dbfs,
-    linear16,
-    pcm16,
-)
+from voicemesh.audio import StreamResampler, dbfs, pcm16
+from voicemesh.audio_format import check_chunk, check_format, linear16
 from voicemesh.errors import InvalidArgument, Unsupported
 from voicemesh.v1 import common_pb2 as pb
 

@@ -61,6 +61,12 @@ def test_what_dials_nobody_imports_nothing_heavy(
     assert not _imported(tmp_path, _RUN, *arguments) & HEAVY
 
 
+def test_who_types_imports_nothing_that_sound_needs(tmp_path: Path) -> None:
+    imported = _imported(tmp_path, _RUN, "ask", "--text", "hi", "--port", "9")
+    assert "grpc" in imported
+    assert not imported & {"numpy", "prometheus_client", "soundfile", "soxr"}
+
+
 def test_a_named_command_imports_no_other_room(tmp_path: Path) -> None:
     asked = ("ask", "--text", "hello", "--port", "1", "--set", "robot.connect_timeout_s=0.01")
     imported = _imported(tmp_path, _RUN, *asked)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 
 from .conftest import RATE, Client, Connect, Mesh, Request, Response, config

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import (
     Busy,
     DeadlineExceeded,

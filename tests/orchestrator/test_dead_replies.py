@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from prometheus_client import Histogram
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_llm.metrics import LATE_TOKENS
 from voicemesh_tts.metrics import FIRST_AUDIO, LATE_CHUNKS

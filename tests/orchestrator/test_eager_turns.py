@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import Busy, abort
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, llm_pb2

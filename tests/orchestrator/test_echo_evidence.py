@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from voicemesh.audio import Samples, linear16
+from voicemesh.audio import Samples
+from voicemesh.audio_format import linear16
 from voicemesh.errors import VoiceMeshError
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2, common_pb2

@@ -13,7 +13,7 @@ import grpc.aio
 import numpy as np
 import pytest
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import Busy
 from voicemesh.grpc_client import open_channel
 from voicemesh.server import Outbox

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_orchestrator.barge_in import phrases
 from voicemesh_orchestrator.barge_in.classifier import InterruptionClassifier, Situation

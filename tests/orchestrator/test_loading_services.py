@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from voicemesh.aio import cancel_and_wait
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import Unavailable
 from voicemesh.registry import installed
 from voicemesh.server import Server

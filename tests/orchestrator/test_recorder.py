@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh.recording import EVENTS, MICROPHONE, About, Note, Recording, RecordingWriter
 from voicemesh.stamps import label

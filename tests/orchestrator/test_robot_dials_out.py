@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import (
     DeadlineExceeded,
     InvalidArgument,

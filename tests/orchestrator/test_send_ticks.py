@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 

@@ -16,9 +16,10 @@ from voicemesh_robot.echo.canceller import EchoCanceller
 from voicemesh_robot.echo.cancelling import CancellerStage, EchoTimes
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.delay import DelayFinder
+from voicemesh_robot.echo.device_clock import DeviceClock
 from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence, echo_message
 from voicemesh_robot.echo.guard import EchoGuard
-from voicemesh_robot.echo.reference import PlayedReference, SampleClock
+from voicemesh_robot.echo.reference import PlayedReference
 from voicemesh_robot.echo.settings import EchoSettings
 
 RATE = 16_000
@@ -343,7 +344,7 @@ def test_nothing_is_told_where_nothing_is_known() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 0.1), min_size=60, max_size=120))
 def test_late_news_does_not_move_the_clock(lateness: list[float]) -> None:
-    clock = SampleClock(RATE)
+    clock = DeviceClock(RATE)
     for number, late_s in enumerate([0.0, *lateness]):
         end = (number + 1) * 320
         clock.feed(end, 5.0 + end / RATE + (late_s if number % 10 else 0.0))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import Busy, InvalidArgument, Superseded, from_rpc
 from voicemesh.grpc_client import open_channel
 from voicemesh.server import Server

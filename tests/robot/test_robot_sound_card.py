@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.grpc_client import open_channel
 from voicemesh.supervisor.ports import free_ports
 from voicemesh.v1 import common_pb2

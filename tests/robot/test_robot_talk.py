@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.grpc_client import open_channel
 from voicemesh.supervisor import Mesh
 from voicemesh.supervisor.ports import free_ports

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from voicemesh.audio import Samples, linear16
+from voicemesh.audio import Samples
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import common_pb2, llm_pb2, tts_pb2
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb

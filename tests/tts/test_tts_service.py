@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
-from voicemesh.audio import linear16, pcm16
+from voicemesh.audio import pcm16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import ERROR_METADATA_KEY, SettingsError
 from voicemesh.server import Server
 from voicemesh.settings import load

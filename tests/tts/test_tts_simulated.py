@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicemesh.audio import Samples, linear16, pcm16
+from voicemesh.audio import Samples, pcm16
+from voicemesh.audio_format import linear16
 from voicemesh.grpc_client import Duplex, open_channel
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import tts_pb2 as pb

@@ -17,7 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
-from voicemesh.audio import linear16, pcm16
+from voicemesh.audio import pcm16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import EngineError, SettingsError, Unavailable
 from voicemesh.server import Server
 from voicemesh.settings import load

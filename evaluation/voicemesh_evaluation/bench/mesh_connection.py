@@ -7,7 +7,7 @@ import asyncio
 import grpc.aio
 
 from voicemesh.aio import TaskSet, within
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import Unavailable, VoiceMeshError
 from voicemesh.grpc_client import CHANNEL_OPTIONS, Duplex
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2

@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples, linear16
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE, linear16
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
@@ -29,9 +30,9 @@ from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_evaluation.turns.acoustics import Room, active_level
 from voicemesh_evaluation.turns.speech import RATE_HERTZ, SynthesisVoice, speak
 from voicemesh_robot.echo.cancelling import Cancelled
+from voicemesh_robot.echo.device_clock import SLACK_S
 from voicemesh_robot.echo.evidence import NO_ECHO
 from voicemesh_robot.echo.frame_cleaner import FrameCleaner, MakeCanceller
-from voicemesh_robot.echo.reference import SLACK_S
 from voicemesh_robot.local_vad import LocalVad, make_local_vad
 from voicemesh_robot.sound.heard import Heard, HeardSilence, HeardSound
 from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate

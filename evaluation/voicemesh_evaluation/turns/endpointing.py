@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import grpc.aio
 import numpy as np
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import from_rpc
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import asr_pb2 as pb

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 from voicemesh.errors import EngineMissing
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh_evaluation.turns.scene import Scene

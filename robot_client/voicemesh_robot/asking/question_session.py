@@ -8,7 +8,6 @@ from voicemesh_robot.asking.question_record import QuestionRecord
 from voicemesh_robot.asking.question_turn import Observe, Question, QuestionTurn
 from voicemesh_robot.asking.streamed_conversation import StreamedConversation, StreamingMode
 from voicemesh_robot.clock import Clock, MonotonicClock
-from voicemesh_robot.files.streamed_file import StreamedFile
 from voicemesh_robot.settings import RobotSettings
 
 _FIRST_BACKOFF_S = 0.1
@@ -38,7 +37,12 @@ class QuestionSession:
 
         Only a file that cannot be read raises, before anything is sent.
         """
-        recording = None if question.audio is None else await StreamedFile.open(question.audio)
+        recording = None
+        if question.audio is not None:
+            # A typed question needs nothing of what it takes to read audio files.
+            from voicemesh_robot.files.streamed_file import StreamedFile
+
+            recording = await StreamedFile.open(question.audio)
         try:
             streamed = await self._open()
         except VoiceMeshError as error:

@@ -6,20 +6,23 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voicemesh.errors import DeadlineExceeded, InvalidArgument, NotFound
 from voicemesh.v1 import asr_pb2, dialog_pb2
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.asking.file_sources import FileSource
 from voicemesh_robot.asking.playback_clock import PlaybackClock, StorageClock
 from voicemesh_robot.asking.question_record import QuestionRecord
 from voicemesh_robot.asking.reply_collector import ReplyCollector
 from voicemesh_robot.asking.simulated_playback import SimulatedPlayback
 from voicemesh_robot.asking.streamed_conversation import StreamedConversation, StreamingMode
 from voicemesh_robot.clock import Clock
-from voicemesh_robot.files.streamed_file import StreamedFile
 from voicemesh_robot.mesh.events import Event
 from voicemesh_robot.settings import RobotSettings
+
+if TYPE_CHECKING:
+    from voicemesh_robot.asking.file_sources import FileSource
+    from voicemesh_robot.files.streamed_file import StreamedFile
 
 Observe = Callable[[Event], None]
 

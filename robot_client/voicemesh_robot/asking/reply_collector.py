@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from voicemesh.audio import Samples, pcm16
 from voicemesh.errors import ProtocolViolation
 from voicemesh.v1 import common_pb2 as pb
-from voicemesh_robot.files.audio_file import write_wav
+
+if TYPE_CHECKING:
+    from voicemesh.audio import Samples
 
 LONGEST_REPLY_S = 900
 """No answer is that long; a mesh that never stops talking is cut off here."""
@@ -23,7 +23,7 @@ class ReplyCollector:
         self.rate_hertz = rate_hertz
         self.sample_count = 0
         """Samples that have been collected."""
-        self._chunks: list[Samples] = []
+        self._audio = bytearray()  # LINEAR16, as it came.
         self._volumes: list[tuple[int, float]] = []
 
     @property
@@ -39,15 +39,15 @@ class ReplyCollector:
                 f"{self.sample_count}; install the same version on both sides",
                 stage=pb.STAGE_ORCHESTRATOR,
             )
-        samples = pcm16(chunk.audio)
-        if self.sample_count + len(samples) > LONGEST_REPLY_S * self.rate_hertz:
+        count = len(chunk.audio) // 2
+        if self.sample_count + count > LONGEST_REPLY_S * self.rate_hertz:
             raise ProtocolViolation(
                 f"orchestrator: the reply is longer than {LONGEST_REPLY_S} s; ask for less",
                 stage=pb.STAGE_ORCHESTRATOR,
             )
-        self._chunks.append(samples)
-        self.sample_count += len(samples)
-        return len(samples)
+        self._audio += chunk.audio
+        self.sample_count += count
+        return count
 
     def set_volume(self, volume: float, from_sample: int) -> None:
         """From there on it was heard at ``volume``, a share of the usual one, 0 to 1."""
@@ -56,23 +56,23 @@ class ReplyCollector:
 
     def cut(self, sample_count: int) -> None:
         """Forget what follows the first ``sample_count`` samples: nobody heard it."""
-        kept = self._collected()[:sample_count]
-        self._chunks = [kept]
-        self.sample_count = len(kept)
-
-    def _collected(self) -> Samples:
-        return np.concatenate([np.zeros(0, dtype=np.int16), *self._chunks])
+        del self._audio[2 * sample_count :]
+        self.sample_count = len(self._audio) // 2
 
     def samples(self) -> Samples:
         """Everything collected, as loud as it was heard, shape (n,), int16."""
-        samples = self._collected()
+        from voicemesh.audio import pcm16  # Text alone does without numpy.
+
+        samples = pcm16(bytes(self._audio)).astype("int16")
         end = len(samples)
         for begin, volume in reversed(self._volumes):
             if volume != 1:
-                samples[begin:end] = (samples[begin:end] * volume).astype(np.int16)
+                samples[begin:end] = (samples[begin:end] * volume).astype("int16")
             end = begin
         return samples
 
     def write(self, path: Path) -> None:
         """Write it as 16-bit WAV; blocks while the disk does."""
+        from voicemesh_robot.files.audio_file import write_wav
+
         write_wav(path, self.samples(), self.rate_hertz)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from voicemesh.aio import TaskSet
 from voicemesh.errors import VoiceMeshError
-from voicemesh_robot.asking.file_sources import FastFileSource, FileSource, RealTimeFileSource
 from voicemesh_robot.clock import Clock
 from voicemesh_robot.mesh.connection import ConversationOptions
 from voicemesh_robot.mesh.conversation import Conversation
 from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ
+
+if TYPE_CHECKING:
+    from voicemesh_robot.asking.file_sources import FileSource
 
 STORED_LEAD_MS = 600_000
 """Nobody waits for a reply to be played that is only stored."""
@@ -35,6 +38,9 @@ class StreamingMode:
         """The source of a conversation in this mode; None: questions are typed."""
         if not self.speaks:
             return None
+        # Whoever only types does without numpy and what it takes to read audio files.
+        from voicemesh_robot.asking.file_sources import FastFileSource, RealTimeFileSource
+
         if not self.real_time:
             return FastFileSource(clock)
         return RealTimeFileSource(clock, settings.silence_chunk_ms)

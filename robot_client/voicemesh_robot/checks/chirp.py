@@ -16,7 +16,8 @@ from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.clock import MonotonicClock
 from voicemesh_robot.devices.choice import choose_microphone, choose_speaker
 from voicemesh_robot.devices.portaudio import PortAudio
-from voicemesh_robot.echo.reference import SLACK_S, PlayedReference, SampleClock
+from voicemesh_robot.echo.device_clock import SLACK_S, DeviceClock
+from voicemesh_robot.echo.reference import PlayedReference
 from voicemesh_robot.settings import RobotSettings
 from voicemesh_robot.sound.level_meter import LevelMeter
 from voicemesh_robot.sound.microphone import CLIPPING_SHARE, Gap, Microphone
@@ -135,7 +136,7 @@ async def _record(settings: RobotSettings) -> Take:
     microphone = Microphone(choose_microphone(settings, portaudio, clock), clock)
     reference = PlayedReference(RATE_HERTZ)
     speaker = Speaker(choose_speaker(settings, portaudio, clock), clock, reference=reference)
-    recorded = SampleClock(RATE_HERTZ)
+    recorded = DeviceClock(RATE_HERTZ)
     parts: list[Samples] = []
     first = 0
     drained_s: float | None = None

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 from voicemesh_robot.echo.adaptive_filter import AdaptiveFilter, Signal
 from voicemesh_robot.echo.cancelling import Cancelled, CancellerStage, EchoTimes
 from voicemesh_robot.echo.delay import DelayFinder

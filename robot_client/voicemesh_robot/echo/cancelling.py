@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from voicemesh.audio import Samples
 from voicemesh_robot.echo.evidence import EchoEvidence
 from voicemesh_robot.local_vad import LocalVad
+
+if TYPE_CHECKING:
+    from voicemesh.audio import Samples
 
 CancellerName = Literal["builtin", "webrtc"]
 

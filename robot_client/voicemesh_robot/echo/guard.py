@@ -9,9 +9,10 @@ from voicemesh.audio import Samples
 from voicemesh_robot import metrics
 from voicemesh_robot.clock import Clock
 from voicemesh_robot.echo.cancelling import Cancelled, CancellerStage
+from voicemesh_robot.echo.device_clock import SLACK_S, DeviceClock
 from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence
 from voicemesh_robot.echo.frame_cleaner import FrameCleaner, MakeCanceller
-from voicemesh_robot.echo.reference import SLACK_S, PlayedReference, SampleClock
+from voicemesh_robot.echo.reference import PlayedReference
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class EchoGuard:
         self._clock = clock
         self.reference = PlayedReference(rate_hertz)
         """Whoever plays tells it."""
-        self._recorded = SampleClock(rate_hertz)
+        self._recorded = DeviceClock(rate_hertz)
         self._cleaner: FrameCleaner | None = None
         self._forget = False
         self._told_ms: float | None = None
@@ -49,7 +50,7 @@ class EchoGuard:
 
     def reset(self) -> None:
         """Another device, or the same in another place: learn anew."""
-        self._recorded = SampleClock(self._rate)
+        self._recorded = DeviceClock(self._rate)
         self._forget = True
 
     def arrived(self, position: int) -> None:

@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 
 import numpy as np
 
 from voicemesh.audio import Samples, StreamResampler
+from voicemesh_robot.echo.device_clock import SLACK_S, DeviceClock
 
 _KEPT_S = 4.0
 """Longer than a busy machine reads behind what is played."""
-# The lateness of callbacks is told from the lateness of sound by the smallest of a while.
-_WINDOW_S = 1.0
 # Smaller changes between the two clocks are jitter and drift, which the canceller follows.
 _TOLERANCE_S = 0.03
 # What has drifted apart by more than this is put right while nothing sounds.
 _DRIFTED_S = 0.005
-# What is read lies so much later than what was played at that moment, so that jitter
-# never makes an echo come before its cause.
-SLACK_S = 0.02
-
-
-class SampleClock:
-    """Maps the samples of a device to moments, given late news of both.
-
-    Whoever tells that samples have come is late, sometimes very, but never early: so
-    the smallest lag of the last second counts. Samples that are lost make all later
-    ones lag, which moves the map once the second is over.
-    """
-
-    def __init__(self, rate_hertz: int) -> None:
-        """``rate_hertz`` of the device's samples."""
-        self._rate = rate_hertz
-        self._lags: deque[tuple[float, float]] = deque()  # Moment and lag; lags rise.
-
-    def feed(self, position: int, at_s: float) -> None:
-        """The sample before ``position`` ended at ``at_s`` seconds or sooner."""
-        lag = at_s - position / self._rate
-        while self._lags and self._lags[-1][1] >= lag:
-            self._lags.pop()
-        self._lags.append((at_s, lag))
-        while self._lags[0][0] < at_s - _WINDOW_S:
-            self._lags.popleft()
-
-    @property
-    def known(self) -> bool:
-        """Whether anything has come."""
-        return bool(self._lags)
-
-    def moment_of(self, position: int) -> float:
-        """When the sample is played or recorded, in seconds."""
-        return self._lags[0][1] + position / self._rate
-
-    def position_at(self, moment_s: float) -> int:
-        """The sample of a moment."""
-        return round((moment_s - self._lags[0][1]) * self._rate)
 
 
 class PlayedReference:
@@ -77,7 +36,7 @@ class PlayedReference:
     def _restart(self, device_rate_hertz: int) -> None:
         self._device_rate = device_rate_hertz
         self._resampler = StreamResampler(device_rate_hertz, self._rate)
-        self._clock = SampleClock(self._rate)
+        self._clock = DeviceClock(self._rate)
         self._end = 0
         self._sounding_end = 0
         self._next: int | None = None

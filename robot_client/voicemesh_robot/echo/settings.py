@@ -8,7 +8,7 @@ from pydantic import Field
 
 from voicemesh.settings import Section
 from voicemesh_robot.echo.cancelling import CancellerName, EchoTimes
-from voicemesh_robot.echo.reference import SLACK_S
+from voicemesh_robot.echo.device_clock import SLACK_S
 
 CANCELLING_NAMES = ("echo-cancel", "echo_cancel", "echocancel", "aec", "speakerphone")
 """Parts of the names of microphones that cancel echo themselves."""

@@ -10,7 +10,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from voicemesh.audio import FULL_SCALE, Samples, StreamResampler
+from voicemesh.audio import Samples, StreamResampler
+from voicemesh.audio_format import FULL_SCALE
 from voicemesh.errors import InvalidArgument, NotFound, VoiceMeshError
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.speech_rate import SPEECH_RATE_HERTZ

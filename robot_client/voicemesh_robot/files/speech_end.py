@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 
 FRAME_MS = 10
 BELOW_LOUDEST_DB = 35.0

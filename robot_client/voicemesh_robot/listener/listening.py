@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from voicemesh.aio import cancel_and_wait, within
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import (
     DeadlineExceeded,
     Unavailable,

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from voicemesh.aio import cancel_and_wait
-from voicemesh.audio import check_chunk, check_format, pcm16
+from voicemesh.audio import pcm16
+from voicemesh.audio_format import check_chunk, check_format
 from voicemesh.errors import ProtocolViolation
 from voicemesh.heartbeats import echo_of
 from voicemesh.v1 import common_pb2, robot_pb2

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import grpc
 import grpc.aio
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.errors import Unavailable
 from voicemesh.grpc_client import open_channel
 from voicemesh.v1 import common_pb2, dialog_pb2

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from voicemesh.audio import Samples
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence, echo_message
+
+if TYPE_CHECKING:
+    from voicemesh.audio import Samples
 
 
 @dataclass(frozen=True)

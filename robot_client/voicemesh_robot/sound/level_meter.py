@@ -7,7 +7,8 @@ from collections import deque
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 
 QUIETEST_DBFS = -120.0
 """What digital silence counts as: a number, where the logarithm has none."""

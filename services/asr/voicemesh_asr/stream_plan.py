@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from voicemesh.audio import check_format
+from voicemesh.audio_format import check_format
 from voicemesh.errors import InvalidArgument, NotFound, Unsupported
 from voicemesh.registry import EngineSpec, engine_specs
 from voicemesh.settings import engine_config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from voicemesh.audio import check_format, linear16
+from voicemesh.audio_format import check_format, linear16
 from voicemesh.errors import InvalidArgument, NotFound
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, tts_pb2
 from voicemesh_orchestrator.barge_in import phrases

@@ -9,7 +9,7 @@ import grpc.aio
 
 from voicemesh import logs
 from voicemesh.aio import TaskSet
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.devices import watch_for
 from voicemesh.errors import ProtocolViolation
 from voicemesh.registry import engine_spec

@@ -11,7 +11,7 @@ from contextlib import suppress
 import grpc.aio
 
 from voicemesh.aio import TaskSet
-from voicemesh.audio import check_format
+from voicemesh.audio_format import check_format
 from voicemesh.errors import Busy, InvalidArgument, ProtocolViolation
 from voicemesh.heartbeats import echo_of
 from voicemesh.server import Outbox

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 
 _FRAME_S = 0.02
 # Two-stage gating after ITU-R BS.1770: silence is left out first, then what is

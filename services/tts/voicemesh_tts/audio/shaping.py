@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 from voicemesh_tts.audio.levelling import amplify
 
 _FRAME_S = 0.005

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 from voicemesh.errors import EngineError, EngineMissing, SettingsError
 from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, log_mel
 from voicemesh_asr.turn_detection.smart_turn.settings import EXTRA, SmartTurnSettings

@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, Sequence
 
 import numpy as np
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 from voicemesh.simulation import SimulatedDevice
 from voicemesh.work_counter import WorkCounter
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice

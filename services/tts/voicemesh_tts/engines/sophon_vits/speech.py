@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemesh.audio import FULL_SCALE, Samples
+from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 from voicemesh_tts.audio.levelling import amplify
 from voicemesh_tts.audio.stretching import stretched
 from voicemesh_tts.engines.engine import SpokenChunk
