@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
-
-from voicemesh.settings import Settings
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -20,6 +17,3 @@ class Check:
     """fail: something that the settings ask for cannot work; warn: something else."""
     detail: str
     cure: str = ""
-
-
-SectionOfChecks = Callable[[Settings], list[Check]]

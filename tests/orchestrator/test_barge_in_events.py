@@ -29,6 +29,7 @@ class Reply:
     def __init__(self, policy: dialog_pb2.InterruptionPolicy.ValueType = PAUSE) -> None:
         self.machine = TurnMachine(epoch=1, policy=policy)
         self.effects: list[Effect] = []
+        self.began: list[str] = []
         self.barge_in = BargeIn(FloorSettings(), self.machine, self, RATE)
         self.machine.typed("tell me a story", with_speech=False)
         assert self.machine.answering is not None
@@ -49,11 +50,14 @@ class Reply:
         """``voiced_ms``: how long the sound has lasted."""
         event = asr_pb2.TurnEvent(
             type=kind,
-            sample=(BEGAN_MS + voiced_ms) * RATE // 1000,
+            sample=(BEGAN_MS + (0 if kind == START else voiced_ms)) * RATE // 1000,
             last_voiced_sample=(BEGAN_MS + voiced_ms) * RATE // 1000,
             transcript=asr_pb2.Transcript(text=text),
         )
         self.carry_out(self.barge_in.take(event))
+        if kind == START:
+            self.began = self.became()
+            self.carry_out(self.barge_in.said(event))
         self.barge_in.cancel()
 
     def became(self) -> list[str]:
@@ -124,3 +128,10 @@ async def test_what_is_said_over_a_reply_is_not_judged_by_the_next_one() -> None
     reply.hear(END, "a long story", 400)  # Its own words, which the microphone has heard.
     ends = [effect.outcome for effect in reply.effects if isinstance(effect, EndTurn)]
     assert ends == [dialog_pb2.TURN_OUTCOME_BACKCHANNEL]
+
+
+async def test_words_that_come_with_the_beginning_are_judged_after_it_has_been_told() -> None:
+    reply = Reply()
+    reply.hear(START, "tell me something else", SHORT_MS)
+    assert reply.began == ["HoldReply"]
+    assert reply.became() == ["HoldReply", "StopReply"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicemesh_orchestrator.barge_in.classifier import SHORT_MS, InterruptionClassifier, Situation
+from voicemesh_orchestrator.text.words import words
 from voicemesh_orchestrator.turn.verdict import Verdict
 
 CLASSIFIER = InterruptionClassifier()
@@ -139,3 +140,11 @@ def test_thresholds_and_lists_can_be_set() -> None:
     assert judge.classify("后天", STORY, final=False) is Verdict.UNCLEAR
     assert judge.classify("roger", STORY, final=True) is Verdict.BACKCHANNEL
     assert judge.classify("halt", STORY, final=False) is Verdict.HARD_STOP
+
+
+@pytest.mark.parametrize("text", ["うん", "ええ", "カメラ"])
+def test_a_word_in_kana_is_a_word_and_no_row_of_chinese_characters(text: str) -> None:
+    assert len(words(text)) == 1
+    situation = Situation("今日は天気がいいです", audible=True)
+    verdict = CLASSIFIER.classify(text, situation, final=True, voiced_ms=2_000)
+    assert verdict is Verdict.UNCLEAR

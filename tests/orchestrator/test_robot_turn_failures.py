@@ -10,6 +10,7 @@ import pytest
 
 from voicemesh.errors import InvalidArgument, NotFound, Unavailable, VoiceMeshError
 from voicemesh.v1 import common_pb2, dialog_pb2
+from voicemesh_orchestrator.conversation.conversation import Conversation
 
 from .conftest import RATE, Mesh
 from .controller import controlling
@@ -180,3 +181,29 @@ async def test_a_robot_is_named_by_an_address_that_can_be_dialled(mesh: Mesh, ta
         with pytest.raises(InvalidArgument) as caught:
             await controller.listen(robot_target=target)
     assert caught.value.field == "robot_target"
+
+
+async def test_the_robot_is_left_in_silence_also_when_clearing_a_turn_away_fails(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close, left = Conversation.close, []
+
+    async def fail(conversation: Conversation[Any]) -> None:
+        left.append(conversation)
+        raise Unavailable("cut short", stage=common_pb2.STAGE_ORCHESTRATOR)
+
+    robot = ScriptedRobot()
+    robot.holds_playback = True
+    async with (
+        mesh("llm", "tts") as orchestrator,
+        offering_robot(robot) as target,
+        controlling(orchestrator) as controller,
+    ):
+        monkeypatch.setattr(Conversation, "close", fail)
+        call = controller.begin(robot_target=target, text="what is the moon")
+        await robot.playing.wait()
+        call.cancel()
+        async with asyncio.timeout(30):
+            await robot.stopped.wait()
+        await close(left[0])
+        await controller.until_free()

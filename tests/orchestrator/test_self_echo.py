@@ -96,3 +96,17 @@ def test_the_share_is_a_share_for_any_text(heard: str, reply: str) -> None:
 def test_a_text_repeats_itself(words: list[str]) -> None:
     text = " ".join(words)
     assert repeated_share(text, text) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("heard", "reply"),
+    [
+        ("1000 people", "Some 1,000 people came."),
+        ("1 000 people came", "Some 1 000 people came."),
+        ("10 30", "It is 10:30 now."),
+        ("3 5 degrees", "It is 3.5 degrees today."),
+    ],
+)
+def test_a_number_is_the_robots_own_however_it_is_written(heard: str, reply: str) -> None:
+    assert is_self_echo(heard, reply)
+    assert not is_self_echo("what about 2,000 horses", reply)

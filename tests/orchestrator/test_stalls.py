@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
+import threading
 import time
+import traceback
 from collections.abc import Iterator
+from itertools import islice
+from types import CodeType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from voicemesh.audio import linear16
+from voicemesh.audio_format import linear16
 from voicemesh.v1 import common_pb2, dialog_pb2
 
 from .conftest import RATE, Connect, Mesh, Request
@@ -19,18 +24,38 @@ from .conftest import RATE, Connect, Mesh, Request
 LONGEST_S = 0.02
 """What one callback may take of the loop's thread, in seconds of CPU time. CPU time,
 because a busy machine delays callbacks that do nothing wrong."""
+SAMPLED_EVERY_S = 0.005
 
 Handle: Any = asyncio.Handle
 
 
 class Busy:
-    """The callbacks that took the loop's thread for longest."""
+    """The callbacks that took the loop's thread for longest, and where each of them was."""
 
     def __init__(self) -> None:
         self.callbacks: list[tuple[float, str]] = []
+        self._loop_thread = threading.get_ident()
+        self._stack: list[tuple[CodeType, int]] = []
+        self._over = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._sampler.start()
+
+    def _sample(self) -> None:
+        while not self._over.wait(SAMPLED_EVERY_S):
+            walked = islice(traceback.walk_stack(sys._current_frames()[self._loop_thread]), 12)
+            self._stack = [(frame.f_code, line) for frame, line in walked]
+
+    def note(self, took_s: float, handle: object) -> None:
+        """Remember a callback that took long; the newest sample is of its end."""
+        places = (f"{code.co_filename}:{line} in {code.co_name}" for code, line in self._stack)
+        self.callbacks.append((took_s, "\n".join([f"{handle!r}, last seen at", *places])))
 
     def worst(self) -> tuple[float, str]:
         return max(self.callbacks, default=(0.0, ""))
+
+    def close(self) -> None:
+        self._over.set()
+        self._sampler.join()
 
 
 @pytest.fixture
@@ -45,13 +70,14 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Busy]:
         run(handle)
         took = time.thread_time() - began
         if took > LONGEST_S / 2:
-            seen.callbacks.append((took, repr(handle)))
+            seen.note(took, handle)
 
     monkeypatch.setattr(asyncio.Handle, "_run", measured)
     gc.collect()
     gc.disable()
     yield seen
     gc.enable()
+    seen.close()
 
 
 async def test_the_detector_sees_a_callback_that_computes(busy: Busy) -> None:
@@ -63,8 +89,9 @@ async def test_the_detector_sees_a_callback_that_computes(busy: Busy) -> None:
     asyncio.get_running_loop().call_soon(compute)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    took, _ = busy.worst()
+    took, callback = busy.worst()
     assert took > LONGEST_S
+    assert "in compute" in callback
 
 
 async def test_a_whole_turn_never_keeps_the_loop_busy(

@@ -69,7 +69,7 @@ class RecordingWriter:
         self._write(event, is_sound=kind in ("audio", "silence"))
 
     def _heard(self, first_sample: int, count: int, audio: bytes | None) -> None:
-        """What does not follow the sample before is refused by the mesh, and stays out here."""
+        """Sound of the microphone, for as long as its file follows its clock."""
         microphone = self._microphone
         if microphone is None or first_sample != microphone.samples:
             return

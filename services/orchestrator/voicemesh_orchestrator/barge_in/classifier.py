@@ -12,9 +12,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from voicemesh.writing import is_han
 from voicemesh_orchestrator.barge_in.phrases import BACKCHANNELS, HARD_STOPS, OBJECTIONS
 from voicemesh_orchestrator.barge_in.self_echo import is_self_echo
-from voicemesh_orchestrator.text.words import is_character, words
+from voicemesh_orchestrator.text.words import words
 from voicemesh_orchestrator.turn.verdict import Verdict
 
 SHORT_MS = 1500
@@ -111,7 +112,7 @@ class InterruptionClassifier:
         if self.only_stop(" ".join(heard)):
             return True
         for phrase in self._stops:
-            if len(phrase) == 1 and is_character(phrase[0]):
+            if len(phrase) == 1 and is_han(phrase[0]):
                 continue
             if tuple(heard[: len(phrase)]) == phrase or tuple(heard[-len(phrase) :]) == phrase:
                 return True
@@ -126,7 +127,7 @@ class InterruptionClassifier:
 
     def _share(self, heard: Sequence[str]) -> float:
         """How much was said, as a share of what claims the floor."""
-        characters = sum(is_character(word) for word in heard)
+        characters = sum(is_han(word) for word in heard)
         latin = len(heard) - characters
         return characters / self._min_characters + latin / self._min_words
 

@@ -27,7 +27,7 @@ class BargeInContext(Protocol):
 class BargeIn:
     """Takes the events of the user's turns to the turn machine, with a verdict on the words.
 
-    ``take`` is the one way in. A reply that is held goes on when nothing that stops it
+    ``take`` is the one way in for events. A reply that is held goes on when nothing that stops it
     has followed for ``resume_after_ms``.
     """
 
@@ -56,20 +56,25 @@ class BargeIn:
     def take(self, event: asr_pb2.TurnEvent, takes_floor: bool = False) -> list[Effect]:
         """What an event of the user's turn means for the turns; effects to carry out.
 
-        ``takes_floor``: with the end of the turn, that the robot has ended it.
+        ``takes_floor``: with the end of the turn, that the robot has ended it. The words
+        that the beginning of a turn may bring are judged by ``said``, once the turn has begun.
         """
         self._note_situation()
         match event.type:
             case asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
                 self._began = event.sample
-                effects = self._machine.user_started()
+                return self._machine.user_started()
             case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
                 return self._finished(event, takes_floor)
             case _:
-                effects = []
+                return self.said(event)
+
+    def said(self, event: asr_pb2.TurnEvent) -> list[Effect]:
+        """What the words so far, which ``event`` brings, mean for a reply that plays."""
+        effects: list[Effect] = []
         if self._machine.over is not None:
             silent = event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN
-            effects += self._machine.user_said(self._verdict(event, silent), silent)
+            effects = self._machine.user_said(self._verdict(event, silent), silent)
             if self._machine.held:
                 self.await_more()
         return effects

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from voicemesh.v1 import asr_pb2
-from voicemesh_orchestrator.text.words import is_character, words
+from voicemesh.writing import has_han
 
 HARD_STOPS = (
     *("stop", "be quiet", "shut up", "quiet", "silence", "enough", "stop talking", "hush"),
@@ -108,4 +108,4 @@ def expected(
 
 
 def _language(phrase: str) -> str:
-    return "zh" if any(map(is_character, words(phrase))) else "en"
+    return "zh" if has_han(phrase) else "en"

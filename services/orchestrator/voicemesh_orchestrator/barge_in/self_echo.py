@@ -6,6 +6,7 @@ of its own voice; what still gets through is understood as words of the reply.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
@@ -19,8 +20,16 @@ _SHARE = 0.6
 _FEW = 3
 # Where words are left out or added in between, at most so many at once.
 _LONGEST_JUMP = 3
+# A recogniser writes a number as it likes: "1000" for 1,000, "10 30" for 10:30.
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_WITHIN_A_NUMBER = re.compile(r"(?<=\d)[.:](?=\d)")
 _LONGEST = 64
 """Newest words of a hypothesis that are looked at; bounds the work."""
+
+
+def _spoken(text: str) -> tuple[str, ...]:
+    """The words of ``text``, however its numbers are written."""
+    return words(_WITHIN_A_NUMBER.sub(" ", _THOUSANDS.sub("", text)))
 
 
 def repeated_share(hypothesis: str, reply: str) -> float:
@@ -30,8 +39,8 @@ def repeated_share(hypothesis: str, reply: str) -> float:
     reply counts, with gaps of up to three words: words that are scattered over
     it are no repetition. Nothing understood repeats nothing: 0.
     """
-    heard = words(hypothesis)[-_LONGEST:]
-    said = words(reply)
+    heard = _spoken(hypothesis)[-_LONGEST:]
+    said = _spoken(reply)
     if not heard or not said:
         return 0.0
     return min(1.0, _longest_chain(heard, said) / len(heard))
@@ -83,9 +92,9 @@ def is_self_echo(hypothesis: str, reply: str, stop_phrases: Iterable[str] = ()) 
     True where at least 0.6 of the words are repeated (Chinese: of the characters); of
     three or fewer all.
     """
-    heard = words(hypothesis)
+    heard = _spoken(hypothesis)
     for phrase in stop_phrases:
-        wanted = words(phrase)
+        wanted = _spoken(phrase)
         places = range(len(heard) - len(wanted) + 1)
         if wanted and any(heard[i : i + len(wanted)] == wanted for i in places):
             return False

@@ -59,9 +59,11 @@ class ConverseRequests:
             case "end_of_utterance":
                 self._needed("end_of_utterance").clock.check_end(request.end_of_utterance)
             case "text":
+                waiting_chars = 0
                 if request.text.with_speech:
                     self._needed("text.with_speech")
-                check_typed(request.text, self._conversation.typed_chars)
+                    waiting_chars = self._conversation.typed_chars
+                check_typed(request.text, waiting_chars)
             case "say":
                 check_say(request.say)
             case "wake" | "local_speech" as kind:

@@ -70,7 +70,7 @@ class UserTurns:
         self._timers = timers
         self._client = client
         self._recognition: Recognition | None = None
-        """None for a robot that streams to ASR itself, and while no microphone is open."""
+        """None for a robot that streams to ASR itself, and before a microphone has been opened."""
         self._closed = False
         self._takes_floor = False
         self._heard = _Position(0, time.monotonic())
@@ -132,7 +132,9 @@ class UserTurns:
             case asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
                 self._start_of_turn(event)
                 self._send(event)
+                self._decisions.carry_out(self._barge_in.said(event))
             case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN if self._was_given_up(event):
+                self._final_text_s = None
                 self._send(event)
             case asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
                 self._end_of_turn(event)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from voicemesh.writing import HAN
+from voicemesh.writing import is_han
 from voicemesh_orchestrator.settings import Cutting
 
 _SENTENCE_MARKS = frozenset("。！？!?…．\n")
@@ -25,7 +25,6 @@ e.g i.e a.m p.m u.s u.k
 """
 _ABBREVIATIONS = frozenset(_ABBREVIATION_LIST.split())
 _LAST_WORD = re.compile(r"[^\W_][\w.]*$")
-_HAN = re.compile(f"[{HAN}]")
 _HAN_LENGTH = 3
 
 
@@ -38,7 +37,7 @@ class Piece:
 
 
 def _spoken_length(char: str) -> int:
-    return _HAN_LENGTH if _HAN.match(char) else 1
+    return _HAN_LENGTH if is_han(char) else 1
 
 
 def _full_stop_ends(before: str, after: str, complete: bool) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from voicemesh.writing import HAN, KANA
+from voicemesh.writing import HAN
 
-# A character of a script without spaces is a word; so is a run of anything else that bears meaning.
+# A Chinese character is a word; so is a run of anything else that bears meaning.
 # A point or comma between digits belongs to the number.
-_WORD = re.compile(f"[{HAN}{KANA}]|[^\\W_{HAN}{KANA}]+")
-_CHARACTER = re.compile(f"[{HAN}{KANA}]")
+_WORD = re.compile(f"[{HAN}]|[^\\W_{HAN}]+")
 _WITHIN_A_WORD = re.compile(r"(?<=\w)['\u2019](?=\w)")
 _WITHIN_A_NUMBER = re.compile(r"(?<=\d)[.,:](?=\d)")
 # Symbols that are spoken, and so belong to what was said.
@@ -18,7 +17,7 @@ _SPOKEN = re.compile(r"[%\u00b0$\u20ac\u00a5+&@#]")
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of ``text``: a Chinese character, or a kana, counts as one.
+    """The words of ``text``: a Chinese character counts as one.
 
     Width, case and marks are levelled: "It's 3.5!" and "its 3.5" have the same words.
     """
@@ -32,8 +31,3 @@ def words(text: str) -> tuple[str, ...]:
 def same_words(one: str, other: str) -> bool:
     """Whether two transcripts say the same."""
     return words(one) == words(other)
-
-
-def is_character(word: str) -> bool:
-    """Whether a word is a character of a script that is written without spaces."""
-    return _CHARACTER.fullmatch(word) is not None

@@ -28,7 +28,7 @@ Response = robot_pb2.PlayResponse
 
 
 class PlayCall:
-    """Sends a reply as it comes (its pace is the voice's), and passes on where playback stands."""
+    """Sends a reply as it comes (at the paced sender's pace), and passes on where playback is."""
 
     def __init__(
         self,

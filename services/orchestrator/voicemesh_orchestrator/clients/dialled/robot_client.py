@@ -1,4 +1,4 @@
-"""A robot's listener service as the face of a conversation: Listen, Play and Stop by gRPC."""
+"""A dialled robot as the client of a conversation: Listen, Play and Stop by gRPC."""
 
 from __future__ import annotations
 

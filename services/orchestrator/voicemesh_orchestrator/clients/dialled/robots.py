@@ -123,5 +123,7 @@ class Robots:
                 yield conversation
             finally:
                 robot.conversation = None
-                await uninterrupted(conversation.close(), "close conversation")
-                await uninterrupted(conversation.client.close(), "leave the robot")
+                try:
+                    await uninterrupted(conversation.close(), "close conversation")
+                finally:  # Also when it is cut short: the robot is left in silence.
+                    await uninterrupted(conversation.client.close(), "leave the robot")
