@@ -41,7 +41,12 @@ class SampleClock:
 
     def check_end(self, end: common_pb2.EndOfUtterance) -> None:
         """InvalidArgument where an utterance ends elsewhere than within its sound."""
-        if not 0 <= end.sample <= self.next_sample:
+        if end.sample < 0:
+            raise InvalidArgument(
+                f"the utterance ends at sample {end.sample}; samples count from 0",
+                field="end_of_utterance.sample",
+            )
+        if end.sample > self.next_sample:
             raise InvalidArgument(
                 f"the utterance ends at sample {end.sample}, but audio has come up to "
                 f"{self.next_sample} only; send its audio first",

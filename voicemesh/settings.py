@@ -131,6 +131,11 @@ class Settings:
         self._sources = dict(sources)
         self.elsewhere = tuple(elsewhere)
 
+    def unread(self) -> str:
+        """A sentence on sections that nothing here reads; empty where there are none."""
+        names = ", ".join(f"[{name}]" for name in self.elsewhere)
+        return f"no room installed here reads {names}" if names else ""
+
     def section(self, name: str, kind: type[S]) -> S:
         """The section ``name``, which is of type ``kind``."""
         found = self._sections.get(name)
@@ -257,10 +262,15 @@ def load(
         layers.put(
             tuple(dotted.split(".")), _plain(text, f"--set {dotted}"), f"flag --set {dotted}"
         )
+    models = _models(only)
     elsewhere = _sections_elsewhere(layers, {dotted.partition(".")[0] for dotted in flags or ()})
+    for name in elsewhere:
+        for section, model in models.items():
+            if name in model.model_fields:
+                raise SettingsError(f"unknown section [{name}]; did you mean [{section}.{name}]?")
     sections = {
         name: _validated(name, model, layers.tree.get(name, {}), layers.sources)
-        for name, model in _models(only).items()
+        for name, model in models.items()
     }
     return Settings(sections, layers.sources, elsewhere)
 

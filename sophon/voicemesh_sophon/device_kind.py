@@ -27,14 +27,14 @@ class SophonDevices(DeviceKind):
 
     def watch(self, settings: Settings, service: str) -> ServiceChip:
         """See DeviceKind."""
-        from voicemesh_sophon.placement import placement_of
+        from voicemesh_sophon.placing.placement import placement_of
         from voicemesh_sophon.service_chip import ServiceChip
 
         return ServiceChip(placement_of(settings, service))
 
     def owners(self, settings: Settings, services: Sequence[str]) -> Sequence[PlannedChipOwner]:
         """See DeviceKind: one for each chip that an engine of these services sits on."""
-        from voicemesh_sophon.placement import devices_of, placement_of
+        from voicemesh_sophon.placing.placement import devices_of, placement_of
         from voicemesh_sophon.planned_owner import PlannedChipOwner
 
         chips = {placement_of(settings, service).device for service in services}
@@ -42,7 +42,7 @@ class SophonDevices(DeviceKind):
 
     def warnings(self, settings: Settings) -> Sequence[str]:
         """See DeviceKind."""
-        from voicemesh_sophon.placement import placement_findings
+        from voicemesh_sophon.placing.placement import placement_findings
 
         found = placement_findings(settings)
         return [f"{one.field}: {one.text}" for one in found if one.severity == "warn"]
@@ -50,7 +50,7 @@ class SophonDevices(DeviceKind):
     def probe(self, settings: Settings) -> Probe:
         """See DeviceKind: a chip is simulated, or the vendor's library may find a real one."""
         from voicemesh_sophon.devices import has_sail
-        from voicemesh_sophon.placement import devices_of
+        from voicemesh_sophon.placing.placement import devices_of
 
         devices = devices_of(settings)
         if devices.simulated or devices.owner_python is not None or has_sail():
@@ -59,7 +59,7 @@ class SophonDevices(DeviceKind):
 
     def try_out(self, settings: Settings, checked: Sequence[Check]) -> DeviceTrial:
         """See DeviceKind: open each chip, launch a net, load the chosen engines."""
-        from voicemesh_sophon.checks import trial
+        from voicemesh_sophon.checking.checks import trial
 
         return trial(settings, checked)
 

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import IO
 
 from voicemesh.errors import Unavailable
+from voicemesh_sophon.client.owner_link import OwnerLink
 from voicemesh_sophon.devices import DevicesSettings
-from voicemesh_sophon.owner_link import OwnerLink
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.placing.placement import Placement
 
 OWNER = Path(__file__).parent / "chip_owner"
 SIMULATOR = Path(__file__).parent / "cmodel"

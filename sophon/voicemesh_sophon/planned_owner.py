@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from voicemesh.errors import Unavailable
+from voicemesh_sophon.checking.probing import owner_news
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.owner_process import owner_command
-from voicemesh_sophon.placement import Placement
-from voicemesh_sophon.probing import owner_news
+from voicemesh_sophon.placing.placement import Placement
 from voicemesh_sophon.watch import ChipWatch
 
 _KNOCK_S = 0.05

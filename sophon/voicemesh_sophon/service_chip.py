@@ -35,7 +35,7 @@ class ServiceChip(ChipWatch):
             kind="simulated tpu" if simulated else "tpu",
             memory_total_bytes=int(told.get("memory_total_bytes", 0)),
             memory_used_bytes=int(told.get("memory_used_bytes", 0)),
-            healthy=not self.fault,
+            healthy=bool(self.greeting) and not self.fault,
             fault=self.fault,
         )
         if "utilisation" in told:

@@ -7,8 +7,8 @@ from typing import Any
 
 from voicemesh.errors import EngineError, Unavailable
 from voicemesh_sophon.chip_owner import wire
-from voicemesh_sophon.owner_link import CONNECT_S, no_owner
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.client.owner_link import CONNECT_S, no_owner
+from voicemesh_sophon.placing.placement import Placement
 
 NEWS_EVERY_S = 2.0
 """Metrics are scraped less often than that."""

@@ -179,3 +179,9 @@ def test_every_setting_of_every_installed_room_is_described() -> None:
 def test_an_environment_variable_that_names_no_setting_is_refused() -> None:
     with pytest.raises(SettingsError, match="VOICEMESH_LLM_ENGINE names no setting"):
         load(environ={"VOICEMESH_LLM_ENGINE": "openai"})
+
+
+def test_a_part_of_a_section_that_stands_at_the_top_is_a_slip(tmp_path: Path) -> None:
+    (tmp_path / "voicemesh.toml").write_text("[parrot]\nvolume = 1\n")
+    with pytest.raises(SettingsError, match=r"unknown section \[parrot\]; did you mean \[echo\.p"):
+        load(environ={})

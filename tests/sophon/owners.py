@@ -14,7 +14,7 @@ from typing import Any
 from voicemesh_sophon.chip_owner import wire
 from voicemesh_sophon.client import Chip
 from voicemesh_sophon.owner_process import OWNER
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.placing.placement import Placement
 
 STAND_IN = Path(__file__).parent / "scripted_sail"
 

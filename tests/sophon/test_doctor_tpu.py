@@ -14,12 +14,12 @@ import pytest
 from voicemesh.check import Check
 from voicemesh.cli import main
 from voicemesh.settings import load
-from voicemesh_sophon.chip_report import report
-from voicemesh_sophon.inventory import simulator as simulated_chips
+from voicemesh_sophon.checking.chip_report import report
+from voicemesh_sophon.checking.self_test import ChipTest
 from voicemesh_sophon.owner_process import OwnerProcess
-from voicemesh_sophon.placement import devices_of
-from voicemesh_sophon.plan import device_plan
-from voicemesh_sophon.self_test import ChipTest
+from voicemesh_sophon.placing.inventory import simulator as simulated_chips
+from voicemesh_sophon.placing.placement import devices_of
+from voicemesh_sophon.placing.plan import device_plan
 
 
 @pytest.fixture(autouse=True)

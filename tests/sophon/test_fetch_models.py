@@ -13,8 +13,8 @@ import pytest
 
 from voicemesh.cli import main
 from voicemesh.errors import EngineError, EngineMissing, NotFound, Unavailable
-from voicemesh_sophon.fetching import fetch
-from voicemesh_sophon.model_sets import model_set, model_sets
+from voicemesh_sophon.models.fetching import fetch
+from voicemesh_sophon.models.model_sets import model_set, model_sets
 
 _DFSS = """
 import os, pathlib, shutil, sys

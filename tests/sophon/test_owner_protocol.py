@@ -20,9 +20,9 @@ import pytest
 from voicemesh.errors import EngineError, Unavailable
 from voicemesh_sophon.chip_owner import client_resources, wire
 from voicemesh_sophon.client import Copy, Fill, Launch, Read, Write
-from voicemesh_sophon.owner_link import OwnerLink
+from voicemesh_sophon.client.owner_link import OwnerLink
 from voicemesh_sophon.owner_process import OWNER
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.placing.placement import Placement
 from voicemesh_sophon.watch import ChipWatch
 
 from .owners import STAND_IN, ScriptedOwner

@@ -10,9 +10,9 @@ import pytest
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Settings, load
 from voicemesh_sophon.devices import Place
-from voicemesh_sophon.inventory import ChipEntry, Inventory, described, inventory_of, listed
-from voicemesh_sophon.placement import devices_of, placement_findings, placement_of
-from voicemesh_sophon.placement_check import findings
+from voicemesh_sophon.placing.inventory import ChipEntry, Inventory, described, inventory_of, listed
+from voicemesh_sophon.placing.placement import devices_of, placement_findings, placement_of
+from voicemesh_sophon.placing.placement_check import findings
 
 SOPHON = {"asr.engine": "sophon-whisper", "llm.engine": "sophon-llm", "tts.engine": "sophon-vits"}
 

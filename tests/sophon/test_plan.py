@@ -12,8 +12,8 @@ import pytest
 from voicemesh.cli import main
 from voicemesh.settings import load
 from voicemesh_sophon.chip_owner.bmodel_file import BmodelError, read_bmodel
-from voicemesh_sophon.inventory import described
-from voicemesh_sophon.placement import placement_findings
+from voicemesh_sophon.placing.inventory import described
+from voicemesh_sophon.placing.placement import placement_findings
 
 ENGINES = [
     "--set=asr.engine=sophon-whisper",

@@ -10,9 +10,9 @@ import pytest
 from voicemesh.cli import main
 from voicemesh.errors import Unavailable
 from voicemesh.settings import load
+from voicemesh_sophon.checking.probing import best_inventory, probe
 from voicemesh_sophon.owner_process import OwnerProcess
-from voicemesh_sophon.placement import devices_of
-from voicemesh_sophon.probing import best_inventory, probe
+from voicemesh_sophon.placing.placement import devices_of
 
 _SAIL = """
 __version__ = "3.8.0"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemesh_tts.text.characters import MARKS, speakable
-from voicemesh_tts.text.scripts import Reading, primary
+from voicemesh_tts.text.scripts import Reading, primary, scripts_of
 from voicemesh_tts.text.speech import SpeechText
 from voicemesh_tts.text.units import units
 
@@ -293,3 +295,8 @@ def test_kept_words_stand_for_themselves() -> None:
     for word, source in (("Hi", "Hi"), ("you", "you"), ("twelve", "12"), ("end", "end")):
         at = spoken.text.index(word)
         assert written[spoken.begins[at] : spoken.ends[at + len(word) - 1]] == source
+
+
+def test_the_voicing_marks_of_decomposed_kana_belong_to_the_japanese_word() -> None:
+    text = unicodedata.normalize("NFD", "東京ガス会社です")
+    assert set(scripts_of(text)) == {"kana"}

@@ -107,6 +107,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps(entries, ensure_ascii=False, indent=2))
     else:
         print(table(settings.values()))
+    if settings.elsewhere:
+        print(f"voicemesh: {settings.unread()}", file=sys.stderr)
     wrong = [] if options.toml else list(wrong_choices(settings))
     for sentence in wrong:
         print(f"voicemesh: {sentence}", file=sys.stderr)

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import math
 import os
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,16 +24,11 @@ from voicemesh.v1 import common_pb2 as pb
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 from voicemesh_evaluation.bench.workload import Workload, load_script
+from voicemesh_evaluation.command_line import at_least_one, write_line
 
 _NEEDED = {"aiohttp": "aiohttp", "psutil": "psutil", "webrtcvad": "webrtcvad-wheels"}
 _QUIET = {"mesh.log_level": "warning"}
 _DESCRIBE_S = 5.0
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
 
 
 def _seconds(text: str) -> float:
@@ -90,8 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="the orchestrator of a running mesh; default: a mesh is started",
     )
-    parser.add_argument("--conversations", type=_at_least_one, default=1, metavar="N")
-    parser.add_argument("--turns", type=_at_least_one, default=3, metavar="M")
+    parser.add_argument("--conversations", type=at_least_one, default=1, metavar="N")
+    parser.add_argument("--turns", type=at_least_one, default=3, metavar="M")
     parser.add_argument("--pattern", choices=("turns", "barge-in"), default=defaults.pattern)
     parser.add_argument(
         "--spread",
@@ -143,11 +137,6 @@ async def _check_target(target: str) -> None:
             f"{described.service} answers at {target}; --target is the address of an orchestrator",
             stage=pb.STAGE_CLIENT,
         )
-
-
-def _write_line(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 async def _bench(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -205,9 +194,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     check_writable(options.json)
     from voicemesh_evaluation.bench.report import lines
 
-    report = uvloop.run(_bench(options, _write_line))
+    report = uvloop.run(_bench(options, write_line))
     for line in lines(report):
-        _write_line(line)
+        write_line(line)
     if options.json is not None:
         write_json(options.json, report)
     return 0 if report["errors"] == 0 else 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +16,7 @@ from voicemesh.errors import InvalidArgument
 from voicemesh.settings import Settings
 from voicemesh_evaluation.chips import replay as chips
 from voicemesh_evaluation.chips.profiles import load_profiles
+from voicemesh_evaluation.command_line import at_least_one, write_line
 from voicemesh_evaluation.turns import evaluate as turns
 from voicemesh_evaluation.turns.report import report
 from voicemesh_robot.files.audio_file import AudioFile
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a spoken question; its sound starts and ends the turn, its words are the profile's",
     )
     replay.add_argument(
-        "--turns", type=_at_least_one, default=5, metavar="N", help="questions to each profile"
+        "--turns", type=at_least_one, default=5, metavar="N", help="questions to each profile"
     )
     replay.add_argument("--box", help="only this box, such as SE9-16")
     replay.add_argument("--report", type=Path, metavar="FILE", help="write the report here as well")
@@ -67,21 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     measured.add_argument("--quick", action="store_true", help="a small part of everything")
     measured.add_argument(
         "--interruptions",
-        type=_at_least_one,
+        type=at_least_one,
         metavar="N",
         help="real interruptions, and as many sounds of listening and noises",
     )
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def _write_line(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def _progress() -> Callable[[str], None]:
@@ -90,7 +79,7 @@ def _progress() -> Callable[[str], None]:
 
     def progress(line: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - began_s), 60)
-        _write_line(f"{minutes:2d}:{seconds:02d} {line}")
+        write_line(f"{minutes:2d}:{seconds:02d} {line}")
 
     return progress
 
@@ -113,7 +102,7 @@ async def _replay_chips(options: argparse.Namespace) -> int:
     await asyncio.to_thread(AudioFile, options.audio_in)  # A bad file is told before the mesh runs.
     replayed = await chips.replay(profiles, options.audio_in, options.turns, _progress())
     text = "\n".join(chips.report(replayed))
-    _write_line(text)
+    write_line(text)
     _leave(options.report, text)
     _leave(options.json, chips.as_json(replayed))
     return 0 if all(r.within_bar for r in replayed) else 1
@@ -125,7 +114,7 @@ async def _evaluate_turns(options: argparse.Namespace) -> int:
         scope = replace(scope, barge_ins=options.interruptions)
     figures = await turns.evaluate(scope, options.pictures, _progress())
     text = "\n".join(report(figures))
-    _write_line(text)
+    write_line(text)
     _leave(options.report, text)
     _leave(options.json, figures.as_json())
     return 0 if all(met is not False for _, _, _, met in figures.bars()) else 1

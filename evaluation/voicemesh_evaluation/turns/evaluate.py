@@ -79,7 +79,7 @@ QUICK = Scope(
 
 
 async def evaluate(scope: Scope, pictures: Path | None, progress: Progress) -> Figures:
-    """All figures. ``say`` gets a line for each part; pictures go into that folder.
+    """All figures. ``progress`` gets a line for each part; pictures go into that folder.
 
     Of a folder of utterances only the ends of turns are measured.
     """

@@ -7,7 +7,6 @@ under the entry-point group ``voicemesh.turn_scripts``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ import numpy as np
 from voicemesh.errors import EngineMissing
 from voicemesh.registry import installed
 from voicemesh.v1 import asr_pb2 as pb
+from voicemesh.writing import has_han
 from voicemesh_evaluation.turns.endpointing import Decision, Endpointing, UtteranceOutcome
 from voicemesh_evaluation.turns.material import PAUSES_MS, Utterance, Words, parts_of
 from voicemesh_evaluation.turns.speech import RATE_HERTZ
@@ -24,12 +24,11 @@ TURN_SCRIPTS = "voicemesh.turn_scripts"
 _LEAD = RATE_HERTZ // 2
 # Seconds that a character takes, from brisk to slow speakers.
 _PACES_S = (0.16, 0.24)
-_CHINESE = re.compile(r"[㐀-鿿]")
 
 
 def is_chinese(utterance: Utterance) -> bool:
     """Whether its text is written in Chinese characters."""
-    return _CHINESE.search(utterance.text) is not None
+    return has_han(utterance.text)
 
 
 def make_words(line: str, pauses_ms: Sequence[int], character_s: float) -> Words:

@@ -1,4 +1,4 @@
-"""``[orchestrator.floor]``: who may speak when."""
+"""``[orchestrator.floor]``: who may speak when; its words are judged in ``barge_in/``."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from voicemesh.settings import Settings
 from voicemesh_sophon.chip_owner.bmodel_file import read_bmodel
-from voicemesh_sophon.fetching import fetch
-from voicemesh_sophon.model_sets import ModelSet, model_set, model_sets
+from voicemesh_sophon.models.fetching import fetch
+from voicemesh_sophon.models.model_sets import ModelSet, model_set, model_sets
 
 _UNVERIFIED = (
     "unverified: the address is the vendor's, but these files were not tried with this version"

@@ -9,10 +9,10 @@ from typing import Any
 
 from voicemesh.commands.frame import write_json
 from voicemesh.settings import Settings
-from voicemesh_sophon.inventory import ChipEntry, described
-from voicemesh_sophon.model_memory import ModelNeed
-from voicemesh_sophon.plan import DevicePlan, Tenant, device_plan
-from voicemesh_sophon.probing import best_inventory
+from voicemesh_sophon.checking.probing import best_inventory
+from voicemesh_sophon.placing.inventory import ChipEntry, described
+from voicemesh_sophon.placing.model_memory import ModelNeed
+from voicemesh_sophon.placing.plan import DevicePlan, Tenant, device_plan
 
 _MARKS = {"fail": "FAIL", "warn": "warn", "note": "note"}
 

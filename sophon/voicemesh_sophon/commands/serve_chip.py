@@ -8,7 +8,7 @@ import os
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Settings
 from voicemesh_sophon.owner_process import owner_command
-from voicemesh_sophon.placement import devices_of
+from voicemesh_sophon.placing.placement import devices_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -105,8 +105,9 @@ def script_of(char: str) -> str | None:
     return "han" if is_han(char) else None
 
 
-# What a Japanese word or name is written with, its dot and its mark 〆 included.
-_JAPANESE_WORD = re.compile(f"[{HAN}{KANA}〆・]+")
+# What a Japanese word or name is written with, its dot and its mark 〆 and the voicing marks
+# of decomposed kana included.
+_JAPANESE_WORD = re.compile(f"[{HAN}{KANA}\u3099-\u309c〆・]+")
 # One kana among Han characters is an ornament of Chinese brand names (の).
 _KANA_OF_JAPANESE = 2
 

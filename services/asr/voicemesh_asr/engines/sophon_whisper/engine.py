@@ -37,7 +37,7 @@ from voicemesh_asr.engines.sophon_whisper.transcriber import (
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 from voicemesh_asr.mel_spectrum import RATE_HERTZ
 from voicemesh_sophon.client import Chip
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.placing.placement import Placement
 
 log = logging.getLogger(__name__)
 

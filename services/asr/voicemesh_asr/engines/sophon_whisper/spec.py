@@ -9,7 +9,7 @@ from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 
 if TYPE_CHECKING:
     from voicemesh_asr.engines.sophon_whisper.engine import SophonWhisper
-    from voicemesh_sophon.placement import Placement
+    from voicemesh_sophon.placing.placement import Placement
 
 
 def _make(config: SophonWhisperSettings, placement: Placement) -> SophonWhisper:

@@ -13,7 +13,7 @@ from voicemesh_llm.engines.sophon_llm.priority_lock import PriorityLock
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.token_estimate import estimate_tokens
 from voicemesh_sophon.client import Chip
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.placing.placement import Placement
 
 LONGEST_COUNTED = 8_000
 """Characters; their tokenisation takes about 5 ms."""

@@ -20,7 +20,7 @@ from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.tokenizer_folder import find_folder, read_folder
 from voicemesh_llm.engines.sophon_llm.tokens import Tokens, end_ids, read_tokens
 from voicemesh_sophon.client import Chip
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.placing.placement import Placement
 
 log = logging.getLogger(__name__)
 _QUESTIONS = ("What is artificial intelligence?", "你好。")

@@ -10,7 +10,7 @@ from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 
 if TYPE_CHECKING:
     from voicemesh_llm.engines.sophon_llm.engine import SophonModel
-    from voicemesh_sophon.placement import Placement
+    from voicemesh_sophon.placing.placement import Placement
 
 EXTRA = "voicemesh-llm[sophon]"
 

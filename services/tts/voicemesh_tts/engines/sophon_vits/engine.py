@@ -11,7 +11,7 @@ from voicemesh.errors import EngineMissing, Unavailable
 from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_sophon.client import Chip
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.placing.placement import Placement
 from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 from voicemesh_tts.engines.sophon_vits.clauses import Reader

@@ -8,7 +8,7 @@ from voicemesh.registry import EngineSpec, Probe, probe_import
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 
 if TYPE_CHECKING:
-    from voicemesh_sophon.placement import Placement
+    from voicemesh_sophon.placing.placement import Placement
     from voicemesh_tts.engines.sophon_vits.engine import SophonVits
 
 _EXTRA = "voicemesh-tts[sophon]"

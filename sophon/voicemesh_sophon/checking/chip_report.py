@@ -17,8 +17,8 @@ from typing import Any
 
 from voicemesh import __version__
 from voicemesh.check import Check
-from voicemesh_sophon.plan import DevicePlan
-from voicemesh_sophon.self_test import ChipTest
+from voicemesh_sophon.checking.self_test import ChipTest
+from voicemesh_sophon.placing.plan import DevicePlan
 
 _HIDDEN = "…"
 _COMMON = frozenset({"localhost", "root", "linaro", "sophon", "bm1684", "bm1688"})

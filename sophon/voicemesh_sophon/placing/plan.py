@@ -9,10 +9,10 @@ from voicemesh.registry import config_field
 from voicemesh.settings import ServerSettings, Settings, engine_config
 from voicemesh_sophon.chip_owner.kinds import files_of
 from voicemesh_sophon.devices import Place
-from voicemesh_sophon.inventory import ChipEntry, Inventory
-from voicemesh_sophon.model_memory import ModelNeed, model_needs
-from voicemesh_sophon.placement import on_chip_engines, places_of
-from voicemesh_sophon.placement_check import Finding, findings
+from voicemesh_sophon.placing.inventory import ChipEntry, Inventory
+from voicemesh_sophon.placing.model_memory import ModelNeed, model_needs
+from voicemesh_sophon.placing.placement import on_chip_engines, places_of
+from voicemesh_sophon.placing.placement_check import Finding, findings
 
 
 @dataclass(frozen=True)

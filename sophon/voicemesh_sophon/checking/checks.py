@@ -9,14 +9,14 @@ from voicemesh.check import Check, Verdict
 from voicemesh.devices import DeviceTrial
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Settings
-from voicemesh_sophon.chip_report import report
+from voicemesh_sophon.checking.chip_report import report
+from voicemesh_sophon.checking.probing import best_inventory
+from voicemesh_sophon.checking.self_test import try_chips
 from voicemesh_sophon.devices import DevicesSettings, has_sail
-from voicemesh_sophon.inventory import NODES, inventory_of
-from voicemesh_sophon.placement import devices_of, on_chip_engines
-from voicemesh_sophon.placement_check import Finding
-from voicemesh_sophon.plan import device_plan
-from voicemesh_sophon.probing import best_inventory
-from voicemesh_sophon.self_test import try_chips
+from voicemesh_sophon.placing.inventory import NODES, inventory_of
+from voicemesh_sophon.placing.placement import devices_of, on_chip_engines
+from voicemesh_sophon.placing.placement_check import Finding
+from voicemesh_sophon.placing.plan import device_plan
 
 _VERDICTS: dict[str, Verdict] = {"note": "ok", "warn": "warn", "fail": "fail"}
 

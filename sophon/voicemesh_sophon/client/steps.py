@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
-from voicemesh_sophon.model import Net
-from voicemesh_sophon.tensors import DeviceTensor
+from voicemesh_sophon.client.model import Net
+from voicemesh_sophon.client.tensors import DeviceTensor
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from voicemesh.errors import EngineError
-from voicemesh_sophon.model import Model, Net, Side, Slot
-from voicemesh_sophon.owner_link import Bulk, OwnerLink
-from voicemesh_sophon.placement import Placement
-from voicemesh_sophon.steps import Copy, Fill, Launch, Read, Step, Write
-from voicemesh_sophon.tensors import STORED, DeviceMemory, DeviceTensor
+from voicemesh_sophon.client.model import Model, Net, Side, Slot
+from voicemesh_sophon.client.owner_link import Bulk, OwnerLink
+from voicemesh_sophon.client.steps import Copy, Fill, Launch, Read, Step, Write
+from voicemesh_sophon.client.tensors import STORED, DeviceMemory, DeviceTensor
+from voicemesh_sophon.placing.placement import Placement
 
 Reference = tuple[int, int, Sequence[int]]
 

@@ -10,8 +10,8 @@ from voicemesh.errors import SettingsError
 from voicemesh.registry import EngineSpec
 from voicemesh.settings import Settings
 from voicemesh_sophon.devices import KIND, SERVICES, DevicesSettings, Place
-from voicemesh_sophon.inventory import Inventory, inventory_of
-from voicemesh_sophon.placement_check import Finding, findings
+from voicemesh_sophon.placing.inventory import Inventory, inventory_of
+from voicemesh_sophon.placing.placement_check import Finding, findings
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from voicemesh.errors import EngineError, InternalError, Unavailable
 from voicemesh_sophon.chip_owner import wire
-from voicemesh_sophon.placement import Placement
+from voicemesh_sophon.placing.placement import Placement
 
 CONNECT_S = 5.0
 """An owner that lives answers at once."""

@@ -10,7 +10,7 @@ from typing import Literal
 from voicemesh_sophon.chip_owner.kinds import files_of
 from voicemesh_sophon.chip_owner.wire import PRIORITIES
 from voicemesh_sophon.devices import Place
-from voicemesh_sophon.inventory import ChipEntry, Inventory
+from voicemesh_sophon.placing.inventory import ChipEntry, Inventory
 
 Severity = Literal["fail", "warn", "note"]
 

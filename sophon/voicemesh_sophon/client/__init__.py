@@ -9,11 +9,11 @@
 ``chip_owner`` is the process at the other end; docs/architecture.md tells why it exists.
 """
 
-from voicemesh_sophon.bfloat16 import from_bfloat16, to_bfloat16
-from voicemesh_sophon.chip import Chip
-from voicemesh_sophon.model import Model, Net, Slot
-from voicemesh_sophon.steps import Copy, Fill, Launch, Read, Step, Write
-from voicemesh_sophon.tensors import STORED, DeviceTensor
+from voicemesh_sophon.client.bfloat16 import from_bfloat16, to_bfloat16
+from voicemesh_sophon.client.chip import Chip
+from voicemesh_sophon.client.model import Model, Net, Slot
+from voicemesh_sophon.client.steps import Copy, Fill, Launch, Read, Step, Write
+from voicemesh_sophon.client.tensors import STORED, DeviceTensor
 
 __all__ = [
     "STORED",

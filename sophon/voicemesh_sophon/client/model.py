@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from voicemesh_sophon.tensors import DeviceTensor, Shape
+from voicemesh_sophon.client.tensors import DeviceTensor, Shape
 
 Side = Literal["input", "output"]
 

@@ -17,11 +17,11 @@ from voicemesh.errors import Unavailable, VoiceMeshError
 from voicemesh.settings import Settings
 from voicemesh_sophon.chip_owner.vendor_errors import explained
 from voicemesh_sophon.chip_owner.wire import WATCH
+from voicemesh_sophon.client.owner_link import OwnerLink
 from voicemesh_sophon.devices import DevicesSettings
-from voicemesh_sophon.inventory import ChipEntry, Inventory, inventory_of
-from voicemesh_sophon.owner_link import OwnerLink
 from voicemesh_sophon.owner_process import OwnerProcess
-from voicemesh_sophon.placement import Placement, devices_of, on_chip_engines
+from voicemesh_sophon.placing.inventory import ChipEntry, Inventory, inventory_of
+from voicemesh_sophon.placing.placement import Placement, devices_of, on_chip_engines
 
 _MIB = 1 << 20
 _LAST_WORDS = 3

@@ -1,0 +1,19 @@
+"""What the commands of evaluation share: counts as arguments, lines of progress."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def at_least_one(text: str) -> int:
+    """An argument that counts from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def write_line(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""What `voicemesh doctor` finds out about chips."""

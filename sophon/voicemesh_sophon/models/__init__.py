@@ -1,0 +1,1 @@
+"""The vendor's model files, and how they are fetched."""

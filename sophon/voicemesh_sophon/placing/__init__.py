@@ -1,0 +1,1 @@
+"""Which service works on which chip and cores, and whether it fits."""
