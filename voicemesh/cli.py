@@ -35,20 +35,19 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``voicemesh``; one line on standard error when something is wrong.
 
-    Returns 2 for wrong settings, where another try would end the same way, and 1
-    for other errors.
+    Returns the exit status of the error, such as 2 for wrong settings.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     with _ended_by_ctrl_c():  # There is nothing to clean up yet.
         from voicemesh import command_line
-        from voicemesh.errors import SettingsError, VoiceMeshError
+        from voicemesh.errors import VoiceMeshError
     try:
         with _ended_by_ctrl_c():
             options, settings = command_line.read(given)
         status: int = options.run(options, settings)
     except VoiceMeshError as error:
         sys.stderr.write(f"voicemesh: {error}\n")
-        return 2 if isinstance(error, SettingsError) else 1
+        return error.exit_status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # Whoever read our output has had enough of it.

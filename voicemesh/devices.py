@@ -66,11 +66,17 @@ class PlannedProcess(Protocol):
     def drain_grace_s(self) -> float:
         """How long it may take to stop, in seconds."""
 
-    def command(self, settings: Sequence[str]) -> list[str]:
-        """Its command line; ``settings`` are arguments for it."""
+    def command(self, settings: Sequence[str], instance: str) -> list[str]:
+        """Its command line; ``settings`` are arguments for it.
 
-    async def ready(self) -> None:
-        """Wait until it works, however long that takes."""
+        ``instance`` names this one process, so that ``ready`` takes no other for it.
+        """
+
+    async def ready(self, instance: str) -> None:
+        """Wait until that process works, however long that takes."""
+
+    async def answers(self, within_s: float) -> bool:
+        """Whether it says anything at all in that time; asked while it works."""
 
 
 class PlannedOwner(PlannedProcess, Protocol):

@@ -7,7 +7,7 @@ A room marks such a setting with the group of engines that it chooses among:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from voicemesh.errors import SettingsError
@@ -53,10 +53,14 @@ def choices(settings: Settings) -> Iterator[Choice]:
                     yield Choice(section, path, mark.group, mark.dispensable, chosen)
 
 
-def wrong_choices(settings: Settings) -> Iterator[str]:
-    """What is wrong with the names of the engines that are chosen, in a sentence each."""
+def wrong_choices(settings: Settings, sections: Collection[str] | None = None) -> Iterator[str]:
+    """What is wrong with the names of the engines that are chosen, in a sentence each.
+
+    ``sections``: of these alone; None: of all.
+    """
     for choice in choices(settings):
-        if choice.name:
+        asked = sections is None or choice.path.partition(".")[0] in sections
+        if choice.name and asked:
             try:
                 engine_spec(choice.group, choice.name, choice.path)
             except SettingsError as error:

@@ -40,6 +40,8 @@ class VoiceMeshError(Exception):
 
     code: ClassVar[pb.ErrorCode.ValueType] = pb.ERROR_CODE_INTERNAL
     retryable: ClassVar[bool] = False
+    exit_status: ClassVar[int] = 1
+    """With which a command that it ends exits; docs/operations.md lists them."""
 
     def __init__(
         self,
@@ -94,9 +96,16 @@ class Unsupported(InvalidArgument):
 
 
 class SettingsError(VoiceMeshError):
-    """A setting is unknown or wrong."""
+    """A setting is unknown or wrong: another try would end the same way."""
 
     code = pb.ERROR_CODE_INVALID_ARGUMENT
+    exit_status = 2
+
+
+class PortTaken(SettingsError):
+    """Another process has a port that is to be bound."""
+
+    exit_status = 3
 
 
 class NotFound(VoiceMeshError):
@@ -137,6 +146,12 @@ class EngineMissing(EngineError):
     """An engine, or a library that it needs, is not installed."""
 
     retryable = False
+
+
+class DeviceMissing(EngineError):
+    """The device that an engine works on is not there, or nothing can be done with it."""
+
+    exit_status = 4
 
 
 class Superseded(VoiceMeshError):

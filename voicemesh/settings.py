@@ -61,6 +61,14 @@ class MeshSettings(Section):
     log_format: Literal["text", "json"] = Field(
         "text", description="One line for people, or one JSON object a line for collectors."
     )
+    watchdog_s: float = Field(
+        6.0,
+        ge=0,
+        le=600,
+        description="A service that serves and then says nothing for so many seconds, not even "
+        "how it is, is killed and started again; 0: never. Busy ones answer within a second: "
+        "models do not run where answers are given.",
+    )
     tracing_endpoint: str = Field(
         "",
         description="OTLP/gRPC collector, such as http://127.0.0.1:4317; empty: no traces. "

@@ -37,12 +37,12 @@ class PlannedChipOwner:
         """Its socket."""
         return str(self.devices.socket(self.device))
 
-    def command(self, settings: Sequence[str]) -> list[str]:
+    def command(self, settings: Sequence[str], instance: str) -> list[str]:
         """Its command line, which knows what it needs of the settings."""
         return owner_command(self.devices, self.device, os.getpid())
 
-    async def ready(self) -> None:
-        """Wait until it answers."""
+    async def ready(self, instance: str) -> None:
+        """Wait until it answers. Its socket is its own: nobody else can have it."""
         watch = ChipWatch(Placement("watch", self.devices.socket(self.device), self.device))
         while True:
             try:
@@ -51,6 +51,10 @@ class PlannedChipOwner:
             except Unavailable:
                 await asyncio.sleep(_KNOCK_S)
         await watch.close()
+
+    async def answers(self, within_s: float) -> bool:
+        """Not asked: a launch may take seconds, and the services notice an owner that hangs."""
+        return True
 
     async def described(self) -> Mapping[str, Any]:
         """The chip, its software, and the services that work on it now."""

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -18,12 +19,13 @@ from typing import Any
 import psutil
 import pytest
 
-from voicemesh.errors import DeadlineExceeded, NotFound, SettingsError, Unavailable
+from voicemesh.aio import cancel_and_wait
+from voicemesh.errors import DeadlineExceeded, NotFound, PortTaken, SettingsError, Unavailable
 from voicemesh.grpc_client import open_channel
 from voicemesh.registry import installed
-from voicemesh.supervisor import Mesh
-from voicemesh.supervisor.plan import make_plan
-from voicemesh.supervisor.ports import dialled, free_ports, free_ports_on, is_free
+from voicemesh.supervisor import Mesh, MeshEvent
+from voicemesh.supervisor.plan import PlannedService, make_plan
+from voicemesh.supervisor.ports import HeldPort, dialled, free_ports_on, is_free
 from voicemesh.v1.operations_pb2 import (
     PROCESS_STATE_SERVING,
     DescribeRequest,
@@ -81,8 +83,8 @@ async def test_what_lies_in_the_working_folder_is_not_taken_for_our_modules(
 
 async def test_a_killed_service_comes_back_on_its_port(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
-    lines: list[str] = []
-    async with Mesh(["echo"], ephemeral=True, state=state, report=lines.append) as mesh:
+    events: list[MeshEvent] = []
+    async with Mesh(["echo"], ephemeral=True, state=state, report=events.append) as mesh:
         child = mesh.services["echo"]
         before = json.loads(state.read_text())["services"]["echo"]
         assert (before["pid"], before["restarts"]) == (child.pid, 0)
@@ -94,7 +96,8 @@ async def test_a_killed_service_comes_back_on_its_port(tmp_path: Path) -> None:
         assert after["pid"] != before["pid"]
         assert (after["restarts"], after["target"]) == (1, before["target"])
         assert (await _describe(after["target"])).service == "echo"
-        assert lines[-1] == f"echo serves on {after['target']} again (restart 1)"
+        assert str(events[-1]) == f"echo serves on {after['target']} again (restart 1)"
+        assert [event.kind for event in events] == ["serves", "ended", "serves"]
     assert not psutil.pid_exists(child.pid)
 
 
@@ -123,16 +126,18 @@ async def test_ephemeral_services_have_metrics_on_a_free_port_where_they_have_an
     assert echo.metrics == ""
 
 
-async def test_a_service_that_refuses_its_settings_is_not_tried_again(tmp_path: Path) -> None:
+async def test_a_port_that_two_settings_name_is_refused_before_anything_starts(
+    tmp_path: Path,
+) -> None:
     trace = tmp_path / "loads"
-    (port,) = free_ports(1)
+    (port,) = free_ports_on(["127.0.0.1"])
     flags = {
         "echo.load_trace": str(trace),
         "echo.metrics_port": str(port),
         "echo.port": str(port),  # The metrics server takes it first.
     }
-    with pytest.raises(SettingsError, match="echo refuses its settings"):
-        await Mesh(["echo"], flags=flags).start()
+    with pytest.raises(PortTaken, match=f"127.0.0.1:{port} is taken"):
+        Mesh(["echo"], flags=flags)
     assert not trace.exists()
 
 
@@ -156,7 +161,7 @@ async def test_a_service_that_loads_too_long_is_named_and_stopped() -> None:
 
 
 def test_a_taken_port_is_named_before_anything_starts() -> None:
-    (port,) = free_ports(1)
+    (port,) = free_ports_on(["127.0.0.1"])
     with (
         socket.create_server(("127.0.0.1", port)),
         pytest.raises(SettingsError, match=f"127.0.0.1:{port} is taken") as raised,
@@ -171,7 +176,7 @@ def test_an_unknown_service_is_refused_with_the_known_ones() -> None:
 
 
 def test_free_ports_are_different_and_free() -> None:
-    ports = free_ports(20)
+    ports = free_ports_on(["127.0.0.1"] * 20)
     assert len(set(ports)) == 20
     assert all(is_free("127.0.0.1", port) for port in ports)
 
@@ -230,7 +235,7 @@ async def test_a_second_signal_kills_at_once(saying: Any) -> None:
             up.send_signal(signal.SIGINT)
             assert (await stream.read()).HasField("drain")
             up.send_signal(signal.SIGINT)
-            assert await up.wait() == 1
+            assert await up.wait() == 5
         assert not child.is_running()
 
 
@@ -297,3 +302,178 @@ def test_the_orchestrator_is_told_where_the_others_are() -> None:
         make_plan(["orchestrator", "llm"], None, flags, False).flags["orchestrator.llm_target"]
         == "far:1"
     )
+
+
+def _in_another_process(host: str, port: int) -> bool:
+    """Whether somebody who asks for that very port, as a stranger would, gets it."""
+    bind = f"import socket; socket.socket().bind(({host!r}, {port}))"
+    return subprocess.run([sys.executable, "-c", bind], capture_output=True).returncode == 0
+
+
+def test_the_ports_of_a_plan_are_nobody_elses_until_it_is_closed() -> None:
+    plan = make_plan(["echo"], None, {"echo.metrics_port": "0"}, ephemeral=True)
+    (echo,) = plan.services
+    for port in (echo.port, echo.metrics_port):
+        assert not is_free(echo.host, port)
+        assert not _in_another_process(echo.host, port)
+        with pytest.raises(PortTaken):
+            HeldPort(echo.host, port)
+    plan.close()
+    assert is_free(echo.host, echo.port)
+
+
+def test_fixed_ports_are_held_with_their_metrics_ports() -> None:
+    port, metrics = free_ports_on(["127.0.0.1"] * 2)
+    flags = {"echo.port": str(port), "echo.metrics_port": str(metrics)}
+    plan = make_plan(["echo"], None, flags, ephemeral=False)
+    with pytest.raises(PortTaken, match=f"127.0.0.1:{port} is taken by another process"):
+        make_plan(["echo"], None, flags, ephemeral=False)
+    plan.close()
+    with (
+        socket.create_server(("127.0.0.1", metrics)),
+        pytest.raises(PortTaken, match=f"127.0.0.1:{metrics} is taken") as raised,
+    ):
+        make_plan(["echo"], None, flags, ephemeral=False)
+    assert raised.value.field == "echo.metrics_port"
+    make_plan(["echo"], None, flags, ephemeral=False).close()  # Nothing was kept meanwhile.
+
+
+@pytest.mark.parametrize("flags", [{}, {"echo.port": "50111"}])
+def test_a_host_that_is_not_of_this_machine_is_named(flags: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="203.0.113.9 cannot be bound") as raised:
+        make_plan(["echo"], None, {"echo.host": "203.0.113.9", **flags}, ephemeral=not flags)
+    assert not isinstance(raised.value, PortTaken)
+
+
+async def test_a_foreign_mesh_on_the_port_is_named() -> None:
+    async with Mesh(["echo"], ephemeral=True) as mesh:
+        port = str(mesh.services["echo"].planned.port)
+        plan = asyncio.to_thread(make_plan, ["echo"], None, {"echo.port": port}, False)
+        with pytest.raises(PortTaken, match="taken by the echo of another mesh; stop that one"):
+            await plan
+
+
+async def test_nobody_else_on_the_port_is_taken_for_the_service() -> None:
+    async with Mesh(["echo"], ephemeral=True) as mesh:
+        planned = mesh.services["echo"].planned
+        foreign = asyncio.ensure_future(planned.ready("somebody else"))
+        mine = (await _describe(planned.target)).instance_id
+        await planned.ready(mine)  # Answered later than the other was asked.
+        assert not foreign.done()
+        await cancel_and_wait(foreign)
+
+
+class Robber:
+    """Takes the port of a service from under it, once: between the plan and the bind."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken: list[int] = []
+        self._servers: list[socket.socket] = []
+        command = PlannedService.command
+
+        def robbed(planned: PlannedService, settings: Any, instance: str) -> list[str]:
+            line = command(planned, settings, instance)
+            if not self.taken:
+                self.taken.append(planned.port)
+                self._servers.append(socket.create_server(("127.0.0.1", planned.port)))
+            return line
+
+        monkeypatch.setattr(PlannedService, "command", robbed)
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.close()
+
+
+async def test_a_drawn_port_that_somebody_takes_is_drawn_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[MeshEvent] = []
+    robber = Robber(monkeypatch)
+    async with Mesh(["echo"], ephemeral=True, report=events.append) as mesh:
+        port = mesh.services["echo"].planned.port
+        assert port not in robber.taken
+        assert (await _describe(mesh.services["echo"].planned.target)).service == "echo"
+    assert [event.kind for event in events] == ["warning", "serves"]
+    robber.close()
+
+
+async def test_a_fixed_port_that_somebody_takes_meanwhile_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (port,) = free_ports_on(["127.0.0.1"])
+    robber = Robber(monkeypatch)
+    mesh = Mesh(["echo"], flags={"echo.port": str(port), "echo.metrics_port": "-1"})
+    with pytest.raises(PortTaken, match="another process has taken a port of echo"):
+        async with mesh:
+            pass
+    robber.close()
+
+
+async def test_a_service_that_hangs_is_replaced() -> None:
+    events: list[MeshEvent] = []
+    flags = {"mesh.watchdog_s": "0.3"}
+    async with Mesh(["echo"], ephemeral=True, flags=flags, report=events.append) as mesh:
+        child = mesh.services["echo"]
+        before = child.pid
+        os.kill(before, signal.SIGSTOP)
+        await child.wait_serving(restarts=1)
+        assert child.pid != before
+        assert (await _describe(child.planned.target)).service == "echo"
+    assert [event.kind for event in events] == ["serves", "hangs", "ended", "serves"]
+
+
+async def test_up_tells_machines_what_happens() -> None:
+    async with _up("--json") as up:
+        assert up.stdout is not None
+        serves = json.loads(await up.stdout.readline())
+        assert (serves["event"], serves["service"], serves["restarts"]) == ("serves", "echo", 0)
+        assert psutil.pid_exists(serves["pid"])
+        assert json.loads(await up.stdout.readline())["event"] == "ready"
+        up.send_signal(signal.SIGTERM)
+        ended = [json.loads(line) async for line in up.stdout]
+        assert [event["event"] for event in ended] == ["stopping", "stopped"]
+        assert ended[-1]["exit_status"] == await up.wait() == 0
+
+
+async def test_the_exit_status_tells_why_a_mesh_does_not_start() -> None:
+    (port,) = free_ports_on(["127.0.0.1"])
+    wrong = {"echo.port=no": 2, f"echo.port={port}": 3}
+    with socket.create_server(("127.0.0.1", port)):
+        for setting, status in wrong.items():
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "voicemesh", "up", "echo", "--json", "--set", setting),
+                stdout=PIPE,
+                stderr=PIPE,
+            )
+            said, _ = await process.communicate()
+            assert process.returncode == status
+            if status == PortTaken.exit_status:
+                failed = json.loads(said)
+                assert (failed["event"], failed["exit_status"]) == ("failed", status)
+                assert failed["field"] == "echo.port"
+
+
+@pytest.mark.skipif(
+    not set(REAL) <= set(installed("voicemesh.services")), reason="not all rooms are installed"
+)
+def test_a_wrong_engine_ends_the_start_before_anything_starts() -> None:
+    flags = {"asr.vad": "ears", "llm.engine": "brain"}
+    with pytest.raises(SettingsError, match=r"asr\.vad.*llm\.engine"):
+        make_plan([], None, flags, ephemeral=True)
+    make_plan(["tts"], None, flags, ephemeral=True).close()  # It is nothing to it.
+
+
+@pytest.mark.skipif(
+    "orchestrator" not in installed("voicemesh.services"), reason="no orchestrator is installed"
+)
+async def test_an_orchestrator_alone_says_what_it_has_nothing_behind() -> None:
+    events: list[MeshEvent] = []
+    async with Mesh(["llm"], ephemeral=True) as other:
+        behind = {"orchestrator.llm_target": other.services["llm"].planned.target}
+        behind |= {f"orchestrator.{name}_target": "127.0.0.1:9" for name in ("asr", "tts")}
+        async with Mesh(["orchestrator"], ephemeral=True, flags=behind, report=events.append):
+            pass
+    warned = {event.facts["service"]: event.facts["target"] for event in events[:2]}
+    assert warned == {"asr": "127.0.0.1:9", "tts": "127.0.0.1:9"}
+    assert [event.kind for event in events] == ["warning", "warning", "serves"]

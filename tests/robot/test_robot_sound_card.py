@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voicemesh.audio_format import linear16
 from voicemesh.grpc_client import open_channel
-from voicemesh.supervisor.ports import free_ports
+from voicemesh.supervisor.ports import free_ports_on
 from voicemesh.v1 import common_pb2
 from voicemesh.v1 import robot_pb2 as pb
 from voicemesh.v1.robot_pb2_grpc import RobotListenerServiceStub
@@ -38,7 +38,7 @@ def stamp(turn: int) -> common_pb2.Stamp:
 @asynccontextmanager
 async def listener(pulse: PulseAudio) -> AsyncIterator[Any]:
     """A client of ``voicemesh listen-service`` on the daemon's devices."""
-    port = str(free_ports(1)[0])
+    port = str(free_ports_on(["127.0.0.1"])[0])
     arguments = ("--port", port, "--set", "robot.metrics_port=-1", "--vad-type", "none")
     async with pulse.command("listen-service", *arguments) as service:
         await service.line("robot serves on")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from voicemesh.audio_format import linear16
 from voicemesh.grpc_client import open_channel
 from voicemesh.supervisor import Mesh
-from voicemesh.supervisor.ports import free_ports
+from voicemesh.supervisor.ports import free_ports_on
 from voicemesh.v1 import asr_pb2, dialog_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
@@ -84,7 +84,7 @@ async def test_three_spoken_questions_are_answered_in_one_dialled_in_conversatio
 async def test_three_questions_are_answered_when_a_controller_triggers_the_listener(
     mesh: Mesh, pulse: PulseAudio, flite_speech: Speech
 ) -> None:
-    port = str(free_ports(1)[0])
+    port = str(free_ports_on(["127.0.0.1"])[0])
     service = ("listen-service", "--port", port, "--set", "robot.metrics_port=-1")
     async with (
         asyncio.timeout(180),

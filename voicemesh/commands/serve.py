@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(installed_names("voicemesh.services")) or "none"
     parser.add_argument("service", help=f"which one; installed here are: {names}")
     parser.add_argument(
+        "--instance", default="", metavar="NAME", help="how this process names itself to others"
+    )
+    parser.add_argument(
         "--parent", type=int, metavar="PID", help="die with this process, which started the service"
     )
 
@@ -29,5 +32,5 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         known = ", ".join(names) or "none"
         raise NotFound(f"no service {options.service!r} is installed here; installed are: {known}")
     spec: server.ServiceSpec = installed_one("voicemesh.services", options.service)
-    server.run(spec, settings)
+    server.run(spec, settings, options.instance)
     return 0

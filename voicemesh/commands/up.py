@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from voicemesh import logs
 from voicemesh.aio import cancel_and_wait
 from voicemesh.devices import device_kinds
+from voicemesh.errors import VoiceMeshError
 from voicemesh.settings import Settings
-from voicemesh.supervisor import Mesh
+from voicemesh.supervisor import Mesh, MeshEvent
+
+KILLED = 5
+"""The exit status after a second signal: what was under way was cut off."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,15 +26,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ephemeral", action="store_true", help="let every service listen on a free port"
     )
     parser.add_argument(
+        "--json", action="store_true", help="tell what happens as JSON, an object a line"
+    )
+    parser.add_argument(
         "--state", type=Path, metavar="FILE", help="keep a JSON file of pids and targets"
     )
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
+def _say(event: MeshEvent) -> None:
+    print(event, flush=True)
 
 
-async def _up(mesh: Mesh) -> int:
+def _say_json(event: MeshEvent) -> None:
+    print(event.as_json(), flush=True)
+
+
+async def _up(mesh: Mesh, say: Callable[[MeshEvent], None]) -> int:
     """Run until SIGTERM or SIGINT; a second signal kills the services."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -39,7 +51,7 @@ async def _up(mesh: Mesh) -> int:
         nonlocal killed
         if stopping.is_set():
             killed = True
-            _say("killing all services")
+            say(MeshEvent("killing", "killing all services"))
             mesh.kill()
         stopping.set()
 
@@ -51,30 +63,49 @@ async def _up(mesh: Mesh) -> int:
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()
-            _say(f"ready: {mesh.target}" if mesh.target else "ready")
+            text = f"ready: {mesh.target}" if mesh.target else "ready"
+            say(MeshEvent("ready", text, target=mesh.target))
             await stop
-        _say(
+        text = (
             "stopping when what is under way has ended, at the latest in "
             f"{mesh.drain_grace_s:g} s; once more stops at once"
         )
+        say(MeshEvent("stopping", text, grace_s=mesh.drain_grace_s))
     finally:
         await cancel_and_wait(start, stop)
         await mesh.stop()
-    return 1 if killed else 0
+    status = KILLED if killed else 0
+    say(MeshEvent("stopped", "stopped", exit_status=status))
+    return status
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """See CommandModule."""
     logs.configure("up", settings.mesh)
+    machine = options.json or settings.mesh.log_format == "json"
+    say = _say_json if machine else _say
+    try:
+        return _run(options, settings, say)
+    except VoiceMeshError as error:
+        if machine:
+            status = error.exit_status
+            say(MeshEvent("failed", str(error), field=error.field, exit_status=status))
+            return status
+        raise
+
+
+def _run(options: argparse.Namespace, settings: Settings, say: Callable[[MeshEvent], None]) -> int:
+    if settings.elsewhere:
+        say(MeshEvent("warning", settings.unread()))
     for kind in device_kinds().values():
         for warning in kind.warnings(settings):
-            _say(warning)
+            say(MeshEvent("warning", warning))
     mesh = Mesh(
         options.names,
         config=options.config,
         flags=dict(options.settings),
         ephemeral=options.ephemeral,
         state=options.state,
-        report=_say,
+        report=say,
     )
-    return asyncio.run(_up(mesh))
+    return asyncio.run(_up(mesh, say))

@@ -17,7 +17,7 @@ from prometheus_client import start_http_server
 
 from voicemesh import __version__, logs, metrics, tracing
 from voicemesh.aio import TaskSet, cancel_and_wait, within
-from voicemesh.errors import SettingsError
+from voicemesh.errors import DeviceMissing, PortTaken, VoiceMeshError
 from voicemesh.server.batch_scheduling import BatchScheduling
 from voicemesh.server.device_following import follow_device
 from voicemesh.server.operations import Operations
@@ -45,12 +45,12 @@ SERVER_OPTIONS: Sequence[tuple[str, int]] = (
 class Server:
     """One service on one port: start, drain, stop. Used by ``run`` and by tests."""
 
-    def __init__(self, service: Service) -> None:
-        """Nothing happens before ``start``."""
+    def __init__(self, service: Service, instance: str = "") -> None:
+        """Nothing happens before ``start``. ``instance``: see Operations."""
         self._service = service
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
-        self._operations = Operations(service, self.request_stop)
+        self._operations = Operations(service, self.request_stop, instance)
         self._stop = asyncio.Event()
         self._grace_s = service.settings.drain_grace_s
         self._tasks = TaskSet()
@@ -72,7 +72,7 @@ class Server:
         try:
             self.port = self._server.add_insecure_port(address)
         except RuntimeError:
-            raise SettingsError(
+            raise PortTaken(
                 f"{address} cannot be bound; is another process using it? "
                 f"Set {self._service.name}.port to a free one",
                 field=f"{self._service.name}.port",
@@ -82,7 +82,10 @@ class Server:
         await self._server.start()
         device = self._service.device
         if device is not None:
-            await device.connect()
+            try:
+                await device.connect()
+            except VoiceMeshError as error:
+                raise DeviceMissing(error.message, stage=self._service.stage) from None
         await self._service.load()
         await self._set_serving(True)
         if device is not None:
@@ -157,7 +160,7 @@ def _open_metrics(service: Service) -> None:
     try:
         server, thread = start_http_server(settings.metrics_port, settings.host)
     except OSError as error:
-        raise SettingsError(
+        raise PortTaken(
             f"metrics cannot be served on {settings.host}:{settings.metrics_port} "
             f"({error.strerror}); set {service.name}.metrics_port to a free port, or to -1",
             field=f"{service.name}.metrics_port",
@@ -166,7 +169,7 @@ def _open_metrics(service: Service) -> None:
     log.info("metrics on http://%s:%d/metrics", settings.host, server.server_port)
 
 
-async def _serve(spec: ServiceSpec, settings: Settings) -> None:
+async def _serve(spec: ServiceSpec, settings: Settings, instance: str) -> None:
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
     assert main is not None
@@ -185,7 +188,7 @@ async def _serve(spec: ServiceSpec, settings: Settings) -> None:
     tracing.configure(spec.name, settings.mesh.tracing_endpoint)
     _open_metrics(service)
     service.admission.changed = BatchScheduling().count
-    server = Server(service)
+    server = Server(service, instance)
     start = loop.create_task(server.start(), name="start")
     stop = loop.create_task(server.wait(), name="stop asked for")
     try:
@@ -209,8 +212,11 @@ async def _serve(spec: ServiceSpec, settings: Settings) -> None:
         tracing.close()
 
 
-def run(spec: ServiceSpec, settings: Settings) -> None:
-    """Run a service until SIGTERM or SIGINT; a second signal stops it at once."""
+def run(spec: ServiceSpec, settings: Settings, instance: str = "") -> None:
+    """Run a service until SIGTERM or SIGINT; a second signal stops it at once.
+
+    ``instance`` is how the process names itself to who started it; empty: as it likes.
+    """
     logs.configure(spec.name, settings.mesh)
     with suppress(asyncio.CancelledError):
-        uvloop.run(_serve(spec, settings))
+        uvloop.run(_serve(spec, settings, instance))

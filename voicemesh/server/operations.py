@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import grpc.aio
 
@@ -21,8 +22,14 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Operations(OperationsServiceServicer):
     """Introspection and control of one process."""
 
-    def __init__(self, service: Service, request_drain: Callable[[float | None], None]) -> None:
-        """``request_drain`` takes a grace in seconds, None for the setting."""
+    def __init__(
+        self, service: Service, request_drain: Callable[[float | None], None], instance: str = ""
+    ) -> None:
+        """``request_drain`` takes a grace in seconds, None for the setting.
+
+        ``instance`` names the process; empty: a name is made up.
+        """
+        self._instance = instance or uuid4().hex
         self._service = service
         self._request_drain = request_drain
         self._started = time.monotonic()
@@ -33,6 +40,7 @@ class Operations(OperationsServiceServicer):
         response = pb.DescribeResponse(
             service=self._service.name,
             version=__version__,
+            instance_id=self._instance,
             state=self.state,
             uptime_ms=int((time.monotonic() - self._started) * 1000),
         )

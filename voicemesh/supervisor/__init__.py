@@ -6,6 +6,7 @@ stopped together. ``voicemesh up`` is this in a terminal; Python uses
 """
 
 from voicemesh.supervisor.child import Child
+from voicemesh.supervisor.events import MeshEvent
 from voicemesh.supervisor.mesh import Mesh
 
-__all__ = ["Child", "Mesh"]
+__all__ = ["Child", "Mesh", "MeshEvent"]

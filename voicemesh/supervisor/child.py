@@ -7,12 +7,14 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
+from uuid import uuid4
 
 from voicemesh.aio import cancel_and_wait, within
 from voicemesh.backoff import Backoff
 from voicemesh.devices import PlannedProcess
-from voicemesh.errors import SettingsError, Unavailable
+from voicemesh.errors import DeviceMissing, PortTaken, SettingsError, Unavailable
+from voicemesh.supervisor.events import MeshEvent
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +28,31 @@ START_ATTEMPTS = 3
 """Who has ended this often without ever serving will not be tried again."""
 KILL_MARGIN_S = 5.0
 """What a service may take beyond its drain grace before it is killed."""
-WRONG_SETTINGS = 2
-"""The exit status that says that another attempt would end the same way."""
+ASK_AGAIN_S = 2.0
+"""Who has not answered may have slept with the whole machine, and is asked once more."""
+ASKED_PER_LIMIT = 3
+"""How often within the watchdog's time a service is asked how it is."""
 
 
 class Child(Generic[P]):
     """A service or the owner of a device, replaced whenever it ends."""
 
     def __init__(
-        self, planned: P, arguments: Sequence[str], changed: Callable[[Child[Any]], None]
+        self,
+        planned: P,
+        arguments: Sequence[str],
+        happened: Callable[[MeshEvent], None],
+        watchdog_s: float = 0.0,
     ) -> None:
-        """``changed`` is called whenever it begins to serve."""
+        """``happened`` is told when it serves, when it ends and when it hangs.
+
+        ``watchdog_s``: after so many seconds without an answer it is replaced; 0: never.
+        """
         self.planned = planned
         self.restarts = 0
         self._arguments = arguments
-        self._changed = changed
+        self._happened = happened
+        self._watchdog_s = watchdog_s
         self._process: asyncio.subprocess.Process | None = None
         self._retired = asyncio.Event()
         self._ever_served = False
@@ -79,17 +91,24 @@ class Child(Generic[P]):
                 backoff.reset()
             self.restarts += 1
             wait_s = backoff.next_s()
-            log.warning("%s ended %s; starting it again in %.1f s", self.name, status, wait_s)
+            text = f"{self.name} ended {status}; starting it again in {wait_s:.1f} s"
+            log.warning("%s", text)
+            self._happened(
+                MeshEvent("ended", text, service=self.name, status=status.code, again_in_s=wait_s)
+            )
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._retired.wait()
                 return
 
     def _check_hope(self, status: _Status) -> None:
-        if status.code == WRONG_SETTINGS:
+        if status.code == PortTaken.exit_status:
+            raise PortTaken(f"another process has taken a port of {self.name} meanwhile")
+        if status.code == SettingsError.exit_status:
             raise SettingsError(f"{self.name} refuses its settings; what is wrong stands above")
         if self.restarts + 1 >= START_ATTEMPTS:
-            raise Unavailable(
+            missing = status.code == DeviceMissing.exit_status
+            raise (DeviceMissing if missing else Unavailable)(
                 f"{self.name} ended {START_ATTEMPTS} times before it was ready, "
                 f"the last time {status}; its own messages stand above"
             )
@@ -99,15 +118,17 @@ class Child(Generic[P]):
         loop = asyncio.get_running_loop()
         # A session of its own: Ctrl-C in a terminal reaches the supervisor
         # alone, which then stops all services in order.
+        instance = uuid4().hex
         process = self._process = await asyncio.create_subprocess_exec(
-            *self.planned.command(self._arguments),
+            *self.planned.command(self._arguments, instance),
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
         if self._retired.is_set():
             self.kill()
         ended = loop.create_task(process.wait(), name=f"{self.name} ends")
-        ready = loop.create_task(self.planned.ready(), name=f"{self.name} serves")
+        ready = loop.create_task(self.planned.ready(instance), name=f"{self.name} serves")
+        silent: asyncio.Task[None] | None = None
         began: float | None = None
         try:
             await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -115,13 +136,49 @@ class Child(Generic[P]):
                 ready.result()
                 began = loop.time()
                 self._ever_served = True
-                self._changed(self)
+                self._tell_serving()
                 await self._set_serving(True)
+                if self._watchdog_s:
+                    silent = loop.create_task(self._replace_when_silent(process))
             code = await ended
         finally:
-            await cancel_and_wait(ready)
+            await cancel_and_wait(ready, silent)
             await self._set_serving(False)
         return _Status(code), 0.0 if began is None else loop.time() - began
+
+    def _tell_serving(self) -> None:
+        again = f" again (restart {self.restarts})" if self.restarts else ""
+        self._happened(
+            MeshEvent(
+                "serves",
+                f"{self.name} serves on {self.planned.target}{again}",
+                service=self.name,
+                target=self.planned.target,
+                pid=self.pid,
+                restarts=self.restarts,
+            )
+        )
+
+    async def _replace_when_silent(self, process: asyncio.subprocess.Process) -> None:
+        """Kill the process once it has not answered for the watchdog's time: it hangs."""
+        pause_s = self._watchdog_s / ASKED_PER_LIMIT
+        while True:
+            await asyncio.sleep(pause_s)
+            if self._retired.is_set():
+                return
+            if await self.planned.answers(self._watchdog_s - pause_s):
+                continue
+            if await self.planned.answers(ASK_AGAIN_S) or self._retired.is_set():
+                continue
+            text = (
+                f"{self.name} has not answered for {self._watchdog_s + ASK_AGAIN_S:g} s "
+                "(mesh.watchdog_s); killing it"
+            )
+            log.error("%s", text)
+            self._happened(MeshEvent("hangs", text, service=self.name, pid=process.pid))
+            with suppress(ProcessLookupError):
+                process.kill()
+            return
 
     async def _set_serving(self, value: bool) -> None:
         async with self._served:

@@ -6,21 +6,29 @@ import asyncio
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from voicemesh.aio import cancel_and_wait
-from voicemesh.errors import DeadlineExceeded
+from voicemesh.errors import DeadlineExceeded, DeviceMissing, PortTaken, Unavailable
 from voicemesh.supervisor.child import Child
+from voicemesh.supervisor.events import MeshEvent
 from voicemesh.supervisor.plan import PlannedService, make_plan
 
 log = logging.getLogger(__name__)
 
 READY_WITHIN_S = 300.0
 """Loading a large model from a slow disk takes minutes; more means that it hangs."""
+_DRAWS = 3
+"""How often other free ports are tried, where somebody was quicker than a service of ours."""
+_KNOCK_S = 1.0
+
+
+def _log(event: MeshEvent) -> None:
+    log.info("%s", event)
 
 
 class Mesh:
@@ -42,29 +50,33 @@ class Mesh:
         flags: Mapping[str, str] | None = None,
         ephemeral: bool = False,
         state: Path | None = None,
-        report: Callable[[str], None] = log.info,
+        report: Callable[[MeshEvent], None] = _log,
     ) -> None:
         """``names``: none means all that are installed.
 
         ``config`` and ``flags`` are as for ``voicemesh.settings.load``;
         ``ephemeral`` chooses free ports for all; ``state`` is a JSON file that is
-        kept true and goes when the mesh stops; ``report`` gets a line whenever a
-        service begins to serve.
+        kept true and goes when the mesh stops; ``report`` gets what happens.
+        SettingsError where a setting is wrong, PortTaken where a port is somebody's.
         """
-        plan = make_plan(names, config, flags or {}, ephemeral)
-        arguments = plan.arguments()
-        self.owners = {
-            planned.name: Child(planned, arguments, self._changed) for planned in plan.owners
-        }
-        """The owners of the devices that the engines work on."""
-        self.services = {
-            planned.name: Child(planned, arguments, self._changed) for planned in plan.services
-        }
-        self._folders = plan.folders
         self._state = state
         self._report = report
         self._ready = False
         self._runs: set[asyncio.Task[None]] = set()
+        self._new_plan = partial(make_plan, names, config, flags or {}, ephemeral)
+        self._take_plan()
+
+    def _take_plan(self) -> None:
+        plan = self._plan = self._new_plan()
+        arguments = plan.arguments()
+        self.owners = {
+            planned.name: Child(planned, arguments, self._happened) for planned in plan.owners
+        }
+        """The owners of the devices that the engines work on."""
+        self.services = {
+            planned.name: Child(planned, arguments, self._happened, plan.watchdog_s)
+            for planned in plan.services
+        }
 
     @property
     def target(self) -> str:
@@ -90,11 +102,31 @@ class Mesh:
         An error when one of them cannot start at all, or takes longer than
         ``within_s`` seconds; the others still run and want a ``stop``.
         """
-        # Engines open their devices when they load: the owners come first.
-        await self._started([*self.owners.values()], within_s)
-        await self._started([*self.services.values()], within_s)
+        for draw in range(1, _DRAWS + 1):
+            try:
+                await self._start_all(within_s)
+                break
+            except PortTaken as error:
+                drawn = all(service.drawn for service in self._plan.services)
+                if not drawn or draw == _DRAWS:
+                    raise
+                self._report(MeshEvent("warning", f"{error}; drawing other ports"))
+                await self._stop_all()
+                self._take_plan()
         self._ready = True
         self._write_state()
+
+    async def _start_all(self, within_s: float) -> None:
+        # Engines open their devices when they load: the owners come first.
+        try:
+            await self._started([*self.owners.values()], within_s)
+        except Unavailable as error:
+            raise DeviceMissing(error.message) from None
+        for name, target in self._plan.elsewhere.items():
+            if not await _is_open(target):
+                text = f"{name} is not among these services and nothing answers at {target}"
+                self._report(MeshEvent("warning", text, service=name, target=target))
+        await self._started([*self.services.values()], within_s)
 
     async def _started(self, children: Sequence[Child[Any]], within_s: float) -> None:
         """Run ``children`` and wait until all of them serve, or one of all cannot."""
@@ -120,6 +152,12 @@ class Mesh:
 
     async def stop(self) -> None:
         """Drain and stop all services: first the one that uses the others."""
+        await self._stop_all()
+        if self._state is not None:
+            # Its process ids may soon belong to strangers.
+            self._state.unlink(missing_ok=True)
+
+    async def _stop_all(self) -> None:
         fronts = self._fronts()
         others = [child for child in self.services.values() if child not in fronts]
         self._ready = False
@@ -129,11 +167,8 @@ class Mesh:
         for group in groups:
             await asyncio.gather(*(child.stop() for child in group))
         await asyncio.gather(*self._runs, return_exceptions=True)
-        if self._state is not None:
-            # Its process ids may soon belong to strangers.
-            self._state.unlink(missing_ok=True)
-        for folder in self._folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        self._runs.clear()
+        self._plan.close()
 
     def kill(self) -> None:
         """End all services at once."""
@@ -143,10 +178,9 @@ class Mesh:
     def _children(self) -> list[Child[Any]]:
         return [*self.services.values(), *self.owners.values()]
 
-    def _changed(self, child: Child[Any]) -> None:
-        again = f" again (restart {child.restarts})" if child.restarts else ""
-        self._report(f"{child.name} serves on {child.planned.target}{again}")
-        if self._ready:
+    def _happened(self, event: MeshEvent) -> None:
+        self._report(event)
+        if self._ready and event.kind == "serves":
             self._write_state()
 
     def _write_state(self) -> None:
@@ -197,3 +231,15 @@ class Mesh:
 async def _all_serving(children: Sequence[Child[Any]]) -> None:
     for child in children:
         await child.wait_serving()
+
+
+async def _is_open(target: str) -> bool:
+    """Whether anybody takes connections at ``target``."""
+    host, _, port = target.rpartition(":")
+    try:
+        async with asyncio.timeout(_KNOCK_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, ValueError, TimeoutError):
+        return False
+    writer.close()
+    return True

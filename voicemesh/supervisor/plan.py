@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
 from voicemesh.devices import DeviceKind, PlannedOwner, kind_of
-from voicemesh.engine_choices import main_engines
-from voicemesh.errors import NotFound, SettingsError
+from voicemesh.engine_choices import main_engines, wrong_choices
+from voicemesh.errors import NotFound, PortTaken, SettingsError
 from voicemesh.registry import installed
 from voicemesh.server.service import ServiceSpec
 from voicemesh.settings import ServerSettings, Settings, load
-from voicemesh.supervisor.health import serving
-from voicemesh.supervisor.ports import dialled, free_ports_on, is_free
+from voicemesh.supervisor.health import answers, serving
+from voicemesh.supervisor.occupant import occupant
+from voicemesh.supervisor.ports import HeldPort, dialled, hold_free
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,18 @@ class PlannedService:
     metrics_port: int
     """-1: no metrics server."""
     drain_grace_s: float
+    held: tuple[HeldPort, ...] = field(default=(), repr=False, compare=False)
+    """Its ports, kept from others."""
 
     @property
     def name(self) -> str:
         """What people call it."""
         return self.spec.name
+
+    @property
+    def drawn(self) -> bool:
+        """Whether other ports would do as well."""
+        return all(port.drawn for port in self.held)
 
     @property
     def target(self) -> str:
@@ -47,15 +57,21 @@ class PlannedService:
             return ""
         return f"http://{dialled(self.host, self.metrics_port)}/metrics"
 
-    def command(self, settings: Sequence[str]) -> list[str]:
-        """Its command line."""
+    def command(self, settings: Sequence[str], instance: str) -> list[str]:
+        """Its command line. Its ports are open to it from now on."""
+        for port in self.held:
+            port.admit()
         # -P: what lies in the folder where it is started is none of its modules.
         serve = (sys.executable, "-P", "-m", "voicemesh", "serve", self.name)
-        return [*serve, "--parent", str(os.getpid()), *settings]
+        return [*serve, "--parent", str(os.getpid()), "--instance", instance, *settings]
 
-    async def ready(self) -> None:
-        """Wait until it says SERVING."""
-        await serving(self.target)
+    async def ready(self, instance: str) -> None:
+        """Wait until the process of that name says SERVING."""
+        await serving(self.target, instance)
+
+    async def answers(self, within_s: float) -> bool:
+        """Whether it says anything at all in that time."""
+        return await answers(self.target, within_s)
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,19 @@ class Plan:
     config: Path | None
     flags: Mapping[str, str]
     folders: tuple[Path, ...]
-    """Made for the owners of this mesh alone, and to be removed with it."""
+    """Made for the owners of this mesh alone."""
+    watchdog_s: float
+    """After how long without an answer a service is replaced; 0: never."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """The targets of services that are asked for here and run elsewhere, by name."""
+
+    def close(self) -> None:
+        """Give up the ports, and the folders that were made for this mesh."""
+        for service in self.services:
+            for port in service.held:
+                port.close()
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def arguments(self) -> list[str]:
         """The settings as arguments of ``voicemesh serve``."""
@@ -82,10 +110,15 @@ def make_plan(
     """Plan the services ``names``; where none is named, all of the mesh installed here.
 
     With ``ephemeral``, or where a port is 0, free ports are chosen here, because
-    a service must come back on the port that it had.
+    a service must come back on the port that it had. All ports are held until ``close``.
+    SettingsError where a service would refuse its settings, PortTaken where a port is
+    somebody's.
     """
     settings = load(config, flags=flags)
     chosen = _chosen(names)
+    wrong = list(wrong_choices(settings, {spec.name for spec in chosen}))
+    if wrong:
+        raise SettingsError("; ".join(wrong))
     users = _users_of_devices(chosen, settings)
     folders: dict[str, str] = {}
     if ephemeral:
@@ -107,6 +140,8 @@ def make_plan(
         config,
         {**flags, **ports, **wired},
         tuple(Path(folder) for folder in folders.values()),
+        settings.mesh.watchdog_s,
+        _elsewhere(services, settings),
     )
 
 
@@ -138,39 +173,61 @@ def _chosen(names: Sequence[str]) -> list[ServiceSpec]:
 def _placed(
     chosen: Sequence[ServiceSpec], settings: Settings, ephemeral: bool
 ) -> tuple[PlannedService, ...]:
-    """The services with their ports; those that are to be drawn are drawn together."""
-    planned = [_as_set(spec, settings, ephemeral) for spec in chosen]
-    hosts = [
-        service.host
-        for service in planned
-        for port in (service.port, service.metrics_port)
-        if port == 0
-    ]
-    drawn = iter(free_ports_on(hosts))
+    """The services with their ports, which are held; those that are to be drawn, together."""
+    sections = {spec.name: settings.section(spec.name, ServerSettings) for spec in chosen}
+    wanted = {
+        f"{name}.{field}": 0 if ephemeral and port >= 0 else port
+        for name, section in sections.items()
+        for field, port in (("port", section.port), ("metrics_port", section.metrics_port))
+    }
+    hosts = {path: sections[path.partition(".")[0]].host for path in wanted}
+    held: dict[str, HeldPort] = {}
+    with ExitStack() as undo:
+        for path, port in wanted.items():
+            if port > 0:
+                held[path] = _hold(hosts[path], port, path)
+                undo.callback(held[path].close)
+        free = [path for path, port in wanted.items() if port == 0]
+        held.update(zip(free, hold_free([hosts[path] for path in free]), strict=True))
+        undo.pop_all()
     return tuple(
-        replace(
-            service,
-            port=service.port or next(drawn),
-            metrics_port=service.metrics_port or next(drawn),
+        PlannedService(
+            spec,
+            sections[spec.name].host,
+            held[f"{spec.name}.port"].port,
+            held[metrics].port if (metrics := f"{spec.name}.metrics_port") in held else -1,
+            sections[spec.name].drain_grace_s,
+            tuple(port for path, port in held.items() if path.startswith(f"{spec.name}.")),
         )
-        for service in planned
+        for spec in chosen
     )
 
 
-def _as_set(spec: ServiceSpec, settings: Settings, ephemeral: bool) -> PlannedService:
-    """A service as the settings have it; a port that is to be drawn is 0."""
-    name = spec.name
-    section = settings.section(name, ServerSettings)
-    port, metrics_port = section.port, section.metrics_port
-    if ephemeral:
-        port, metrics_port = 0, min(metrics_port, 0)
-    elif port and not is_free(section.host, port):
-        raise SettingsError(
-            f"{dialled(section.host, port)} is taken by another process; "
-            f"stop it, set {name}.port to a free one, or use --ephemeral",
-            field=f"{name}.port",
-        )
-    return PlannedService(spec, section.host, port, metrics_port, section.drain_grace_s)
+def _hold(host: str, port: int, path: str) -> HeldPort:
+    """The port that the setting ``path`` asks for; PortTaken tells who has it."""
+    try:
+        return HeldPort(host, port)
+    except PortTaken:
+        target = dialled(host, port)
+        raise PortTaken(
+            f"{target} is taken by {occupant(target)}, set {path} to a free port, "
+            "or use --ephemeral",
+            field=path,
+        ) from None
+    except SettingsError as error:
+        raise SettingsError(error.message, field=f"{path.partition('.')[0]}.host") from None
+
+
+def _elsewhere(services: Sequence[PlannedService], settings: Settings) -> dict[str, str]:
+    """Where the services are dialled that these need and that are not among them."""
+    here = {service.name for service in services}
+    values = {value.path: str(value.value) for value in settings.values()}
+    return {
+        name: values[path]
+        for service in services
+        for name, path in service.spec.dials.items()
+        if name not in here and values.get(path)
+    }
 
 
 def _wires(

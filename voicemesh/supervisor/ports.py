@@ -1,14 +1,15 @@
-"""Free ports, and addresses that a client on this machine can dial."""
+"""Ports that are held for services, and addresses that a client on this machine can dial."""
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from voicemesh.errors import Busy
+from voicemesh.errors import Busy, PortTaken, SettingsError
 
 _LOWEST = 20_000
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -36,18 +37,60 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """``count`` different ports that nobody has bound on ``host``; see free_ports_on."""
-    return free_ports_on([host] * count)
+class HeldPort:
+    """A port that is kept from others: bound here, and listened on by nobody.
+
+    Whoever asks for a port of its own, or draws one as we do, is refused it, from now
+    until ``close``; ``admit`` makes an exception for servers, which ask to share. That
+    begins when the service of the port is started, which then binds it beside this.
+    """
+
+    def __init__(self, host: str, port: int, drawn: bool = False) -> None:
+        """PortTaken where it is somebody's; SettingsError where ``host`` is not of this machine.
+
+        ``drawn``: nobody asked for this very port.
+        """
+        self.host, self.port, self.drawn = host, port, drawn
+        self._socket = socket.socket(_family(host), socket.SOCK_STREAM)
+        try:
+            try:
+                self._bind()
+            except OSError as error:
+                if drawn or error.errno != errno.EADDRINUSE:
+                    raise
+                self.admit()  # Connections of a service that has ended linger for a minute.
+                self._bind()
+        except OSError as error:
+            self._socket.close()
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(f"{dialled(host, port)} is taken by another process") from None
+            raise SettingsError(
+                f"{host} cannot be bound ({error.strerror or error}); set the host to an address "
+                "of this machine, such as 127.0.0.1"
+            ) from None
+
+    def _bind(self) -> None:
+        self._socket.bind((self.host.strip("[]"), self.port))
+
+    def admit(self) -> None:
+        """Servers may bind it from now on."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def close(self) -> None:
+        """Keep it no longer."""
+        self._socket.close()
+
+    def __del__(self) -> None:
+        """A plan that is forgotten keeps no ports."""
+        self._socket.close()
 
 
-def free_ports_on(hosts: Sequence[str]) -> list[int]:
-    """A port for each of ``hosts``, all different, that nobody has bound there.
+def hold_free(hosts: Sequence[str]) -> list[HeldPort]:
+    """A free port for each of ``hosts``, held; Busy where there are none.
 
-    They are held together while they are drawn: drawn one by one, each could be the
-    one before it. They lie below the range from which the kernel takes the ports of
-    outgoing connections. A client that redials a dead service could otherwise be
-    given that very port, and the service could not come back on it.
+    They lie below the range from which the kernel takes the ports of outgoing
+    connections. A client that redials a dead service could otherwise be given that very
+    port, and the service could not come back on it.
     """
     count = len(hosts)
     try:
@@ -57,17 +100,26 @@ def free_ports_on(hosts: Sequence[str]) -> list[int]:
     if highest <= _LOWEST + count:
         highest = _DEFAULT_HIGHEST
     candidates = iter(random.sample(range(_LOWEST, highest), min(64 * count, highest - _LOWEST)))
-    found: list[int] = []
-    with ExitStack() as held:
+    with ExitStack() as undo:
+        held: list[HeldPort] = []
         for host in hosts:
             for port in candidates:
-                listener = held.enter_context(socket.socket(_family(host), socket.SOCK_STREAM))
                 try:
-                    listener.bind((host.strip("[]"), port))
-                except OSError:
+                    held.append(HeldPort(host, port, drawn=True))
+                except PortTaken:
                     continue
-                found.append(port)
+                undo.callback(held[-1].close)
                 break
-    if len(found) < count:
-        raise Busy(f"no {count} free ports between {_LOWEST} and {highest} on {', '.join(hosts)}")
-    return found
+        if len(held) < count:
+            where = ", ".join(dict.fromkeys(hosts))
+            raise Busy(f"no {count} free ports between {_LOWEST} and {highest} on {where}")
+        undo.pop_all()
+    return held
+
+
+def free_ports_on(hosts: Sequence[str]) -> list[int]:
+    """A port for each of ``hosts``, all different, that nobody has bound there just now."""
+    held = hold_free(hosts)
+    for port in held:
+        port.close()
+    return [port.port for port in held]

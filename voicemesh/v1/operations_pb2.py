@@ -29,35 +29,35 @@ from voicemesh.v1 import llm_pb2 as voicemesh_dot_v1_dot_llm__pb2
 from voicemesh.v1 import tts_pb2 as voicemesh_dot_v1_dot_tts__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvoicemesh/v1/operations.proto\x12\x0cvoicemesh.v1\x1a\x16voicemesh/v1/asr.proto\x1a\x19voicemesh/v1/common.proto\x1a\x19voicemesh/v1/dialog.proto\x1a\x16voicemesh/v1/llm.proto\x1a\x16voicemesh/v1/tts.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xb6\x03\n\x10\x44\x65scribeResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12)\n\x05state\x18\x05 \x01(\x0e\x32\x1a.voicemesh.v1.ProcessState\x12\"\n\x05slots\x18\x06 \x01(\x0b\x32\x13.voicemesh.v1.Slots\x12\x11\n\tuptime_ms\x18\x07 \x01(\x03\x12:\n\nrecognizer\x18\x08 \x01(\x0b\x32$.voicemesh.v1.RecognizerCapabilitiesH\x00\x12\x41\n\x0elanguage_model\x18\t \x01(\x0b\x32\'.voicemesh.v1.LanguageModelCapabilitiesH\x00\x12<\n\x0bsynthesizer\x18\n \x01(\x0b\x32%.voicemesh.v1.SynthesizerCapabilitiesH\x00\x12\x32\n\x06\x64ialog\x18\x0b \x01(\x0b\x32 .voicemesh.v1.DialogCapabilitiesH\x00\x42\x0e\n\x0c\x63\x61pabilities\"\x12\n\x10ListTurnsRequest\"h\n\x08LiveTurn\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\"\n\x05stamp\x18\x02 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\r\n\x05phase\x18\x03 \x01(\t\x12\x10\n\x08phase_ms\x18\x04 \x01(\x03\":\n\x11ListTurnsResponse\x12%\n\x05turns\x18\x01 \x03(\x0b\x32\x16.voicemesh.v1.LiveTurn\"\x14\n\x12ListDevicesRequest\"\xdf\x01\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x1a\n\x12memory_total_bytes\x18\x03 \x01(\x03\x12\x19\n\x11memory_used_bytes\x18\x04 \x01(\x03\x12\x18\n\x0butilisation\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12 \n\x13temperature_celsius\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x0f\n\x07healthy\x18\x07 \x01(\x08\x12\r\n\x05\x66\x61ult\x18\x08 \x01(\tB\x0e\n\x0c_utilisationB\x16\n\x14_temperature_celsius\"<\n\x13ListDevicesResponse\x12%\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x14.voicemesh.v1.Device\" \n\x0c\x44rainRequest\x12\x10\n\x08grace_ms\x18\x01 \x01(\x03\"%\n\rDrainResponse\x12\x14\n\x0clive_streams\x18\x01 \x01(\x05*\x9a\x01\n\x0cProcessState\x12\x1d\n\x19PROCESS_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROCESS_STATE_STARTING\x10\x01\x12\x19\n\x15PROCESS_STATE_SERVING\x10\x02\x12\x1a\n\x16PROCESS_STATE_DRAINING\x10\x03\x12\x18\n\x14PROCESS_STATE_FAILED\x10\x04\x32\xc2\x02\n\x11OperationsService\x12I\n\x08\x44\x65scribe\x12\x1d.voicemesh.v1.DescribeRequest\x1a\x1e.voicemesh.v1.DescribeResponse\x12L\n\tListTurns\x12\x1e.voicemesh.v1.ListTurnsRequest\x1a\x1f.voicemesh.v1.ListTurnsResponse\x12R\n\x0bListDevices\x12 .voicemesh.v1.ListDevicesRequest\x1a!.voicemesh.v1.ListDevicesResponse\x12@\n\x05\x44rain\x12\x1a.voicemesh.v1.DrainRequest\x1a\x1b.voicemesh.v1.DrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvoicemesh/v1/operations.proto\x12\x0cvoicemesh.v1\x1a\x16voicemesh/v1/asr.proto\x1a\x19voicemesh/v1/common.proto\x1a\x19voicemesh/v1/dialog.proto\x1a\x16voicemesh/v1/llm.proto\x1a\x16voicemesh/v1/tts.proto\"\x11\n\x0f\x44\x65scribeRequest\"\xcb\x03\n\x10\x44\x65scribeResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12)\n\x05state\x18\x05 \x01(\x0e\x32\x1a.voicemesh.v1.ProcessState\x12\"\n\x05slots\x18\x06 \x01(\x0b\x32\x13.voicemesh.v1.Slots\x12\x11\n\tuptime_ms\x18\x07 \x01(\x03\x12\x13\n\x0binstance_id\x18\x0c \x01(\t\x12:\n\nrecognizer\x18\x08 \x01(\x0b\x32$.voicemesh.v1.RecognizerCapabilitiesH\x00\x12\x41\n\x0elanguage_model\x18\t \x01(\x0b\x32\'.voicemesh.v1.LanguageModelCapabilitiesH\x00\x12<\n\x0bsynthesizer\x18\n \x01(\x0b\x32%.voicemesh.v1.SynthesizerCapabilitiesH\x00\x12\x32\n\x06\x64ialog\x18\x0b \x01(\x0b\x32 .voicemesh.v1.DialogCapabilitiesH\x00\x42\x0e\n\x0c\x63\x61pabilities\"\x12\n\x10ListTurnsRequest\"h\n\x08LiveTurn\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\"\n\x05stamp\x18\x02 \x01(\x0b\x32\x13.voicemesh.v1.Stamp\x12\r\n\x05phase\x18\x03 \x01(\t\x12\x10\n\x08phase_ms\x18\x04 \x01(\x03\":\n\x11ListTurnsResponse\x12%\n\x05turns\x18\x01 \x03(\x0b\x32\x16.voicemesh.v1.LiveTurn\"\x14\n\x12ListDevicesRequest\"\xdf\x01\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x1a\n\x12memory_total_bytes\x18\x03 \x01(\x03\x12\x19\n\x11memory_used_bytes\x18\x04 \x01(\x03\x12\x18\n\x0butilisation\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12 \n\x13temperature_celsius\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x0f\n\x07healthy\x18\x07 \x01(\x08\x12\r\n\x05\x66\x61ult\x18\x08 \x01(\tB\x0e\n\x0c_utilisationB\x16\n\x14_temperature_celsius\"<\n\x13ListDevicesResponse\x12%\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x14.voicemesh.v1.Device\" \n\x0c\x44rainRequest\x12\x10\n\x08grace_ms\x18\x01 \x01(\x03\"%\n\rDrainResponse\x12\x14\n\x0clive_streams\x18\x01 \x01(\x05*\x9a\x01\n\x0cProcessState\x12\x1d\n\x19PROCESS_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROCESS_STATE_STARTING\x10\x01\x12\x19\n\x15PROCESS_STATE_SERVING\x10\x02\x12\x1a\n\x16PROCESS_STATE_DRAINING\x10\x03\x12\x18\n\x14PROCESS_STATE_FAILED\x10\x04\x32\xc2\x02\n\x11OperationsService\x12I\n\x08\x44\x65scribe\x12\x1d.voicemesh.v1.DescribeRequest\x1a\x1e.voicemesh.v1.DescribeResponse\x12L\n\tListTurns\x12\x1e.voicemesh.v1.ListTurnsRequest\x1a\x1f.voicemesh.v1.ListTurnsResponse\x12R\n\x0bListDevices\x12 .voicemesh.v1.ListDevicesRequest\x1a!.voicemesh.v1.ListDevicesResponse\x12@\n\x05\x44rain\x12\x1a.voicemesh.v1.DrainRequest\x1a\x1b.voicemesh.v1.DrainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voicemesh.v1.operations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROCESSSTATE']._serialized_start=1203
-  _globals['_PROCESSSTATE']._serialized_end=1357
+  _globals['_PROCESSSTATE']._serialized_start=1224
+  _globals['_PROCESSSTATE']._serialized_end=1378
   _globals['_DESCRIBEREQUEST']._serialized_start=173
   _globals['_DESCRIBEREQUEST']._serialized_end=190
   _globals['_DESCRIBERESPONSE']._serialized_start=193
-  _globals['_DESCRIBERESPONSE']._serialized_end=631
-  _globals['_LISTTURNSREQUEST']._serialized_start=633
-  _globals['_LISTTURNSREQUEST']._serialized_end=651
-  _globals['_LIVETURN']._serialized_start=653
-  _globals['_LIVETURN']._serialized_end=757
-  _globals['_LISTTURNSRESPONSE']._serialized_start=759
-  _globals['_LISTTURNSRESPONSE']._serialized_end=817
-  _globals['_LISTDEVICESREQUEST']._serialized_start=819
-  _globals['_LISTDEVICESREQUEST']._serialized_end=839
-  _globals['_DEVICE']._serialized_start=842
-  _globals['_DEVICE']._serialized_end=1065
-  _globals['_LISTDEVICESRESPONSE']._serialized_start=1067
-  _globals['_LISTDEVICESRESPONSE']._serialized_end=1127
-  _globals['_DRAINREQUEST']._serialized_start=1129
-  _globals['_DRAINREQUEST']._serialized_end=1161
-  _globals['_DRAINRESPONSE']._serialized_start=1163
-  _globals['_DRAINRESPONSE']._serialized_end=1200
-  _globals['_OPERATIONSSERVICE']._serialized_start=1360
-  _globals['_OPERATIONSSERVICE']._serialized_end=1682
+  _globals['_DESCRIBERESPONSE']._serialized_end=652
+  _globals['_LISTTURNSREQUEST']._serialized_start=654
+  _globals['_LISTTURNSREQUEST']._serialized_end=672
+  _globals['_LIVETURN']._serialized_start=674
+  _globals['_LIVETURN']._serialized_end=778
+  _globals['_LISTTURNSRESPONSE']._serialized_start=780
+  _globals['_LISTTURNSRESPONSE']._serialized_end=838
+  _globals['_LISTDEVICESREQUEST']._serialized_start=840
+  _globals['_LISTDEVICESREQUEST']._serialized_end=860
+  _globals['_DEVICE']._serialized_start=863
+  _globals['_DEVICE']._serialized_end=1086
+  _globals['_LISTDEVICESRESPONSE']._serialized_start=1088
+  _globals['_LISTDEVICESRESPONSE']._serialized_end=1148
+  _globals['_DRAINREQUEST']._serialized_start=1150
+  _globals['_DRAINREQUEST']._serialized_end=1182
+  _globals['_DRAINRESPONSE']._serialized_start=1184
+  _globals['_DRAINRESPONSE']._serialized_end=1221
+  _globals['_OPERATIONSSERVICE']._serialized_start=1381
+  _globals['_OPERATIONSSERVICE']._serialized_end=1703
 # @@protoc_insertion_point(module_scope)

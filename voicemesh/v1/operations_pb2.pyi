@@ -86,6 +86,7 @@ class DescribeResponse(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     UPTIME_MS_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
     RECOGNIZER_FIELD_NUMBER: _builtins.int
     LANGUAGE_MODEL_FIELD_NUMBER: _builtins.int
     SYNTHESIZER_FIELD_NUMBER: _builtins.int
@@ -102,6 +103,10 @@ class DescribeResponse(_message.Message):
     """Where the process stands."""
     uptime_ms: _builtins.int
     """How long it has been up, in milliseconds."""
+    instance_id: _builtins.str
+    """A name of this one process, new at each start: who asks twice learns whether it is still
+    the same, and a supervisor that it talks to its own child.
+    """
     @_builtins.property
     def slots(self) -> _common_pb2.Slots:
         """How many streams it takes."""
@@ -132,6 +137,7 @@ class DescribeResponse(_message.Message):
         state: Global___ProcessState.ValueType = ...,
         slots: _common_pb2.Slots | None = ...,
         uptime_ms: _builtins.int = ...,
+        instance_id: _builtins.str = ...,
         recognizer: _asr_pb2.RecognizerCapabilities | None = ...,
         language_model: _llm_pb2.LanguageModelCapabilities | None = ...,
         synthesizer: _tts_pb2.SynthesizerCapabilities | None = ...,
@@ -139,7 +145,7 @@ class DescribeResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "dialog", b"dialog", "language_model", b"language_model", "recognizer", b"recognizer", "slots", b"slots", "synthesizer", b"synthesizer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "dialog", b"dialog", "engine", b"engine", "language_model", b"language_model", "model", b"model", "recognizer", b"recognizer", "service", b"service", "slots", b"slots", "state", b"state", "synthesizer", b"synthesizer", "uptime_ms", b"uptime_ms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "dialog", b"dialog", "engine", b"engine", "instance_id", b"instance_id", "language_model", b"language_model", "model", b"model", "recognizer", b"recognizer", "service", b"service", "slots", b"slots", "state", b"state", "synthesizer", b"synthesizer", "uptime_ms", b"uptime_ms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_capabilities: _TypeAlias = _typing.Literal["recognizer", "language_model", "synthesizer", "dialog"]  # noqa: Y015
     _WhichOneofArgType_capabilities: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015

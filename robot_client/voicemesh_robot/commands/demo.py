@@ -47,7 +47,7 @@ async def _demo(options: argparse.Namespace, settings: Settings) -> TurnsReport:
         config=options.config,
         flags=flags,
         ephemeral=True,
-        report=lambda line: console.line(f"  {line}"),
+        report=lambda event: console.line(f"  {event}"),
     )
     began = time.monotonic()
     console.line("Starting the mesh:")
