@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from voicemesh.errors import InternalError, VoiceMeshError, from_detail
+from voicemesh.errors import VoiceMeshError, from_detail
 from voicemesh.v1 import common_pb2, tts_pb2
 from voicemesh_orchestrator.text.cutting import Piece
 from voicemesh_orchestrator.upstream.stream import Upstream
@@ -73,9 +73,12 @@ class Synthesis:
         self._events = events
 
     def synthesise(self, piece: Piece, number: int, last: bool) -> None:
-        """Synthesise a piece of the current reply; numbers count from 1. The stream is open."""
+        """Synthesise a piece of the current reply; numbers count from 1.
+
+        Where no stream could be opened ``ensure_open`` has raised why: nothing is sent.
+        """
         if self._upstream is None:
-            raise InternalError("tts: a piece was to be synthesised before its stream was opened")
+            return
         text = tts_pb2.SynthesisInput(
             piece=number, text=piece.text, first_char=piece.first_char, last=last
         )
