@@ -202,9 +202,10 @@ class OrchestratorSettings(ServerSettings):
         100,
         ge=0,
         le=200,
-        description="With more than 8 conversations microphone audio goes to ASR in messages of "
-        "this length, in milliseconds, because messages are what costs. From an eager end of turn "
-        "on it goes at once, and so does the audio of few conversations. 0: always at once.",
+        description="With more than 8 conversations silence, and speech within a turn, go to ASR "
+        "in messages of this length, in milliseconds, because messages are what costs. What may "
+        "begin or end a turn goes at once, and so does the audio of few conversations. 0: always "
+        "at once.",
     )
     robot_asr_target: OptionalTarget = Field(
         "",
