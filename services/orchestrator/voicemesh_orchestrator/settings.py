@@ -25,6 +25,14 @@ class Deadlines(Section):
         le=60,
         description="Seconds from an explicit end of utterance to the end of the turn.",
     )
+    model_place_s: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="Seconds that a question waits for a place where the model's are all taken; "
+        "then the robot says that it is busy. Longer, and people ask again into the silence. "
+        "0: not at all.",
+    )
     first_token_s: float = Field(
         10.0, gt=0, le=300, description="Seconds from the question to the reply's first text."
     )
