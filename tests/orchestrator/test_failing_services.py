@@ -95,6 +95,30 @@ async def test_a_stuck_model_misses_its_deadline_though_its_service_lives(
         assert turn.error.stage == common_pb2.STAGE_LLM
 
 
+async def test_one_question_too_many_is_answered_with_a_spoken_busy(
+    mesh: Mesh, connect: Connect
+) -> None:
+    one_place = {
+        "llm.engine": "simulated",
+        "llm.max_concurrent_streams": 1,
+        "llm.simulated.first_token_ms": 60_000,
+        "orchestrator.deadlines.model_place_s": 0.2,
+    }
+    async with (
+        mesh("llm", "tts", **one_place) as target,
+        connect(target) as first,
+        connect(target) as second,
+    ):
+        await first.send(text=dialog_pb2.TypedText(text="hello"))
+        await first.until("reply_started")
+        await second.send(text=dialog_pb2.TypedText(text="hello"))
+        turn = (await second.until("turn_ended")).turn_ended
+        assert turn.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+        assert turn.error.code == common_pb2.ERROR_CODE_BUSY
+        assert "busy" in second.of("reply_text")[0].text
+        assert sum(len(part.chunk.audio) for part in second.of("reply_audio")) > 2 * 2 * RATE
+
+
 async def test_what_an_apology_replaced_does_not_count_as_heard(
     mesh: Mesh, connect: Connect
 ) -> None:

@@ -25,6 +25,14 @@ class Deadlines(Section):
         le=60,
         description="Seconds from an explicit end of utterance to the end of the turn.",
     )
+    model_place_s: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="Seconds that a question waits for a place where the model's are all taken; "
+        "then the robot says that it is busy. Longer, and people ask again into the silence. "
+        "0: not at all.",
+    )
     first_token_s: float = Field(
         10.0, gt=0, le=300, description="Seconds from the question to the reply's first text."
     )
@@ -202,9 +210,10 @@ class OrchestratorSettings(ServerSettings):
         100,
         ge=0,
         le=200,
-        description="With more than 8 conversations microphone audio goes to ASR in messages of "
-        "this length, in milliseconds, because messages are what costs. From an eager end of turn "
-        "on it goes at once, and so does the audio of few conversations. 0: always at once.",
+        description="With more than 8 conversations silence, and speech within a turn, go to ASR "
+        "in messages of this length, in milliseconds, because messages are what costs. What may "
+        "begin or end a turn goes at once, and so does the audio of few conversations. 0: always "
+        "at once.",
     )
     robot_asr_target: OptionalTarget = Field(
         "",

@@ -1,4 +1,4 @@
-"""What the user hears when a stage fails: clips made beforehand, one a language.
+"""What the user hears when a stage fails: clips made beforehand, for each language.
 
 They need no service, because the one that is down may be the one that speaks.
 ``scripts/make_apologies`` makes them.
@@ -15,16 +15,19 @@ from importlib.resources import files
 import numpy as np
 
 from voicemesh.audio import StreamResampler
+from voicemesh.errors import Busy, VoiceMeshError
 from voicemesh.v1 import common_pb2
 from voicemesh.writing import has_han
 from voicemesh_orchestrator.reply.outgoing import Outgoing
 from voicemesh_orchestrator.reply.paced_sender import PacedSender
 
 _TEXTS = {
-    "en": "Sorry, something went wrong. Please ask me again.",
-    "zh": "抱歉，出了点问题，请再说一遍。",
+    ("failed", "en"): "Sorry, something went wrong. Please ask me again.",
+    ("failed", "zh"): "抱歉，出了点问题，请再说一遍。",
+    ("busy", "en"): "Sorry, I am busy right now. Please ask me again in a moment.",
+    ("busy", "zh"): "抱歉，我现在有点忙，请稍后再问我。",
 }
-
+"""By what has happened and in which language; each has its clip."""
 
 _CHUNK_S = 0.2
 _BREATH_S = 0.3
@@ -39,24 +42,30 @@ class Apology:
     rate_hertz: int
 
 
-def apology_for(language_codes: Sequence[str], question: str, rate_hertz: int) -> Apology:
-    """The apology in the conversation's language, or else in that of the question."""
+def apology_for(
+    error: VoiceMeshError | None, language_codes: Sequence[str], question: str, rate_hertz: int
+) -> Apology:
+    """The apology for ``error``, in the conversation's language or else that of the question."""
     named = language_codes[0] if language_codes else ""
-    return apology(named or ("zh" if has_han(question) else "en"), rate_hertz)
+    reason = "busy" if isinstance(error, Busy) else "failed"
+    return apology(reason, named or ("zh" if has_han(question) else "en"), rate_hertz)
 
 
 @cache
-def apology(language_code: str, rate_hertz: int) -> Apology:
-    """The apology in a language (English where there is none), at a rate."""
+def apology(reason: str, language_code: str, rate_hertz: int) -> Apology:
+    """The apology in a language (English where there is none), at a rate.
+
+    ``reason``: "busy" where asking again later helps, else "failed".
+    """
     language = language_code.partition("-")[0].lower()
-    if language not in _TEXTS:
+    if (reason, language) not in _TEXTS:
         language = "en"
-    resource = files("voicemesh_orchestrator") / "clips" / f"apology_{language}.wav"
+    resource = files("voicemesh_orchestrator") / "clips" / f"{reason}_{language}.wav"
     with resource.open("rb") as opened, wave.open(opened) as clip:
         samples = np.frombuffer(clip.readframes(clip.getnframes()), dtype="<i2")
         resampler = StreamResampler(clip.getframerate(), rate_hertz)
     spoken = np.concatenate([resampler.process(samples), resampler.finish()])
-    return Apology(_TEXTS[language], spoken.astype("<i2").tobytes(), rate_hertz)
+    return Apology(_TEXTS[reason, language], spoken.astype("<i2").tobytes(), rate_hertz)
 
 
 async def play_apology(

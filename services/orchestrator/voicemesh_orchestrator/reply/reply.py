@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from voicemesh import tracing
 from voicemesh.aio import TaskSet
-from voicemesh.errors import EngineError, VoiceMeshError
+from voicemesh.backoff import Backoff
+from voicemesh.errors import Busy, EngineError, VoiceMeshError
 from voicemesh.v1 import common_pb2, llm_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.reply.outgoing import Outgoing
@@ -20,6 +21,10 @@ from voicemesh_orchestrator.upstream.generation import Generation
 from voicemesh_orchestrator.upstream.services import Services
 
 log = logging.getLogger(__name__)
+
+# Each try is a stream; in the second that a question waits there are five.
+_FIRST_PLACE_S = 0.1
+_LONGEST_PLACE_S = 0.4
 
 
 @dataclass(frozen=True)
@@ -129,18 +134,40 @@ class Reply:
             self.speech.finish()
 
     async def _think(self, request: llm_pb2.GenerationRequest) -> None:
-        context = self._context
-        generation = context.services.generation(self.stamp, context.closing)
-        self._generation = generation
-        with tracing.span("llm", context.conversation_id, self.stamp):
-            try:
-                await generation.start(request)
-                await self._read_generation(generation)
-            finally:
-                self.goodbye = generation.close("turn")
+        with tracing.span("llm", self._context.conversation_id, self.stamp):
+            await self._ask(request)
         if not self.text.strip():
             raise EngineError("llm: the model gave an empty answer", stage=common_pb2.STAGE_LLM)
         self._finish_text()
+
+    async def _ask(self, request: llm_pb2.GenerationRequest) -> None:
+        """Have the model write; where all its places are taken, one is waited for.
+
+        Not for what is begun early: its place is better given to somebody who waits.
+        """
+        now = asyncio.get_running_loop().time
+        limit_s = self._context.settings.deadlines.model_place_s
+        give_up_s, backoff = now() + limit_s, Backoff(_FIRST_PLACE_S, _LONGEST_PLACE_S)
+        while True:
+            try:
+                await self._generate(request)
+                return
+            except Busy as refusal:
+                left_s = give_up_s - now()
+                if request.speculative or self.text or left_s <= 0:
+                    raise
+                log.info("no place at the model yet: %s", refusal)
+                await asyncio.sleep(min(left_s, backoff.next_s()))
+
+    async def _generate(self, request: llm_pb2.GenerationRequest) -> None:
+        context = self._context
+        generation = context.services.generation(self.stamp, context.closing)
+        self._generation = generation
+        try:
+            await generation.start(request)
+            await self._read_generation(generation)
+        finally:
+            self.goodbye = generation.close("turn")
 
     async def _read_generation(self, generation: Generation) -> None:
         first = True

@@ -214,7 +214,8 @@ class ReplyRunner:
     async def _apologise(self, stamp: common_pb2.Stamp, turn: TurnRecord) -> None:
         if self.synthesis is not None and turn.sender is None:
             turn.sender = self._new_sender(stamp)
-        clip = apology_for(self._plan.language_codes, turn.question, self._plan.reply_rate_hertz)
+        plan = self._plan
+        clip = apology_for(turn.error, plan.language_codes, turn.question, plan.reply_rate_hertz)
         begin = len(turn.reply.text) if turn.reply is not None else 0
         await play_apology(clip, stamp, begin, turn.sender, self._outgoing)
         self._events.reply_done(stamp, dialog_pb2.TURN_OUTCOME_FAILED)

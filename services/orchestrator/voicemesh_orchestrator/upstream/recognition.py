@@ -16,6 +16,7 @@ from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.upstream.recognition_outage import RecognitionOutage
 from voicemesh_orchestrator.upstream.send_ticks import SendTicks
+from voicemesh_orchestrator.upstream.sound_level import SoundLevel
 from voicemesh_orchestrator.upstream.stream import Upstream
 
 if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
@@ -81,6 +82,7 @@ class Recognition:
         self._coalescing_ms = settings.microphone_coalescing_ms
         self._coalesced_samples = self._rate * self._coalescing_ms // 1000
         self._ticks = ticks
+        self._level = SoundLevel(self._rate)
         self._leave_ticks: Callable[[], None] | None = None
         self._pending = bytearray()
         self._pending_first = 0
@@ -155,17 +157,21 @@ class Recognition:
         elif chunk.echo.likelihood < self._pending_echo.likelihood:
             self._pending_echo = chunk.echo  # What is gathered holds something else as well.
         self._pending += chunk.audio
-        if not self._may_wait(len(chunk.audio) // 2):
+        if not self._may_wait(chunk.audio):
             self._flush()
             await self._upstream.room()
 
-    def _may_wait(self, samples: int) -> bool:
+    def _may_wait(self, audio: bytes) -> bool:
         """Whether a chunk may wait for the next tick, because messages cost.
 
-        Not near the end of a turn, where somebody waits; nor are messages saved
-        where chunks are long already or come faster than real time.
+        Silence between turns may, and sound within one. What may begin a turn, or end
+        it, may not, nor what comes near the end: there somebody waits. And no messages
+        are saved where chunks are long already or come faster than real time.
         """
-        if not self._ticks.gathers or samples >= self._coalesced_samples:
+        if not self._ticks.gathers or len(audio) // 2 >= self._coalesced_samples:
+            return False
+        may_be_heard = self._level.process(audio)
+        if may_be_heard is not self.in_turn:
             return False
         if self.in_turn and (self._nearly_over or not self._warns):
             return False
