@@ -226,7 +226,7 @@ async def test_another_replica_goes_on_with_the_turn(stub: Any, flite_speech: Sp
     assert events[-1].transcript.begin_sample == begin
 
 
-async def test_two_speakers_do_not_mix_and_a_third_is_refused(
+async def test_two_who_speak_at_once_do_not_mix(
     recognizer: Recognizer, serving: Serving, flite_speech: Speech
 ) -> None:
     async with (
@@ -236,13 +236,6 @@ async def test_two_speakers_do_not_mix_and_a_third_is_refused(
         one, two = Speaker(stub), Speaker(stub)
         await one.start()
         await two.start()
-        third = Speaker(stub)
-        await third.send(streaming_config=third.config)
-        refusal = await third.failure()
-        assert isinstance(refusal, errors.Busy)
-        assert refusal.retryable
-        assert "2 speakers" in refusal.message
-        assert "asr.pocketsphinx.workers" in refusal.message
         a, b = utterance(flite_speech("what time is it")), utterance(flite_speech("tell me a joke"))
         for begin in range(0, max(len(a), len(b)), 1600):
             await one.audio(a[begin : begin + 1600])
@@ -257,8 +250,7 @@ async def test_a_client_that_vanishes_frees_its_decoder(stub: Any, flite_speech:
     await gone.audio(utterance(flite_speech("what time is it"), tail_s=0))
     gone.call.cancel()
     speaker = Speaker(stub)
-    while not await speaker.admitted():
-        speaker = Speaker(stub)
+    await speaker.start()
     await speaker.audio(utterance(flite_speech("how are you")))
     assert (await speaker.until_end())[-1].transcript.text == "how are you"
 

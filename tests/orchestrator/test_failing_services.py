@@ -20,6 +20,7 @@ from voicemesh.server import Outbox
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, llm_pb2
 from voicemesh.v1.asr_pb2_grpc import (
     SpeechRecognizerServiceServicer,
+    SpeechRecognizerServiceStub,
     add_SpeechRecognizerServiceServicer_to_server,
 )
 from voicemesh.v1.llm_pb2_grpc import (
@@ -29,7 +30,7 @@ from voicemesh.v1.llm_pb2_grpc import (
 from voicemesh.v1.operations_pb2 import DescribeRequest
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 
-from .conftest import RATE, Connect, Mesh, Request
+from .conftest import RATE, Connect, Mesh, Request, config
 
 TEXT_ONLY = dialog_pb2.ConverseConfig()
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -331,3 +332,43 @@ async def test_who_speaks_while_recognition_stays_lost_is_told_so_each_time(
         await client.send(heartbeat=common_pb2.Heartbeat(sequence=1))
         await client.until("heartbeat")
         assert len(client.of("error")) == 4, "the rest of what is said is no news, nor is silence"
+
+
+async def test_who_finds_every_recogniser_taken_hears_an_apology_and_is_understood_next_time(
+    mesh: Mesh, connect: Connect, serving: Any, flite_speech: Any
+) -> None:
+    question = flite_speech("what is artificial intelligence")
+    pause = np.zeros(RATE, dtype=np.int16)
+    settings = {
+        "asr.engine": "simulated",
+        "asr.vad": "webrtc",
+        "asr.simulated.workers": 1,
+        "asr.slot_wait_ms": 0,
+    }
+    first = Request(config=config(input_format=linear16(RATE)))
+    async with (
+        serving("asr", **settings) as asr,
+        open_channel(asr) as channel,
+        mesh("llm", "tts", **{"orchestrator.asr_target": asr}) as target,
+        connect(target, first) as client,
+    ):
+        await client.until("started")
+        other: Any = SpeechRecognizerServiceStub(channel).StreamingRecognize()
+        asked = asr_pb2.StreamingRecognitionConfig(audio_format=linear16(RATE))
+        await other.write(asr_pb2.StreamingRecognizeRequest(streaming_config=asked))
+        speech = common_pb2.AudioChunk(audio=question[:RATE].tobytes())
+        await other.write(asr_pb2.StreamingRecognizeRequest(audio=speech))
+        while (await other.read()).turn_event.type != asr_pb2.TURN_EVENT_TYPE_START_OF_TURN:
+            pass
+        await client.say(np.concatenate([question, pause]))
+        turn = (await client.until("turn_ended")).turn_ended
+        assert turn.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+        assert turn.error.code == common_pb2.ERROR_CODE_BUSY
+        assert turn.error.stage == common_pb2.STAGE_ASR
+        assert turn.error.retry_after_ms == 1000
+        assert client.of("reply_audio")  # The apology.
+        await other.done_writing()
+        assert await other.read() is grpc.aio.EOF
+        await client.say(np.concatenate([pause, question, pause]))
+        turn = (await client.until("turn_ended")).turn_ended
+        assert turn.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED

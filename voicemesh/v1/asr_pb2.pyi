@@ -166,7 +166,9 @@ class RecognizerCapabilities(_message.Message):
     punctuation: _builtins.bool
     """Whether transcripts carry punctuation."""
     max_concurrent_streams: _builtins.int
-    """How many streams run at once."""
+    """How many utterances are recognised at once. More streams may be open: who
+    is silent takes no part in it.
+    """
     @_builtins.property
     def languages(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Language]:
         """Languages that it hears."""
@@ -825,7 +827,9 @@ class StreamingRecognizeResponse(_message.Message):
 
     @_builtins.property
     def error(self) -> _common_pb2.ErrorDetail:
-        """Something went wrong with this utterance; the stream lives on."""
+        """Something went wrong with this utterance; the stream lives on. BUSY: no
+        recogniser could be had for it, and no turn event follows.
+        """
 
     def __init__(
         self,

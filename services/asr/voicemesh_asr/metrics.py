@@ -20,6 +20,11 @@ CHUNK = Histogram(
     "Work on one audio message: voice activity, decoding, turn detection",
     buckets=STAGE_BUCKETS,
 )
+SLOT_WAIT = Histogram(
+    "voicemesh_asr_slot_wait_seconds",
+    "How long utterances waited that found every recogniser taken, refused ones included",
+    buckets=STAGE_BUCKETS,
+)
 DECISIONS = Counter(
     "voicemesh_asr_turn_decisions_total",
     "Turn events: start, eager, resume and end, by the reason of the decision",

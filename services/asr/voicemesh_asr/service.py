@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import grpc.aio
 
+from voicemesh.aio import uninterrupted
 from voicemesh.audio import StreamResampler, pcm16
 from voicemesh.devices import watch_for
 from voicemesh.errors import Busy, InvalidArgument
@@ -29,11 +30,13 @@ from voicemesh_asr.engines.engine import (
 )
 from voicemesh_asr.entry_point_groups import ENGINES, VADS
 from voicemesh_asr.expected_phrases import phrases_of
+from voicemesh_asr.recognizer_slots.slots import RecognizerSlots
+from voicemesh_asr.recognizer_slots.utterance_session import UtteranceSession
 from voicemesh_asr.settings import AsrSettings
 from voicemesh_asr.stream import RecognitionStream, first_config
 from voicemesh_asr.stream_plan import StreamPlan, plan_recording, plan_stream
 from voicemesh_asr.turn_detection.models import TurnModels
-from voicemesh_asr.turn_recognizer import Send, TurnRecognizer
+from voicemesh_asr.turn_recognizer import Refuse, Send, TurnRecognizer
 from voicemesh_asr.vad.vad import INLINE, Vad
 
 MAX_RECORDING_S = 60
@@ -41,7 +44,7 @@ _STAGE = common_pb2.STAGE_ASR
 
 
 class AsrService(Service):
-    """Recognises as many speakers at once as its engine has decoders."""
+    """Recognises as many utterances at once as its engine has decoders; more may be silent."""
 
     name = "asr"
     stage = _STAGE
@@ -56,7 +59,9 @@ class AsrService(Service):
         heard = self.engine.capabilities.languages
         languages = {language.language_code.partition("-")[0] for language in heard}
         self._phrases = phrases_of(self.settings, settings, sorted(languages))
-        self.admission = Admission(self.engine.capabilities.max_concurrent_streams or 1, "speakers")
+        workers = self.engine.capabilities.max_concurrent_streams or 1
+        self.admission = Admission(max(self.settings.max_open_streams, workers), "open streams")
+        self._slots = RecognizerSlots(workers, self.settings.slot_wait_ms / 1000, self._all_taken)
         self._vad_worker = ThreadWorker("vad")
         self._turn_models = TurnModels(self.settings)
         self._streams: set[RecognitionStream] = set()
@@ -77,6 +82,7 @@ class AsrService(Service):
     async def unload(self) -> None:
         """See Service."""
         self._loaded = False
+        await self._slots.close_kept()
         await self.engine.close()
         self.engine = self._new_engine()
 
@@ -89,7 +95,7 @@ class AsrService(Service):
         """See Service."""
         response.engine = self.settings.engine
         response.model = self.engine.model
-        response.slots.CopyFrom(self.admission.slots())
+        response.slots.CopyFrom(self._slots.slots())
         response.recognizer.CopyFrom(self.engine.capabilities)
 
     def live_turns(self) -> Sequence[operations_pb2.LiveTurn]:
@@ -112,44 +118,68 @@ class AsrService(Service):
         if not self._loaded:
             raise self.still_loading()
 
+    def _all_taken(self) -> Busy:
+        return Busy(
+            f"{self._slots.total} speakers are being heard, which is all that this machine is set "
+            f"to, and none of them finished within {self.settings.slot_wait_ms} ms; try again "
+            "when one has, or raise "
+            f"asr.{config_field(self.settings.engine)}.workers or asr.slot_wait_ms",
+            retry_after_ms=1000,
+        )
+
+    async def _open_session(self, options: SessionOptions) -> RecognizerSession:
+        self._check_loaded()  # Its device may have been lost meanwhile.
+        return await self.engine.open(options)
+
     @contextmanager
-    def _slot(self) -> Iterator[None]:
+    def _place(self) -> Iterator[None]:
         with ExitStack() as held:
             try:
                 held.enter_context(self.admission.slot())
             except Busy as busy:
                 raise Busy(
-                    f"{self.admission.total} speakers are being heard, which is all that this "
-                    f"machine is set to; try again when one has finished, or raise "
-                    f"asr.{config_field(self.settings.engine)}.workers",
+                    f"{self.admission.total} streams are open, which is all that this machine is "
+                    "set to; try again when one has ended, or raise asr.max_open_streams",
                     retry_after_ms=busy.retry_after_ms,
                 ) from None
             yield
 
-    async def _open(self, plan: StreamPlan) -> tuple[RecognizerSession, Vad]:
-        """A decoder and a voice activity detector of this speaker's own."""
+    @asynccontextmanager
+    async def _speaker(self, plan: StreamPlan) -> AsyncIterator[tuple[UtteranceSession, Vad]]:
+        """A place among the open streams, and a voice activity detector of one's own.
+
+        A slot of the recogniser is taken when somebody speaks.
+        """
         options = SessionOptions(
             plan.language_code,
             (*self._phrases, *plan.phrases),
             plan.languages,
             plan.interim_results,
         )
-        session = await self.engine.open(options)
-        try:
-            # Even a cheap detector may import its library when the first one is made.
-            vad = await self._vad_worker.run(plan.make_vad, self.settings)
-        except BaseException:
-            await session.close()
-            raise
-        return session, vad
+        with self._place():
+            rate = self.engine.rate_hertz
+            session = UtteranceSession(self._slots, self._open_session, options, rate)
+            try:
+                await session.prepare()
+                # Even a cheap detector may import its library when the first one is made.
+                vad = await self._vad_worker.run(plan.make_vad, self.settings)
+                yield session, vad
+            finally:
+                await uninterrupted(session.close(), "close recogniser session")
 
     def _turn_recognizer(
-        self, session: RecognizerSession, vad: Vad, plan: StreamPlan, send: Send
+        self,
+        session: RecognizerSession,
+        vad: Vad,
+        plan: StreamPlan,
+        send: Send,
+        refuse: Refuse,
     ) -> TurnRecognizer:
         phrases = (*self._phrases, *plan.phrases)
         rate = self.engine.rate_hertz
         worker = None if INLINE in plan.vad_spec.tags else self._vad_worker
-        return TurnRecognizer(plan, session, rate, vad, worker, phrases, self._turn_models, send)
+        models = self._turn_models
+        return TurnRecognizer(plan, session, rate, vad, worker, phrases, models, send, refuse)
 
     async def stream(
         self,
@@ -160,20 +190,16 @@ class AsrService(Service):
         config, stamp = await first_config(requests)
         self._check_loaded()
         plan = plan_stream(config, self.settings, self.engine.capabilities, self.engine.model)
-        with self._slot():
-            session, vad = await self._open(plan)
+        async with self._speaker(plan) as (session, vad):
+            stream = RecognitionStream(
+                plan, stamp, outbox, partial(self._turn_recognizer, session, vad), self._phrases
+            )
+            self._streams.add(stream)
             try:
-                stream = RecognitionStream(
-                    plan, stamp, outbox, partial(self._turn_recognizer, session, vad), self._phrases
-                )
-                self._streams.add(stream)
-                try:
-                    stream.send(started=self._started(plan))
-                    await stream.run(requests)
-                finally:
-                    self._streams.discard(stream)
+                stream.send(started=self._started(plan))
+                await stream.run(requests)
             finally:
-                await session.close()
+                self._streams.discard(stream)
 
     def _started(self, plan: StreamPlan) -> pb.RecognitionStarted:
         return pb.RecognitionStarted(
@@ -195,18 +221,17 @@ class AsrService(Service):
             if event.type == pb.TURN_EVENT_TYPE_END_OF_TURN and event.transcript.text:
                 heard.append(event.transcript)
 
-        with self._slot():
-            session, vad = await self._open(plan)
-            try:
-                recognizer = self._turn_recognizer(session, vad, plan, collect)
-                resampler = StreamResampler(plan.rate_hertz, self.engine.rate_hertz)
-                for start in range(0, len(samples), plan.rate_hertz):
-                    part = samples[start : start + plan.rate_hertz]
-                    await recognizer.feed(resampler.process(part))
-                await recognizer.feed(resampler.finish())
-                await recognizer.end_utterance()
-            finally:
-                await session.close()
+        def refuse(busy: Busy) -> None:
+            raise busy
+
+        async with self._speaker(plan) as (session, vad):
+            recognizer = self._turn_recognizer(session, vad, plan, collect, refuse)
+            resampler = StreamResampler(plan.rate_hertz, self.engine.rate_hertz)
+            for start in range(0, len(samples), plan.rate_hertz):
+                part = samples[start : start + plan.rate_hertz]
+                await recognizer.feed(resampler.process(part))
+            await recognizer.feed(resampler.finish())
+            await recognizer.end_utterance()
         return pb.RecognizeResponse(stamp=request.stamp, transcripts=heard)
 
 

@@ -36,6 +36,22 @@ class AsrSettings(ServerSettings):
         "pocketsphinx",
         description="The recogniser. The default is small and hears English only.",
     )
+    max_open_streams: int = Field(
+        256,
+        ge=1,
+        le=4096,
+        description="Streams that may be open at once; one more is refused at once. Who is silent "
+        "costs voice activity detection only, about 1 % of a core, and no recogniser. Never less "
+        "than the engine's workers.",
+    )
+    slot_wait_ms: int = Field(
+        1500,
+        ge=0,
+        le=5000,
+        description="Milliseconds that somebody who speaks waits for a recogniser when all are "
+        "taken; what is said meanwhile is held. Most utterances that are under way end within it, "
+        "and an answer that comes later than that is taken for none.",
+    )
     vad: Annotated[str, EngineChoice(VADS)] = Field(
         "silero",
         description="The voice activity detector: silero holds in noise, webrtc is nearly free.",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import numpy as np
 
 from voicemesh.audio import StreamResampler, pcm16
-from voicemesh.errors import ProtocolViolation
+from voicemesh.errors import Busy, ProtocolViolation
 from voicemesh.heartbeats import echo_of
 from voicemesh.logs import bind
 from voicemesh.sample_clock import SampleClock
@@ -18,12 +18,12 @@ from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2, operations_pb2
 from voicemesh_asr.engines.engine import Phrase
 from voicemesh_asr.stream_plan import StreamPlan, check_phrases
-from voicemesh_asr.turn_recognizer import Send, TurnRecognizer
+from voicemesh_asr.turn_recognizer import Refuse, Send, TurnRecognizer
 
 OWN_VOICE = 0.9
 """Sound that is as likely as this the robot's own voice alone is heard as silence."""
 
-MakeTurnRecognizer = Callable[[StreamPlan, Send], TurnRecognizer]
+MakeTurnRecognizer = Callable[[StreamPlan, Send, Refuse], TurnRecognizer]
 
 
 async def first_config(
@@ -56,7 +56,7 @@ class RecognitionStream:
         self._settings_phrases = settings_phrases
         self._gate = StampGate()
         self._gate.admit(stamp)
-        self._recognizer = make_recognizer(plan, self._on_event)
+        self._recognizer = make_recognizer(plan, self._on_event, self._refused)
         self._recognizer.stamp = stamp
         self._clock = SampleClock(plan.rate_hertz, plan.first_sample)
         self._resampler = StreamResampler(plan.rate_hertz, self._recognizer.clock.engine_rate_hertz)
@@ -76,6 +76,10 @@ class RecognitionStream:
         if event.type in (pb.TURN_EVENT_TYPE_START_OF_TURN, pb.TURN_EVENT_TYPE_END_OF_TURN):
             self._phase_since = time.monotonic()
         self.send(turn_event=event)
+
+    def _refused(self, busy: Busy) -> None:
+        """An utterance is lost; the stream lives on."""
+        self.send(error=busy.detail(common_pb2.STAGE_ASR))
 
     def live_turn(self) -> operations_pb2.LiveTurn:
         """What this stream is doing."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh.enums import short_name
+from voicemesh.errors import Busy
 from voicemesh.tracing import past_span, span
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1.common_pb2 import Stamp
@@ -37,6 +38,7 @@ from voicemesh_asr.vad.activity import SpeechActivity
 from voicemesh_asr.vad.vad import Vad
 
 Send = Callable[[pb.TurnEvent], None]
+Refuse = Callable[[Busy], None]
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ _EMPTY: Samples = np.zeros(0, dtype=np.int16)
 _HISTORY_SLACK_MS = 300
 
 
-def _dropped(event: pb.TurnEvent) -> None:
+def _dropped(_: pb.TurnEvent | Busy) -> None:
     """Nobody takes events any more."""
 
 
@@ -70,9 +72,11 @@ class TurnRecognizer:
         phrases: tuple[Phrase, ...],
         turn_models: TurnModels,
         send: Send,
+        refuse: Refuse,
     ) -> None:
         """``send`` takes each event as soon as it happens; it must not wait.
 
+        ``refuse`` is told that no recogniser could be had for an utterance, which is forgotten.
         ``vad_worker`` runs the detector; None: it is cheap enough for the event loop.
         ``phrases`` are those that the session was opened with. ``turn_models``
         are asked at each pause.
@@ -89,6 +93,7 @@ class TurnRecognizer:
         if plan.turn_detector == "adaptive":
             self._turn_audio = turn_models.turn_audio(engine_rate_hertz)
         self._send = send
+        self._refuse = refuse
         self.clock = MicrophoneClock(plan.first_sample, plan.rate_hertz, engine_rate_hertz)
         self._activity = SpeechActivity(
             plan.vad.threshold, plan.vad.min_speech_ms, engine_rate_hertz, plan.trim_hangover
@@ -194,9 +199,21 @@ class TurnRecognizer:
         self._queue.clear()
         if self._turn_audio is not None:
             self._turn_audio.feed(samples)
-        running = await self._session.accept(samples)
+        try:
+            running = await self._session.accept(samples)
+        except Busy as busy:
+            await self._refused(busy)
+            return
         if running is not None:
             await self._understand(running)
+
+    async def _refused(self, busy: Busy) -> None:
+        """No recogniser could be had: the utterance is lost, and who waits for it is told."""
+        metrics.UTTERANCES.labels("refused").inc()
+        log.info("turn refused: %s", busy)
+        self._detector.discard()
+        await self._forget()
+        self._refuse(busy)
 
     async def _understand(self, running: Hypothesis) -> None:
         text = self._writer.text(running)
@@ -222,9 +239,15 @@ class TurnRecognizer:
 
     async def _finish(self) -> None:
         await self._decode()
+        if not self._detector.in_turn:
+            return  # It was refused, or its recogniser said that it is over.
         began = time.perf_counter()
-        with span("asr.final_pass", self._plan.conversation_id, self.stamp):
-            final, complete = await self._final_pass()
+        try:
+            with span("asr.final_pass", self._plan.conversation_id, self.stamp):
+                final, complete = await self._final_pass()
+        except Busy as busy:
+            await self._refused(busy)
+            return
         took = time.perf_counter() - began
         metrics.FINAL_PASS.observe(took)
         self._final_pass_us = int(took * 1e6)
@@ -315,7 +338,7 @@ class TurnRecognizer:
         detector's network (about a megabyte) with the stream, not whenever the
         garbage collector comes by.
         """
-        self._send = _dropped
+        self._send = self._refuse = _dropped
 
     def _judge_of(self, phrases: tuple[Phrase, ...]) -> CompletenessJudge:
         whole = (phrase.text for phrase in phrases if not phrase.may_go_on)

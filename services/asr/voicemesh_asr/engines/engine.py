@@ -1,8 +1,8 @@
 """The protocol of a speech recogniser, as the rest of the room uses it.
 
-A :class:`Recognizer` is loaded once and opened once per speaker. A
-:class:`RecognizerSession` hears the utterances of that speaker one after the
-other:
+A :class:`Recognizer` is loaded once. A :class:`RecognizerSession` hears utterances
+of one speaker, one after the other; after any of them it may be closed, because
+somebody else speaks (:mod:`voicemesh_asr.recognizer_slots`):
 
     accept* ─▶ finish ─▶ reset                    the utterance is over
                   └────▶ resume ─▶ accept* ─▶ …   it was not: the speaker went on

@@ -60,6 +60,6 @@ class SimulatedSettings(Section):
         64,
         ge=1,
         le=4096,
-        description="Speakers that are heard at once; one more is refused. As many as the "
+        description="Utterances that are heard at once; one more waits. As many as the "
         "orchestrator takes conversations.",
     )
