@@ -235,15 +235,27 @@ def from_rpc(error: grpc.aio.AioRpcError, stage: pb.Stage.ValueType) -> VoiceMes
             carried = from_detail(pb.ErrorDetail.FromString(value))
             carried.stage = carried.stage or stage
             return carried
-    kind = _BY_STATUS.get(error.code().name, InternalError)
+    kind = (
+        InvalidArgument
+        if _is_too_large(error)
+        else _BY_STATUS.get(error.code().name, InternalError)
+    )
     name = short_name(pb.Stage, stage)
     return kind(f"{name}: {_in_words(error, name)}", stage=stage)
+
+
+def _is_too_large(error: grpc.aio.AioRpcError) -> bool:
+    """Whether gRPC itself refused a message for its size, with the status that says busy."""
+    details = error.details() or ""
+    return error.code().name == "RESOURCE_EXHAUSTED" and "larger than max" in details
 
 
 def _in_words(error: grpc.aio.AioRpcError, name: str) -> str:
     """What gRPC's own errors mean for a person."""
     if error.code().name == "UNAVAILABLE":
         return f"the service is gone or cannot be reached ({error.details() or 'no details'})"
+    if _is_too_large(error):
+        return f"the message is too large ({error.details()}); send less at once"
     if error.code().name == "UNIMPLEMENTED":
         return f"what answers there is no {name}, or another version of it; check host and port"
     return error.details() or error.code().name.lower()

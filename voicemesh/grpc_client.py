@@ -16,6 +16,9 @@ from voicemesh.v1 import common_pb2 as pb
 Q = TypeVar("Q")
 R = TypeVar("R")
 
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""Of one message, in either direction. Larger ones are refused by gRPC itself."""
+
 # A dead service is back within seconds under a supervisor, so reconnects are
 # tried early and often; gRPC's own defaults wait up to 20 s.
 CHANNEL_OPTIONS: Sequence[tuple[str, int]] = (
@@ -29,7 +32,7 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_http_proxy", 0),  # The mesh's machines are near; a proxy is for elsewhere.
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
 )
 
 _BROKEN_WRITE = "Internal error from Core"

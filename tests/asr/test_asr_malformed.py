@@ -121,7 +121,7 @@ WRONG_CONFIGS: list[Break] = [
         "0 to 10000",
     ),
     (f"{ROOT}.model", {"model": "huge"}, errors.NotFound, "huge"),
-    (f"{ROOT}.first_sample", {"first_sample": -1}, errors.InvalidArgument, "negative"),
+    (f"{ROOT}.first_sample", {"first_sample": -1}, errors.InvalidArgument, "out of range"),
     (
         f"{ROOT}.phrase_hints[0].phrase",
         {"phrase_hints": [pb.PhraseHint()]},
@@ -132,7 +132,7 @@ WRONG_CONFIGS: list[Break] = [
         f"{ROOT}.resume_from.last_voiced_sample",
         {"resume_from": pb.TurnDetectorState(last_voiced_sample=-5)},
         errors.InvalidArgument,
-        "negative",
+        "out of range",
     ),
 ]
 
@@ -184,5 +184,13 @@ async def test_after_all_refusals_the_next_caller_is_served(stub: Any) -> None:
         await refusal(stub, config(), pb.StreamingRecognizeRequest(**request))
     response = await stub.Recognize(
         pb.RecognizeRequest(audio_format=linear16(RATE), audio=np.zeros(RATE, np.int16).tobytes())
+    )
+    assert not response.transcripts
+
+
+async def test_the_longest_recording_at_the_highest_rate_is_accepted(stub: Any) -> None:
+    recording = bytes(60 * 48_000 * 2)  # 5.76 MB, above gRPC's usual limit of 4.
+    response = await stub.Recognize(
+        pb.RecognizeRequest(audio_format=linear16(48_000), audio=recording)
     )
     assert not response.transcripts

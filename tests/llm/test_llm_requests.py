@@ -87,7 +87,7 @@ def sampled(**options: float) -> llm_pb2.GenerateRequest:
         ([request(HI, conversation_id="c" * 300)], "generation.conversation_id"),
         ([request(HI, facts={" ": "x"})], 'generation.facts[" "]'),
         ([request(user("word " * 20_000))], "generation.messages"),
-        ([request(user("word " * 300_000))], "generation.messages"),
+        ([request(user("word " * 300_000))], "generation.messages[0].parts[0].text"),
     ],
 )
 async def test_each_malformed_request_is_refused_with_its_field(

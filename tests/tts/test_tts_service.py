@@ -297,6 +297,7 @@ async def test_a_request_out_of_order_ends_the_stream(
     [
         (piece("Hi", number=2), common.ERROR_CODE_PROTOCOL, "input.piece"),
         (piece("Hi", first_char=-1), common.ERROR_CODE_INVALID_ARGUMENT, "input.first_char"),
+        (piece("Hi", first_char=2**31 - 2), common.ERROR_CODE_INVALID_ARGUMENT, "input.first_char"),
         (piece("a" * 2001), common.ERROR_CODE_INVALID_ARGUMENT, "input.text"),
     ],
 )

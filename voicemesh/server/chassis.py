@@ -18,8 +18,10 @@ from prometheus_client import start_http_server
 from voicemesh import __version__, logs, metrics, tracing
 from voicemesh.aio import TaskSet, cancel_and_wait, within
 from voicemesh.errors import DeviceMissing, PortTaken, VoiceMeshError
+from voicemesh.grpc_client import MAX_MESSAGE_BYTES
 from voicemesh.server.batch_scheduling import BatchScheduling
 from voicemesh.server.device_following import follow_device
+from voicemesh.server.door import Door
 from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
 from voicemesh.server.stall import StallDetector
@@ -38,7 +40,8 @@ SERVER_OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # 60 s at 48 kHz, the longest recording that Recognize takes, are 5.76 MB.
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
 )
 
 
@@ -48,7 +51,7 @@ class Server:
     def __init__(self, service: Service, instance: str = "") -> None:
         """Nothing happens before ``start``. ``instance``: see Operations."""
         self._service = service
-        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        self._server = grpc.aio.server(interceptors=[Door(service.stage)], options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
         self._operations = Operations(service, self.request_stop, instance)
         self._stop = asyncio.Event()

@@ -79,11 +79,12 @@ def plan_stream(
     capabilities: pb.RecognizerCapabilities,
     model: str,
 ) -> StreamPlan:
-    """The plan for a stream's config; an error names the first field that is wrong."""
+    """The plan for a stream's config; an error names the first field that is wrong.
+
+    Lengths and ranges have been checked at the service's door (request_bounds).
+    """
     root = "streaming_config"
     rate = check_format(config.audio_format, f"{root}.audio_format")
-    if config.first_sample < 0:
-        raise InvalidArgument("a sample index is never negative", field=f"{root}.first_sample")
     if config.model and config.model not in (model, settings.engine):
         raise NotFound(
             f"there is no model {config.model!r} here; leave it empty or ask for {model!r}",
@@ -95,7 +96,6 @@ def plan_stream(
             field=f"{root}.enable_word_times",
         )
     vad, spec = _vad(config.vad, settings, f"{root}.vad")
-    resumes = config.HasField("resume_from")
     languages = choose_languages(
         config.language_codes, capabilities, settings.engine, f"{root}.language_codes"
     )
@@ -113,7 +113,7 @@ def plan_stream(
         vad=vad,
         vad_spec=spec,
         trim_hangover=settings.trim_hangover,
-        resume_from=_state(config.resume_from, f"{root}.resume_from") if resumes else None,
+        resume_from=config.resume_from if config.HasField("resume_from") else None,
     )
 
 
@@ -261,10 +261,3 @@ def _waits(options: pb.TurnDetectorOptions, settings: AsrSettings, field: str) -
         eager_ms=min(wait("eager_wait_ms"), sentence, clause, no_mark, unfinished),
         max_turn_ms=wait("max_turn_ms", 1000, 120_000),
     )
-
-
-def _state(state: pb.TurnDetectorState, field: str) -> pb.TurnDetectorState:
-    for key in ("turn_begin_sample", "last_voiced_sample", "eager_count", "pause_count"):
-        if getattr(state, key) < 0:
-            raise InvalidArgument("is negative", field=f"{field}.{key}")
-    return state

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 Send = Callable[[tts_pb2.StreamingSynthesizeResponse], None]
 
 MAX_PIECE_CHARS = 2000
+LAST_CHAR = 1 << 24
+"""No reply is as long; beyond 2³¹ spans would leave their fields."""
 _LONGEST_MESSAGE_S = 1  # AudioChunk's limit
 
 
@@ -110,8 +112,12 @@ class ReplySynthesis:
                 "accepted; cut it at a sentence",
                 field="input.text",
             )
-        if piece.first_char < 0:
-            raise InvalidArgument("a text begins at 0, not before", field="input.first_char")
+        if not 0 <= piece.first_char <= LAST_CHAR:
+            raise InvalidArgument(
+                f"a piece begins at 0 to {LAST_CHAR} in its reply, not at {piece.first_char}; "
+                "count code points",
+                field="input.first_char",
+            )
 
     def end_of_input(self) -> None:
         """No more pieces come, though the last one was not marked."""
@@ -158,9 +164,9 @@ class ReplySynthesis:
                 if not self.failed:
                     self._fail(error)
                 return
-            except Exception as error:  # Whoever waits for the reply is told in any case.
+            except Exception:  # Whoever waits for the reply is told in any case.
                 log.exception("reply failed")
-                self._fail(InternalError(f"the synthesis failed: {error}"))
+                self._fail(InternalError("the synthesis failed; the service's log has the details"))
                 return
             if self.failed:
                 return
