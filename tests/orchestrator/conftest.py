@@ -44,8 +44,11 @@ class Client:
             self.sample += len(part)
 
     async def read(self) -> Response:
-        response = await self.stream.read()
-        assert response is not None, "the stream ended"
+        while True:
+            response = await self.stream.read()
+            assert response is not None, "the stream ended"
+            if not response.HasField("heartbeat") or response.heartbeat.echo:
+                break  # Signs of life come by the clock, and are nothing that tests ask for.
         self.seen.append(response)
         return response
 

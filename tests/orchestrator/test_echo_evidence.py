@@ -37,7 +37,7 @@ class Events:
     def on_turn_event(self, event: asr_pb2.TurnEvent) -> None:
         self.queue.put_nowait(event)
 
-    def recognition_failed(self, error: VoiceMeshError) -> None:
+    def recognition_failed(self, error: VoiceMeshError, spoken: bool = False) -> None:
         pytest.fail(str(error))
 
 

@@ -16,6 +16,7 @@ import pytest
 from voicemesh.audio_format import linear16
 from voicemesh.errors import Busy
 from voicemesh.grpc_client import open_channel
+from voicemesh.heartbeats import echo_of
 from voicemesh.server import Outbox
 from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2, llm_pb2
 from voicemesh.v1.asr_pb2_grpc import (
@@ -304,7 +305,7 @@ async def test_what_is_known_of_the_speakers_pauses_outlives_a_recogniser(
         assert config.resume_from == pauses
 
 
-async def test_who_speaks_while_recognition_stays_lost_is_told_so_each_time(
+async def test_who_speaks_while_recognition_stays_lost_hears_an_apology_each_time(
     mesh: Mesh, connect: Connect
 ) -> None:
     async def hear(ears: Ears, requests: Any, send: Callable[..., Awaitable[None]]) -> None:
@@ -317,21 +318,92 @@ async def test_who_speaks_while_recognition_stays_lost_is_told_so_each_time(
     speech = np.full(RATE // 2, 3_000, dtype=np.int16)
     async with (
         offering_ears(Ears(hear)) as asr,
-        mesh(**{"orchestrator.asr_target": asr, "orchestrator.deadlines.connect_s": 0.2}) as target,
+        mesh(**{"orchestrator.asr_target": asr, "orchestrator.deadlines.outage_s": 0.2}) as target,
         connect(target, first) as client,
     ):
         await client.until("error")  # Recognition is lost ...
         await client.until("error")  # ... and is not back in its time.
         for _ in range(2):
             await client.say(speech)
-            told = (await client.until("error")).error
-            assert told.code == common_pb2.ERROR_CODE_UNAVAILABLE
-            assert told.stage == common_pb2.STAGE_ASR
-            assert "is not back yet" in told.message
+            turn = (await client.until("turn_ended")).turn_ended
+            assert turn.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+            assert turn.error.code == common_pb2.ERROR_CODE_UNAVAILABLE
+            assert turn.error.stage == common_pb2.STAGE_ASR
+            assert "is not back yet" in turn.error.message
             await client.say(np.zeros(RATE, dtype=np.int16))
         await client.send(heartbeat=common_pb2.Heartbeat(sequence=1))
         await client.until("heartbeat")
-        assert len(client.of("error")) == 4, "the rest of what is said is no news, nor is silence"
+        assert len(client.of("turn_ended")) == 2, "the rest of what is said is no news"
+        assert "Sorry" in "".join(reply.text for reply in client.of("reply_text"))
+
+
+async def test_who_spoke_to_a_recogniser_that_was_stuck_already_is_understood_by_the_next(
+    mesh: Mesh, connect: Connect
+) -> None:
+    said = np.arange(RATE // 2, dtype=np.int16)  # Begins once the recogniser is stuck.
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def hear(ears: Ears, requests: Any, send: Callable[..., Awaitable[None]]) -> None:
+        config = (await anext(requests)).streaming_config
+        await send(started=asr_pb2.RecognitionStarted())
+        if ears.streams == 1:
+            await asyncio.Event().wait()
+        assert config.first_sample == 0
+        sound = bytearray()
+        while len(sound) < 2 * len(said):
+            request = await anext(requests)
+            if request.HasField("audio"):
+                assert request.audio.first_sample == len(sound) // 2
+                sound += request.audio.audio
+        heard.set_result(bytes(sound))
+        await asyncio.Event().wait()
+
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    limits = {"orchestrator.deadlines.stall_s": 0.4, "orchestrator.deadlines.outage_s": 60}
+    async with (
+        offering_ears(Ears(hear)) as asr,
+        mesh(**{"orchestrator.asr_target": asr, **limits}) as target,
+        connect(target, first) as client,
+    ):
+        await client.say(said)
+        async with asyncio.timeout(30):
+            assert await heard == said.tobytes()
+        told = (await client.until("error")).error
+        assert told.message == "asr: the service has not answered for 0.4 s"
+
+
+async def test_what_a_recogniser_has_taken_is_not_said_to_the_next(
+    mesh: Mesh, connect: Connect
+) -> None:
+    speech = np.full(RATE // 2, 3_000, dtype=np.int16)
+    again = asyncio.get_running_loop().create_future()
+    taken = asyncio.Event()
+
+    async def hear(ears: Ears, requests: Any, send: Callable[..., Awaitable[None]]) -> None:
+        config = (await anext(requests)).streaming_config
+        await send(started=asr_pb2.RecognitionStarted())
+        if ears.streams > 1:
+            again.set_result(config.first_sample)
+            await asyncio.Event().wait()
+        async for request in requests:
+            if request.HasField("heartbeat"):
+                await send(heartbeat=echo_of(request.heartbeat))
+            if taken.is_set():
+                return  # It goes away after the echo that follows all of the sound.
+            if request.HasField("audio"):
+                taken.set()
+
+    first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
+    limits = {"orchestrator.deadlines.stall_s": 0.4}
+    async with (
+        offering_ears(Ears(hear)) as asr,
+        mesh(**{"orchestrator.asr_target": asr, **limits}) as target,
+        connect(target, first) as client,
+    ):
+        await client.send(audio=common_pb2.AudioChunk(audio=speech.tobytes(), first_sample=0))
+        await client.until("error")
+        async with asyncio.timeout(30):
+            assert await again == len(speech)
 
 
 async def test_who_finds_every_recogniser_taken_hears_an_apology_and_is_understood_next_time(

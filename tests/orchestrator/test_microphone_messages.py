@@ -83,7 +83,7 @@ class Listener:
     def on_turn_event(self, event: asr_pb2.TurnEvent) -> None:
         self.began.set()
 
-    def recognition_failed(self, error: VoiceMeshError) -> None:
+    def recognition_failed(self, error: VoiceMeshError, spoken: bool = False) -> None:
         pytest.fail(str(error))
 
 

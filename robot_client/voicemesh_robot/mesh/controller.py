@@ -17,7 +17,7 @@ from voicemesh_robot.mesh.connection import connect
 from voicemesh_robot.mesh.controlled_turn_record import ControlledTurnRecord
 
 _STAGE = common_pb2.STAGE_ORCHESTRATOR
-_SILENCE_S = 20.0  # The orchestrator sends a heartbeat every 5 s.
+_SILENCE_S = 8.0  # The orchestrator sends a heartbeat every 2 s.
 
 News = dialog_pb2.RunTurnResponse
 

@@ -24,6 +24,8 @@ _OUTGOING = 64  # Over a second of microphone: who cannot send for that long wai
 _INCOMING = 256  # Beyond it gRPC's flow control holds the orchestrator back.
 _GOODBYE_S = 1.0
 _HEARTBEAT_S = 10.0  # Somebody who only types says nothing for minutes, and lives.
+_SILENCE_S = 8.0  # The orchestrator sends a heartbeat every 2 s.
+_LOOKS_PER_SILENCE = 4
 
 _OF_A_REPLY = frozenset({"reply_text", "reply_audio"})
 
@@ -73,6 +75,7 @@ class Conversation:
         self._interrupted: Order = (0, 0, 0, 0)
         self._heartbeats = HeartbeatCounter()
         self._failure: VoiceMeshError | None = None
+        self._heard_s: float | None = None
         self._closing = False
         self._over = False
         self.started = dialog_pb2.ConversationStarted()
@@ -121,6 +124,7 @@ class Conversation:
         self.started = response.started
         self._tasks.start(self._write(), "conversation writer")
         self._tasks.start(self._read(), "conversation reader")
+        self._tasks.start(self._watch(), "conversation watch")
 
     async def _write(self) -> None:
         while True:
@@ -157,6 +161,8 @@ class Conversation:
         kind = response.WhichOneof("converse_response")
         if kind is None or kind == "started":
             return None
+        if self._heard_s is not None:
+            self._heard_s = self._clock.now()
         if kind == "heartbeat":
             self._echo(response.heartbeat)
             return None
@@ -176,9 +182,27 @@ class Conversation:
 
     def _echo(self, heartbeat: common_pb2.Heartbeat) -> None:
         echo = echo_of(heartbeat)
-        if echo is None or self._outgoing.full():
+        if echo is None:
+            return
+        self._heard_s = self._clock.now()  # More will come, or the orchestrator is stuck.
+        if self._outgoing.full():
             return  # A stream that is full of messages needs no sign of life.
         self._outgoing.put_nowait(dialog_pb2.ConverseRequest(heartbeat=echo))
+
+    async def _watch(self) -> None:
+        """Find out that the orchestrator is stuck, which a healthy connection hides."""
+        every_s = _SILENCE_S / _LOOKS_PER_SILENCE
+        looked_s = self._clock.now()
+        while True:
+            await asyncio.sleep(every_s)
+            now = self._clock.now()
+            # Whoever slept himself, or has not taken what came, has not heard the rest.
+            awake = now - looked_s < 2 * every_s and not self._incoming.full()
+            looked_s = now
+            if awake and self._heard_s is not None and now - self._heard_s > _SILENCE_S:
+                text = f"it has said nothing for {_SILENCE_S:g} s"
+                self.give_up(_lost(Unavailable(text, stage=STAGE)))
+                return
 
     def _fail(self, error: VoiceMeshError) -> None:
         if self._failure is None:

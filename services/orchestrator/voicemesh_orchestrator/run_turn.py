@@ -14,7 +14,7 @@ from voicemesh_orchestrator.conversation.turn_feed import News, TurnFeed
 from voicemesh_orchestrator.request_checks import TurnRequest
 from voicemesh_orchestrator.settings import OrchestratorSettings
 
-_HEARTBEAT_S = 5.0
+_HEARTBEAT_S = 2.0
 
 
 class RunTurn:

@@ -19,6 +19,21 @@ class Deadlines(Section):
         description="Seconds to open a stream to a service. Covers the restart of a dead one "
         "with the loading of its engine; a large one takes longer.",
     )
+    stall_s: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds without an answer, to heartbeats either, after which a service is "
+        "stuck and its streams are lost. Services answer within tens of milliseconds, on a "
+        "crowded machine within a second.",
+    )
+    outage_s: float = Field(
+        3.0,
+        gt=0,
+        le=60,
+        description="Seconds that whoever has spoken into a loss of speech recognition waits for "
+        "it before the robot apologises. The default recogniser is back within 2.6.",
+    )
     final_transcript_s: float = Field(
         5.0,
         gt=0,
@@ -214,6 +229,14 @@ class OrchestratorSettings(ServerSettings):
         "in messages of this length, in milliseconds, because messages are what costs. What may "
         "begin or end a turn goes at once, and so does the audio of few conversations. 0: always "
         "at once.",
+    )
+    outage_buffer_s: float = Field(
+        8.0,
+        ge=0,
+        le=60,
+        description="How much of the microphone's sound, in seconds, is kept for a recogniser that "
+        "is lost. Three times the restart of the default one: what is said meanwhile is "
+        "understood when it is back.",
     )
     robot_asr_target: OptionalTarget = Field(
         "",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from voicemesh.v1 import asr_pb2 as pb
+from voicemesh.v1 import common_pb2
 
 from .network import Context
 from .speech import FRAME_S, Air
@@ -25,8 +26,8 @@ class Recogniser:
 
     def __init__(self, air: Air) -> None:
         self._air = air
-        self.final_pass_s = 0.0
-        """How long it takes when it is told that an utterance is over."""
+        self.final_pass_s = 0
+        """How many seconds it takes when it is told that an utterance is over."""
 
     async def recognise(self, requests: AsyncIterator[Any], context: Context) -> None:
         hearing = _Hearing(self._air)
@@ -44,7 +45,10 @@ class Recogniser:
                     silence = request.silence
                     hearing.hear(silence.first_sample, silence.sample_count, sound=False)
                 case "end_of_utterance":
-                    await asyncio.sleep(self.final_pass_s)
+                    for _ in range(int(self.final_pass_s)):
+                        await asyncio.sleep(1)
+                        beat = common_pb2.Heartbeat(sequence=1)  # It is busy, not stuck.
+                        await context.write(Response(stamp=request.stamp, heartbeat=beat))
                     hearing.end(pb.TURN_REASON_EXPLICIT)
                 case "heartbeat":
                     response.heartbeat.CopyFrom(request.heartbeat)

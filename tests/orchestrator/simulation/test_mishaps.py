@@ -49,7 +49,7 @@ def test_an_answer_that_fails_for_no_known_reason_leaves_nobody_waiting(
 
 def test_a_transcript_that_comes_when_the_turn_was_given_up_is_not_answered() -> None:
     async def ask(world: World) -> None:
-        world.recogniser.final_pass_s = 6.0  # The deadline is 5 s.
+        world.recogniser.final_pass_s = 6  # The deadline is 5 s.
         await world.say(QUESTION)
         await world.robot.conversation.send_heard(EndOfSpeech(0))
         await asyncio.sleep(10)
@@ -76,7 +76,12 @@ def test_a_stream_whose_news_cannot_be_taken_in_is_lost_at_once() -> None:
         network.serve(ASR, serve)
         request = asr_pb2.StreamingRecognizeRequest
         upstream: Upstream[Any, Any] = Upstream(
-            common_pb2.STAGE_ASR, "here", take, lost.append, lambda beat: request(heartbeat=beat)
+            common_pb2.STAGE_ASR,
+            "here",
+            take,
+            lost.append,
+            lambda beat: request(heartbeat=beat),
+            stall_s=4.0,
         )
         stub = SpeechRecognizerServiceStub(network.channel)
         await upstream.start(stub.StreamingRecognize, request(), 5.0)

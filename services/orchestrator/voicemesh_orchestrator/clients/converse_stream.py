@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +15,8 @@ import grpc.aio
 
 from voicemesh import logs
 from voicemesh.aio import SilenceLimit, TaskSet, uninterrupted
-from voicemesh.errors import DeadlineExceeded, ProtocolViolation
+from voicemesh.errors import Busy, DeadlineExceeded, ProtocolViolation
+from voicemesh.heartbeats import HeartbeatCounter
 from voicemesh.sample_clock import SampleClock
 from voicemesh.server import Outbox
 from voicemesh.v1 import common_pb2, dialog_pb2
@@ -28,6 +31,7 @@ from voicemesh_orchestrator.upstream.services import Services
 
 log = logging.getLogger(__name__)
 
+_HEARTBEAT_S = 2.0  # Clients give up after some seconds without one.
 _EPOCH = 1  # Nobody else has owned a conversation that is new.
 
 Request = dialog_pb2.ConverseRequest
@@ -93,12 +97,15 @@ class ConverseStream:
                     self._services,
                     partial(ConverseClient, opening.plan, outbox, self._observers, answer_s),
                 )
+                signs = TaskSet()
                 try:
                     microphone = await self._open(opening, conversation)
+                    signs.start(self._signs_of_life(conversation, outbox), "signs of life")
                     log.info("conversation begins")
                     taker = ConverseRequests(conversation, microphone, self._observers, self._tasks)
                     await self._take_all(requests, taker)
                 finally:
+                    await signs.close()
                     conversation.client.commands.close()
                     await uninterrupted(conversation.close(), "close conversation")
                     await self._tasks.close()
@@ -130,6 +137,17 @@ class ConverseStream:
         conversation.client.send(Response(stamp=conversation.stamp, started=started))
         conversation.begin()
         return microphone
+
+    async def _signs_of_life(
+        self, conversation: Conversation[ConverseClient], outbox: Outbox[Response]
+    ) -> None:
+        """Heartbeats: whoever gets none any more knows that this process is stuck."""
+        heartbeats = HeartbeatCounter()
+        while True:
+            await asyncio.sleep(_HEARTBEAT_S)
+            beat = heartbeats.next(time.monotonic())
+            with suppress(Busy):  # A client that does not read ends by itself.
+                outbox.send(Response(stamp=conversation.stamp, heartbeat=beat))
 
     async def _take_all(self, requests: AsyncIterator[Request], taker: ConverseRequests) -> None:
         """Take requests until the client says good-bye, half-closes or is gone."""

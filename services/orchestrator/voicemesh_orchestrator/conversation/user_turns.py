@@ -219,13 +219,13 @@ class UserTurns:
             metrics.ASR_FINAL.observe(event.final_pass_us / 1e6)
         self._decisions.carry_out(effects)
 
-    def recognition_failed(self, error: VoiceMeshError) -> None:
-        """ASR has failed: what is being said is lost."""
+    def recognition_failed(self, error: VoiceMeshError, spoken: bool = False) -> None:
+        """ASR has failed: what is being said, or was ``spoken`` unnoticed, is lost."""
         if self._closed:
             return
         self._timers.cancel()
         error.stage = error.stage or common_pb2.STAGE_ASR
-        effects = self._machine.recognition_failed(error)
+        effects = self._machine.recognition_failed(error, spoken)
         if not effects:
             count_error(error)
             self._outgoing.send(Event(stamp=self._machine.stamp, error=error.detail()))
@@ -234,14 +234,14 @@ class UserTurns:
         self._decisions.carry_out(effects)
         if self._recognition is not None:
             # The rest of the utterance would be taken for another question.
-            self._recognition.deaf = True
+            self._recognition.be_deaf(True)
 
     # What the conversation reports.
 
     def turn_over(self) -> None:
         """A turn has ended: what is said from now on is heard again."""
         if self._recognition is not None:
-            self._recognition.deaf = False
+            self._recognition.be_deaf(False)
 
     def stop(self) -> None:
         """Nothing that recognition reports counts any more."""

@@ -22,12 +22,13 @@ from voicemesh_orchestrator.reply.outgoing import Outgoing
 from voicemesh_orchestrator.reply.paced_sender import PacedSender
 
 _TEXTS = {
-    ("failed", "en"): "Sorry, something went wrong. Please ask me again.",
-    ("failed", "zh"): "抱歉，出了点问题，请再说一遍。",
+    ("failed", "en"): "Sorry, please ask me again.",
+    ("failed", "zh"): "抱歉，请再说一遍。",
     ("busy", "en"): "Sorry, I am busy right now. Please ask me again in a moment.",
     ("busy", "zh"): "抱歉，我现在有点忙，请稍后再问我。",
 }
-"""By what has happened and in which language; each has its clip."""
+"""By what has happened and in which language; each has its clip. Short: whoever waits for
+the end of a turn that failed has waited already."""
 
 _CHUNK_S = 0.2
 _BREATH_S = 0.3

@@ -364,9 +364,14 @@ class TurnMachine:
             return []
         return [Apologise(stamp, error)]
 
-    def recognition_failed(self, error: VoiceMeshError) -> list[Effect]:
-        """Recognition was lost. Only a user who spoke, or was to speak, hears an apology."""
-        if self._user is None and self._expected is None:
+    def recognition_failed(self, error: VoiceMeshError, spoken: bool = False) -> list[Effect]:
+        """Recognition was lost. Only a user who spoke, or was to speak, hears an apology.
+
+        ``spoken``: somebody has spoken whom recognition has not noticed; that is a turn,
+        unless a reply plays, which the sound may be.
+        """
+        unheard = spoken and self.phase is Phase.IDLE
+        if self._user is None and self._expected is None and not unheard:
             return []
         effects = self._speculation.discard("failed")
         stamp = self._final_stamp()

@@ -49,6 +49,7 @@ class Generation:
             self._receive,
             self._lost,
             lambda beat: Request(stamp=stamp, heartbeat=beat),
+            deadlines.stall_s,
         )
 
     async def start(self, request: llm_pb2.GenerationRequest) -> llm_pb2.GenerationStarted:

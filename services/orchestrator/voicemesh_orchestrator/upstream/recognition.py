@@ -14,6 +14,7 @@ from voicemesh.backoff import Backoff
 from voicemesh.errors import Unavailable, VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh_orchestrator.settings import OrchestratorSettings
+from voicemesh_orchestrator.upstream.kept_sound import KeptSound, Said, Sound
 from voicemesh_orchestrator.upstream.recognition_outage import RecognitionOutage
 from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 from voicemesh_orchestrator.upstream.sound_level import SoundLevel
@@ -26,15 +27,11 @@ log = logging.getLogger(__name__)
 
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 3.0
-_KEPT_S = 8.0  # Longer than a killed recogniser takes to come back and be found.
-_KEPT_MESSAGES = 200  # Fewer than a stream takes at once.
-_LONGEST_SILENCE_S = 10
+_MOST_BEATS = 64  # More are not under way before the stream counts as stalled.
 _WARNING_TAKES_MS = 40  # A final pass, and the way of the eager end to here.
 
 Request = asr_pb2.StreamingRecognizeRequest
 Response = asr_pb2.StreamingRecognizeResponse
-Sound = common_pb2.AudioChunk | common_pb2.SilenceChunk
-Said = Sound | common_pb2.EndOfUtterance
 
 
 def between_turns(state: asr_pb2.TurnDetectorState) -> asr_pb2.TurnDetectorState:
@@ -50,18 +47,20 @@ class RecognitionEvents(Protocol):
     def on_turn_event(self, event: asr_pb2.TurnEvent) -> None:
         """An event of the user's turn."""
 
-    def recognition_failed(self, error: VoiceMeshError) -> None:
+    def recognition_failed(self, error: VoiceMeshError, spoken: bool = False) -> None:
         """The utterance is lost; a lost stream is reopened by itself.
 
-        Called again when that has taken long (see RecognitionOutage).
+        Called again when that has taken long (see RecognitionOutage): ``spoken``, because
+        somebody has said something meanwhile.
         """
 
 
 class Recognition:
     """Feeds the microphone to ASR and reports the user's turns.
 
-    While the stream is lost the newest eight seconds of sound are kept and sent
-    first when it is open again. Who speaks when it has been lost for long is told so.
+    Sound is kept until ASR has shown that it has come, for some seconds at most. After a
+    loss it is sent first when the stream is open again: also what went to a process that
+    was dead already. Who speaks when the stream has been lost for long is told so.
     """
 
     def __init__(
@@ -87,29 +86,47 @@ class Recognition:
         self._pending = bytearray()
         self._pending_first = 0
         self._pending_echo = common_pb2.EchoEvidence()
-        # The sample after the last that was passed on (sent or kept).
-        self._next_sample = config.first_sample
-        self._kept: deque[Said] = deque()
-        self._kept_samples = 0
+        longest = int(settings.outage_buffer_s * self._rate)
+        self._kept = KeptSound(longest, self._rate, config.first_sample)
+        # How far sound had been sent with each heartbeat that is not answered yet.
+        self._beats: deque[tuple[int, int]] = deque(maxlen=_MOST_BEATS)
+        self._outage_s = settings.deadlines.outage_s
+        self._stall_s = settings.deadlines.stall_s
         self._outage: RecognitionOutage | None = None
         self._tasks = TaskSet()
         self._upstream = self._new_upstream()
         self._state = config.resume_from
         self.stamp = common_pb2.Stamp()
         self.in_turn = False
-        self.deaf = False
-        """While set, sound goes on as silence: it belongs to an utterance that was lost."""
+        self._deaf = False
         self._warns = False
         self._nearly_over = False
 
     def _new_upstream(self) -> Upstream[Request, Response]:
+        self._beats.clear()
         return Upstream(
             common_pb2.STAGE_ASR,
             self._target,
             self._receive,
             self._lost,
-            lambda beat: Request(stamp=self.stamp, heartbeat=beat),
+            self._heartbeat,
+            self._stall_s,
         )
+
+    def _heartbeat(self, beat: common_pb2.Heartbeat) -> Request:
+        self._beats.append((beat.sequence, self._kept.end))
+        return Request(stamp=self.stamp, heartbeat=beat)
+
+    def _heartbeat_came_back(self, sequence: int) -> None:
+        """All that was sent before it has been taken."""
+        while self._beats and self._beats[0][0] <= sequence:
+            self._kept.forget_before(self._beats.popleft()[1])
+
+    def be_deaf(self, deaf: bool) -> None:
+        """While it is, sound goes on as silence: it belongs to an utterance that was lost."""
+        self._deaf = deaf
+        if deaf:
+            self._kept.forget()
 
     async def start(self) -> asr_pb2.RecognitionStarted:
         """Open the stream; what serves it, or why none does."""
@@ -132,7 +149,10 @@ class Recognition:
 
     def _receive(self, response: Response) -> None:
         kind = response.WhichOneof("streaming_response")
-        if kind == "error":  # Of this utterance; the stream lives on.
+        if kind == "heartbeat":
+            if response.heartbeat.echo:
+                self._heartbeat_came_back(response.heartbeat.sequence)
+        elif kind == "error":  # Of this utterance; the stream lives on.
             self.in_turn = False
             self._events.recognition_failed(from_detail(response.error))
         elif kind == "turn_event":
@@ -142,6 +162,7 @@ class Recognition:
                 self.in_turn = True
             elif event.type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN:
                 self.in_turn = False
+                self._kept.forget_before(event.sample)
             if event.type == asr_pb2.TURN_EVENT_TYPE_EAGER_END_OF_TURN:
                 self._nearly_over = True
                 self._flush()
@@ -185,10 +206,9 @@ class Recognition:
     def end_of_utterance(self, end: common_pb2.EndOfUtterance) -> None:
         """The user says that the utterance is over."""
         self._flush()
+        self._kept.add(end)
         if self._upstream.open:
             self._send(end)
-        elif self._kept and not isinstance(self._kept[-1], common_pb2.EndOfUtterance):
-            self._kept.append(end)
 
     def _flush(self) -> None:
         if not self._pending:
@@ -200,26 +220,13 @@ class Recognition:
         self._pass_on(chunk, len(chunk.audio) // 2)
 
     def _pass_on(self, sound: Sound, samples: int) -> None:
-        self._next_sample = sound.first_sample + samples
-        if self.deaf:
+        if self._deaf:
             sound = common_pb2.SilenceChunk(first_sample=sound.first_sample, sample_count=samples)
+        self._kept.add(sound)
         if self._upstream.open:
             self._send(sound)
-            return
-        if self._outage is not None:
+        elif self._outage is not None:
             self._outage.feed(sound)
-        self._kept.append(sound)
-        self._kept_samples += samples
-        while self._kept and self._oldest_is_too_much():
-            self._kept_samples -= _length(self._kept.popleft())
-
-    def _oldest_is_too_much(self) -> bool:
-        """Nor is an end of utterance of use whose sound is forgotten."""
-        return (
-            self._kept_samples > _KEPT_S * self._rate
-            or len(self._kept) > _KEPT_MESSAGES
-            or isinstance(self._kept[0], common_pb2.EndOfUtterance)
-        )
 
     def _send(self, said: Said) -> None:
         match said:
@@ -232,16 +239,18 @@ class Recognition:
 
     def _lost(self, error: VoiceMeshError) -> None:
         self.in_turn = False
-        self._outage = RecognitionOutage(self._rate, self._connect_s, self._still_lost)
+        outage = self._outage = RecognitionOutage(self._rate, self._outage_s, self._still_lost)
         self._events.recognition_failed(error)
+        for said in self._kept.since(self._kept.begin):
+            outage.feed(said)
         self._tasks.start(self._reopen(self._upstream), "reopen recognition")
 
-    def _still_lost(self) -> None:
+    def _still_lost(self, spoken: bool) -> None:
         text = (
-            f"asr: recognition was lost more than {self._connect_s:g} s ago and is not back yet; "
+            f"asr: recognition was lost more than {self._outage_s:g} s ago and is not back yet; "
             "say it again in a moment, and look at the log of asr if it stays so"
         )
-        self._events.recognition_failed(Unavailable(text, stage=common_pb2.STAGE_ASR))
+        self._events.recognition_failed(Unavailable(text, stage=common_pb2.STAGE_ASR), spoken)
 
     def _end_outage(self) -> None:
         if self._outage is not None:
@@ -256,7 +265,7 @@ class Recognition:
             upstream = self._new_upstream()
             config = asr_pb2.StreamingRecognitionConfig()
             config.CopyFrom(self._config)
-            config.first_sample = self._oldest_sample()
+            config.first_sample = self._kept.begin
             config.resume_from.CopyFrom(between_turns(self._state))
             request = Request(stamp=self.stamp, streaming_config=config)
             try:
@@ -271,25 +280,10 @@ class Recognition:
                 self._end_outage()
                 self._upstream = upstream
                 self._opened(response.started)
-                self._replay(config.first_sample)
+                for said in self._kept.since(config.first_sample):
+                    self._send(said)
                 log.info("recognition goes on")
                 return
-
-    def _oldest_sample(self) -> int:
-        """Where what is kept begins."""
-        return self._next_sample - self._kept_samples
-
-    def _replay(self, first_sample: int) -> None:
-        """Send what was kept; what grew too old while the stream opened becomes silence."""
-        resumed = self._oldest_sample()
-        while first_sample < resumed:
-            count = min(resumed - first_sample, _LONGEST_SILENCE_S * self._rate)
-            self._send(common_pb2.SilenceChunk(first_sample=first_sample, sample_count=count))
-            first_sample += count
-        for sound in self._kept:
-            self._send(sound)
-        self._kept.clear()
-        self._kept_samples = 0
 
     async def close(self) -> None:
         """End the stream."""
@@ -298,13 +292,3 @@ class Recognition:
         self._end_outage()
         await self._tasks.close()
         await self._upstream.close()
-
-
-def _length(said: Said) -> int:
-    match said:
-        case common_pb2.AudioChunk():
-            return len(said.audio) // 2
-        case common_pb2.SilenceChunk():
-            return said.sample_count
-        case common_pb2.EndOfUtterance():
-            return 0

@@ -46,5 +46,5 @@ class Services:
         """A stream to TTS for all replies of a conversation; None where it wants text only."""
         if plan.synthesis is None:
             return None
-        target, connect_s = self.settings.tts_target, self.settings.deadlines.connect_s
-        return Synthesis(self.tts, target, plan.synthesis, connect_s)
+        target, deadlines = self.settings.tts_target, self.settings.deadlines
+        return Synthesis(self.tts, target, plan.synthesis, deadlines)

@@ -25,8 +25,7 @@ log = logging.getLogger(__name__)
 
 _CAPACITY = 256
 _GOODBYE_S = 1.0
-_HEARTBEAT_S = 5.0
-_MISSED_HEARTBEATS = 3
+_PROBES = 4  # In the time after which silence is a stall.
 
 
 class Response(Protocol):
@@ -55,13 +54,18 @@ class Upstream(Generic[Q, R]):
         on_message: Callable[[R], None],
         on_lost: Callable[[VoiceMeshError], None],
         heartbeat: Callable[[pb.Heartbeat], Q],
+        stall_s: float,
     ) -> None:
-        """``heartbeat`` wraps a heartbeat as a request of this stream."""
+        """``heartbeat`` wraps a heartbeat as a request of this stream.
+
+        ``stall_s``: a service that answers none for so many seconds is stuck.
+        """
         self._stage = stage
         self._target = target
         self._on_message = on_message
         self._on_lost = on_lost
         self._heartbeat = heartbeat
+        self._stall_s = stall_s
         self._outgoing: Channel[Q] = Channel(_CAPACITY)
         self._room = asyncio.Event()
         self._room.set()
@@ -191,14 +195,18 @@ class Upstream(Generic[Q, R]):
     async def _probe(self) -> None:
         """Find out that the other side is stuck, which a healthy TCP connection hides."""
         heartbeats = HeartbeatCounter()
+        every_s = self._stall_s / _PROBES
+        asked_s = time.monotonic()
         while not self._ended:
-            await asyncio.sleep(_HEARTBEAT_S)
+            await asyncio.sleep(every_s)
             now = time.monotonic()
-            if now - self._last_heard_s > _HEARTBEAT_S * _MISSED_HEARTBEATS:
-                self._lose(
-                    Unavailable(f"{self._name}: the service does not answer", stage=self._stage)
-                )
+            # Whoever slept himself, with the whole machine perhaps, has not heard the others.
+            awake = now - asked_s < 2 * every_s
+            if awake and now - self._last_heard_s > self._stall_s:
+                text = f"{self._name}: the service has not answered for {self._stall_s:g} s"
+                self._lose(Unavailable(text, stage=self._stage))
                 return
+            asked_s = now
             self.send(self._heartbeat(heartbeats.next(now)))
 
     def _lose(self, error: VoiceMeshError) -> None:

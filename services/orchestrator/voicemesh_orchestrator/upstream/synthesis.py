@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from voicemesh.errors import VoiceMeshError, from_detail
 from voicemesh.v1 import common_pb2, tts_pb2
+from voicemesh_orchestrator.settings import Deadlines
 from voicemesh_orchestrator.text.cutting import Piece
 from voicemesh_orchestrator.upstream.stream import Upstream
 
@@ -37,13 +38,13 @@ class Synthesis:
         stub: SpeechSynthesizerServiceAsyncStub,
         target: str,
         config: tts_pb2.StreamingSynthesisConfig,
-        connect_s: float,
+        deadlines: Deadlines,
     ) -> None:
         """Nothing is opened before ``ensure_open``."""
         self._stub = stub
         self._target = target
         self._config = config
-        self._connect_s = connect_s
+        self._deadlines = deadlines
         self._stamp = common_pb2.Stamp()
         self._events: SynthesisEvents | None = None
         self._upstream: Upstream[Request, Response] | None = None
@@ -61,9 +62,12 @@ class Synthesis:
             self._receive,
             self._fail,
             lambda beat: Request(stamp=self._stamp, heartbeat=beat),
+            self._deadlines.stall_s,
         )
         request = Request(stamp=self._stamp, streaming_config=self._config)
-        response = await upstream.start(self._stub.StreamingSynthesize, request, self._connect_s)
+        response = await upstream.start(
+            self._stub.StreamingSynthesize, request, self._deadlines.connect_s
+        )
         self._upstream = upstream
         self.capabilities = response.started.capabilities
 
