@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -189,9 +189,13 @@ class SilenceLimit:
     cost a stream of audio as much as reading it.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """TimeoutError leaves the body after ``seconds`` without a sign of life."""
+    def __init__(self, seconds: float, counts: Callable[[], bool] = lambda: True) -> None:
+        """TimeoutError leaves the body after ``seconds`` without a sign of life.
+
+        Where ``counts`` says no at that moment, it is asked again after as long.
+        """
         self._seconds = seconds
+        self._counts = counts
         self._timeout = asyncio.timeout(None)
         self._heard_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -206,6 +210,8 @@ class SilenceLimit:
         return self._timeout.expired()
 
     def _look(self) -> None:
+        if not self._counts():
+            self.heard()
         left = self._heard_s + self._seconds - time.monotonic()
         loop = asyncio.get_running_loop()
         if left > 0:

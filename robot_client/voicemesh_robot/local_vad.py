@@ -47,8 +47,6 @@ class SileroLocalVad:
 
     def is_speech(self, frame: Samples) -> bool:
         """See LocalVad."""
-        if not frame.any():
-            return False  # Digital silence needs no network.
         probability = self._network.process_samples((frame / FULL_SCALE).tolist())
         return float(probability) >= self._threshold
 

@@ -39,3 +39,18 @@ async def test_nothing_is_left_to_fire_after_the_body() -> None:
     asyncio.get_running_loop().call_later(0.02, later.set)
     await later.wait()
     assert not limit.expired
+
+
+async def test_silence_that_does_not_count_begins_anew_when_it_does() -> None:
+    asked: list[bool] = []
+
+    def counts() -> bool:
+        asked.append(len(asked) >= 3)
+        return asked[-1]
+
+    limit = SilenceLimit(0.02, counts)
+    with pytest.raises(TimeoutError):
+        async with limit:
+            await asyncio.Event().wait()
+    assert limit.expired
+    assert asked[:3] == [False] * 3

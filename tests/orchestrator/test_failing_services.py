@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from voicemesh.audio_format import linear16
 from voicemesh.errors import Busy
@@ -444,3 +445,32 @@ async def test_who_finds_every_recogniser_taken_hears_an_apology_and_is_understo
         await client.say(np.concatenate([pause, question, pause]))
         turn = (await client.until("turn_ended")).turn_ended
         assert turn.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
+
+
+async def test_recognition_that_ends_because_nobody_speaks_is_missed_by_nobody(
+    mesh: Mesh, connect: Connect, flite_speech: Any
+) -> None:
+    question = flite_speech("what is artificial intelligence")
+    pause = np.zeros(RATE, dtype=np.int16)
+    settings = {"asr.engine": "simulated", "asr.vad": "webrtc"}
+    limit = {"asr.deadlines.client_silence_s": 0.1}
+
+    def ended() -> float:
+        labels = {"service": "asr", "code": "deadline"}
+        return REGISTRY.get_sample_value("voicemesh_errors_total", labels) or 0.0
+
+    before = ended()
+    first = Request(config=config(input_format=linear16(RATE)))
+    async with (
+        mesh("asr", "llm", "tts", **settings, **limit) as target,
+        connect(target, first) as client,
+        open_channel(target) as channel,
+    ):
+        await client.until("started")
+        async with asyncio.timeout(30):
+            while ended() == before:
+                await OperationsServiceStub(channel).Describe(DescribeRequest())
+        await client.say(np.concatenate([question, pause]))
+        turn = (await client.until("turn_ended")).turn_ended
+        assert turn.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
+        assert not client.of("error")

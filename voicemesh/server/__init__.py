@@ -9,5 +9,16 @@ from voicemesh.server.chassis import Server, run
 from voicemesh.server.outbox import Outbox
 from voicemesh.server.rpc import rpc_errors
 from voicemesh.server.service import Service, ServiceSpec
+from voicemesh.server.stream_patience import StreamDeadlines, StreamPatience
 
-__all__ = ["Admission", "Outbox", "Server", "Service", "ServiceSpec", "rpc_errors", "run"]
+__all__ = [
+    "Admission",
+    "Outbox",
+    "Server",
+    "Service",
+    "ServiceSpec",
+    "StreamDeadlines",
+    "StreamPatience",
+    "rpc_errors",
+    "run",
+]

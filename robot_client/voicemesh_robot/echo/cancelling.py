@@ -41,10 +41,18 @@ class Cancelled:
     residual: Samples | None = None
     """What is left of the echo as well, for a detector that hears all; None: ``samples``."""
 
+    @property
+    def is_only_echo(self) -> bool:
+        """Whether an echo was found and nothing beside it.
+
+        Digital silence of a microphone itself, in which no echo was found, is sound like any other.
+        """
+        return self.evidence.likelihood > 0 and not self.samples.any()
+
     def is_speech(self, vad: LocalVad) -> bool:
         """Whether it may be somebody's speech. ``vad`` hears all, so that it knows the past."""
         is_speech = vad.is_speech(self.samples if self.residual is None else self.residual)
-        return is_speech and bool(self.samples.any())
+        return is_speech and not self.is_only_echo
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,14 @@ from voicemesh.audio import StreamResampler, pcm16
 from voicemesh.devices import watch_for
 from voicemesh.errors import Busy, InvalidArgument
 from voicemesh.registry import config_field, engine_spec
-from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
+from voicemesh.server import (
+    Admission,
+    Outbox,
+    Service,
+    ServiceSpec,
+    StreamPatience,
+    rpc_errors,
+)
 from voicemesh.settings import Settings, engine_config
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2, operations_pb2
@@ -40,6 +47,10 @@ from voicemesh_asr.turn_recognizer import Refuse, Send, TurnRecognizer
 from voicemesh_asr.vad.vad import INLINE, Vad
 
 MAX_RECORDING_S = 60
+_SOUND_STOPPED = (
+    "no sound came for {:g} s in the middle of a turn, while others may wait for its recogniser; "
+    "send silence or end_of_utterance, or raise asr.deadlines.sound_within_turn_s"
+)
 _STAGE = common_pb2.STAGE_ASR
 
 
@@ -187,7 +198,9 @@ class AsrService(Service):
         outbox: Outbox[pb.StreamingRecognizeResponse],
     ) -> None:
         """Serve one speaker's stream."""
-        config, stamp = await first_config(requests)
+        requests = aiter(requests)
+        patience = StreamPatience(self.settings.deadlines, self.name, "sound or silence")
+        config, stamp = await first_config(requests, patience)
         self._check_loaded()
         plan = plan_stream(config, self.settings, self.engine.capabilities, self.engine.model)
         async with self._speaker(plan) as (session, vad):
@@ -197,7 +210,10 @@ class AsrService(Service):
             self._streams.add(stream)
             try:
                 stream.send(started=self._started(plan))
-                await stream.run(requests)
+                limit_s = self.settings.deadlines.sound_within_turn_s
+                patience.also(limit_s, _SOUND_STOPPED.format(limit_s), lambda: stream.in_turn)
+                async with patience.watching():
+                    await stream.run(requests, patience)
             finally:
                 self._streams.discard(stream)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from voicemesh.engine_choices import EngineChoice
+from voicemesh.server.stream_patience import StreamDeadlines
 from voicemesh.settings import Section, ServerSettings, with_engines
 from voicemesh_asr.entry_point_groups import (
     ENGINES,
@@ -23,6 +24,19 @@ LONGEST_WAIT_MS = 10_000
 
 
 _LanguageModel = Annotated[str, EngineChoice(TURN_LANGUAGE_MODELS, dispensable=True)]
+
+
+class AsrDeadlines(StreamDeadlines):
+    """``[asr.deadlines]``: how long a stream may be open without use."""
+
+    sound_within_turn_s: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="Seconds without sound or silence in the middle of a turn, after which the "
+        "stream ends: it holds a recogniser that others wait for. A client that has nothing to say "
+        "sends silence, or the end of the utterance.",
+    )
 
 
 class AsrSettings(ServerSettings):
@@ -52,6 +66,7 @@ class AsrSettings(ServerSettings):
         "taken; what is said meanwhile is held. Most utterances that are under way end within it, "
         "and an answer that comes later than that is taken for none.",
     )
+    deadlines: AsrDeadlines = Field(default_factory=AsrDeadlines)
     vad: Annotated[str, EngineChoice(VADS)] = Field(
         "silero",
         description="The voice activity detector: silero holds in noise, webrtc is nearly free.",

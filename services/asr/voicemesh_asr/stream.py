@@ -12,7 +12,7 @@ from voicemesh.errors import Busy, ProtocolViolation
 from voicemesh.heartbeats import echo_of
 from voicemesh.logs import bind
 from voicemesh.sample_clock import SampleClock
-from voicemesh.server import Outbox
+from voicemesh.server import Outbox, StreamPatience
 from voicemesh.stamps import StampGate
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2, operations_pb2
@@ -26,17 +26,21 @@ OWN_VOICE = 0.9
 MakeTurnRecognizer = Callable[[StreamPlan, Send, Refuse], TurnRecognizer]
 
 
+def is_heartbeat(request: pb.StreamingRecognizeRequest) -> bool:
+    """Whether a request only keeps the stream alive."""
+    return request.WhichOneof("streaming_request") == "heartbeat"
+
+
 async def first_config(
-    requests: AsyncIterator[pb.StreamingRecognizeRequest],
+    requests: AsyncIterator[pb.StreamingRecognizeRequest], patience: StreamPatience
 ) -> tuple[pb.StreamingRecognitionConfig, common_pb2.Stamp]:
     """The config that opens a stream, and its stamp."""
-    async for request in requests:
-        if request.WhichOneof("streaming_request") != "streaming_config":
-            break
-        return request.streaming_config, request.stamp
-    raise ProtocolViolation(
-        "the first request must carry streaming_config", field="streaming_config"
-    )
+    request = await patience.first(requests)
+    if request is None or request.WhichOneof("streaming_request") != "streaming_config":
+        raise ProtocolViolation(
+            "the first request must carry streaming_config", field="streaming_config"
+        )
+    return request.streaming_config, request.stamp
 
 
 class RecognitionStream:
@@ -81,6 +85,11 @@ class RecognitionStream:
         """An utterance is lost; the stream lives on."""
         self.send(error=busy.detail(common_pb2.STAGE_ASR))
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether somebody speaks."""
+        return self._recognizer.in_turn
+
     def live_turn(self) -> operations_pb2.LiveTurn:
         """What this stream is doing."""
         return operations_pb2.LiveTurn(
@@ -90,15 +99,17 @@ class RecognitionStream:
             phase_ms=int((time.monotonic() - self._phase_since) * 1000),
         )
 
-    async def run(self, requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> None:
-        """Serve the stream until the client half-closes or goes away.
+    async def run(
+        self, requests: AsyncIterator[pb.StreamingRecognizeRequest], patience: StreamPatience
+    ) -> None:
+        """Serve the stream until the client half-closes, goes away or is silent for too long.
 
         The end of the requests never ends an utterance: it may mean that the
         client is gone.
         """
         try:
             with bind(self._plan.conversation_id):
-                async for request in requests:
+                async for request in patience.messages(requests, is_heartbeat):
                     is_newest = self._gate.admit(request.stamp)
                     self._recognizer.stamp = self._gate.newest
                     with bind(stamp=self._gate.newest):

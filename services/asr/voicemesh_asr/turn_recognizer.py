@@ -52,11 +52,8 @@ def _dropped(_: pb.TurnEvent | Busy) -> None:
 
 
 def _probabilities(vad: Vad, frames: Samples) -> list[float]:
-    """The judgement of each row; digital silence needs no detector."""
-    return [
-        vad.probability(frame) if sounds else 0.0
-        for frame, sounds in zip(frames, np.any(frames, axis=1).tolist(), strict=True)
-    ]
+    """The judgement of each row. Zeros are sound like any other: they may stand within a word."""
+    return [vad.probability(frame) for frame in frames]
 
 
 class TurnRecognizer:

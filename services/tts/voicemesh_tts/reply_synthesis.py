@@ -71,6 +71,12 @@ class ReplySynthesis:
         self._position = 0
         self._counter = WorkCounter()
         self.failed = False
+        self._working = False
+
+    @property
+    def working(self) -> bool:
+        """Whether it has a piece to speak; between pieces the next one is waited for."""
+        return self._working or len(self._pieces) > 0
 
     def offer(self, piece: tts_pb2.SynthesisInput) -> None:
         """Queue a piece; an unacceptable one fails the reply."""
@@ -158,6 +164,7 @@ class ReplySynthesis:
     async def _synthesize_all(self) -> None:
         async for piece in self._pieces:
             metrics.WAITING.dec()
+            self._working = True
             try:
                 await self._synthesize(piece)
             except VoiceMeshError as error:
@@ -168,6 +175,8 @@ class ReplySynthesis:
                 log.exception("reply failed")
                 self._fail(InternalError("the synthesis failed; the service's log has the details"))
                 return
+            finally:
+                self._working = False
             if self.failed:
                 return
 

@@ -13,7 +13,14 @@ from voicemesh.audio_format import linear16
 from voicemesh.devices import watch_for
 from voicemesh.errors import ProtocolViolation
 from voicemesh.registry import engine_spec
-from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
+from voicemesh.server import (
+    Admission,
+    Outbox,
+    Service,
+    ServiceSpec,
+    StreamPatience,
+    rpc_errors,
+)
 from voicemesh.settings import Settings, engine_config
 from voicemesh.v1 import common_pb2, operations_pb2, tts_pb2
 from voicemesh.v1.tts_pb2_grpc import (
@@ -29,6 +36,7 @@ from voicemesh_tts.stream import (
     Request,
     Response,
     SynthesisStream,
+    is_heartbeat,
     speaking_options,
 )
 from voicemesh_tts.voices import VoiceTable
@@ -119,7 +127,8 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
         async with rpc_errors(context, self.stage):
             requests = aiter(request_iterator)
             # Read before admission: gRPC hides a refusal that comes before the first message.
-            first = await anext(requests, None)
+            patience = StreamPatience(self.settings.deadlines, self.name, "text")
+            first = await patience.first(requests)
             if first is None:
                 return
             if first.WhichOneof("streaming_request") != "streaming_config":
@@ -129,13 +138,14 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
             if self._synthesizer is None:
                 raise self.still_loading()
             with self.admission.slot():
-                await self._serve(self._synthesizer, first, requests, context)
+                await self._serve(self._synthesizer, first, requests, patience, context)
 
     async def _serve(
         self,
         synthesizer: PieceSynthesizer,
         first: Request,
         requests: AsyncIterator[Request],
+        patience: StreamPatience,
         context: Context,
     ) -> None:
         config = first.streaming_config
@@ -152,8 +162,10 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
             )
             self._streams.add(stream)
             try:
+                patience.busy = lambda: stream.working
                 with logs.bind(config.conversation_id):
-                    await stream.run(requests)
+                    async with patience.watching():
+                        await stream.run(patience.messages(requests, is_heartbeat))
             finally:
                 self._streams.discard(stream)
 

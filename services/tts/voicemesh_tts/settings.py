@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from voicemesh.engine_choices import EngineChoice
+from voicemesh.server.stream_patience import StreamDeadlines
 from voicemesh.settings import ServerSettings, with_engines
 
 ENGINES = "voicemesh.tts_engines"
@@ -47,6 +48,7 @@ class TtsSettings(ServerSettings):
         description="Streams at once; one more is refused at once. One stream is one conversation; "
         "the embedded engine speaks about 80 times faster than real time on two cores.",
     )
+    deadlines: StreamDeadlines = Field(default_factory=StreamDeadlines)
     max_waiting_pieces: int = Field(
         64,
         ge=1,

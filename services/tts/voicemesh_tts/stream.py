@@ -35,6 +35,11 @@ SLOWEST, FASTEST = 0.5, 2.0
 OUTBOX_MESSAGES = 2048
 
 
+def is_heartbeat(request: Request) -> bool:
+    """Whether a request only keeps the stream alive."""
+    return request.WhichOneof("streaming_request") == "heartbeat"
+
+
 def speaking_options(
     config: tts_pb2.StreamingSynthesisConfig, settings: TtsSettings, voices: VoiceTable
 ) -> SpeakingOptions:
@@ -88,10 +93,20 @@ class SynthesisStream:
         self._tasks = tasks
         self._unread: Busy | None = None  # the client does not read: its stream ends
 
+    @property
+    def speaking(self) -> bool:
+        """Whether a reply is under way."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def working(self) -> bool:
+        """Whether something that was sent is still to be spoken."""
+        return self._reply is not None and self.speaking and self._reply.working
+
     def live_turn(self) -> operations_pb2.LiveTurn:
         """What the stream is doing, for introspection."""
         turn = operations_pb2.LiveTurn(conversation_id=self.conversation_id, phase="idle")
-        if self._reply is not None and self._task is not None and not self._task.done():
+        if self._reply is not None and self.speaking:
             turn.stamp.CopyFrom(self._reply.stamp)
             turn.phase = "speaking"
             turn.phase_ms = int((time.monotonic() - self._reply.started) * 1000)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from voicemesh.aio import TaskSet
 from voicemesh.backoff import Backoff
-from voicemesh.errors import Unavailable, VoiceMeshError, from_detail
+from voicemesh.errors import DeadlineExceeded, Unavailable, VoiceMeshError, from_detail
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh_orchestrator.settings import OrchestratorSettings
 from voicemesh_orchestrator.upstream.kept_sound import KeptSound, Said, Sound
@@ -238,9 +238,12 @@ class Recognition:
                 self._upstream.send(Request(stamp=self.stamp, end_of_utterance=said))
 
     def _lost(self, error: VoiceMeshError) -> None:
+        # ASR ends streams into which nothing has been said for long; nobody misses anything.
+        unused = isinstance(error, DeadlineExceeded) and not self.in_turn
         self.in_turn = False
         outage = self._outage = RecognitionOutage(self._rate, self._outage_s, self._still_lost)
-        self._events.recognition_failed(error)
+        if not unused:
+            self._events.recognition_failed(error)
         for said in self._kept.since(self._kept.begin):
             outage.feed(said)
         self._tasks.start(self._reopen(self._upstream), "reopen recognition")

@@ -1,0 +1,46 @@
+"""Zeros tell of an echo only where an echo was found."""
+
+import numpy as np
+import pytest
+
+from voicemesh.audio import Samples
+from voicemesh_robot.echo.cancelling import Cancelled
+from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence
+from voicemesh_robot.local_vad import make_local_vad
+
+ZEROS = np.zeros(320, np.int16)
+SOUND = np.full(320, 3000, np.int16)
+ECHO = EchoEvidence(likelihood=0.9)
+
+
+class EverythingIsSpeech:
+    frame_samples = 320
+
+    def __init__(self) -> None:
+        self.heard: list[Samples] = []
+
+    def is_speech(self, frame: Samples) -> bool:
+        self.heard.append(frame)
+        return True
+
+
+@pytest.mark.parametrize(
+    ("cleaned", "is_speech"),
+    [
+        (Cancelled(ZEROS, ECHO, residual=SOUND), False),
+        (Cancelled(SOUND, ECHO, residual=SOUND), True),
+        (Cancelled(ZEROS, NO_ECHO), True),
+        (Cancelled(SOUND, NO_ECHO), True),
+    ],
+)
+def test_zeros_are_nobodys_speech_only_beside_an_echo(cleaned: Cancelled, is_speech: bool) -> None:
+    vad = EverythingIsSpeech()
+    assert cleaned.is_speech(vad) is is_speech
+    assert vad.heard[0] is (cleaned.samples if cleaned.residual is None else cleaned.residual)
+
+
+@pytest.mark.parametrize("kind", ["silero", "webrtc"])
+def test_a_detector_hears_zeros_and_takes_them_for_no_speech(kind: str) -> None:
+    vad = make_local_vad(kind, 3)  # type: ignore[arg-type]  # both are kinds
+    zeros = np.zeros(vad.frame_samples, np.int16)
+    assert not any(vad.is_speech(zeros) for _ in range(20))
