@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import json
 import sys
@@ -21,7 +22,8 @@ from voicemesh.errors import InvalidArgument, NotFound
 from voicemesh.recording import CONFIG, EVENTS, MICROPHONE
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_evaluation.commands.replay import replay
-from voicemesh_evaluation.replay.comparison import Comparison
+from voicemesh_evaluation.replay.comparison import Comparison, TurnPair
+from voicemesh_evaluation.replay.turns import TurnOutline
 from voicemesh_robot.asking.console import Console
 from voicemesh_robot.asking.question_session import QuestionSession
 from voicemesh_robot.asking.question_turn import Question
@@ -127,7 +129,70 @@ async def test_another_setting_shows_as_a_difference(
     assert turn["replayed"]["transcript"] != turn["recorded"]["transcript"]
     assert "≠ transcript" in out
     assert turn["replayed"]["transcript"] in out
-    assert "1 of 1 turns differ" in out
+    assert "Turn 1: DIFFERENT: transcript" in out
+    assert "1 of 1 turns differ: transcript (1)" in out
+
+
+def answering(words: str) -> dict[str, Any]:
+    return {"llm.engine": "simulated", "llm.simulated.replies": json.dumps([words])}
+
+
+async def test_a_completely_different_reply_is_no_equal_turn(
+    talking: Talking, tmp_path: Path
+) -> None:
+    recordings = tmp_path / "recordings"
+    async with talking(recordings, ("llm", "tts"), **answering("It is sunny.")) as target:
+        await type_one(target)
+    made, path = only(recordings), tmp_path / "report.json"
+    async with talking(None, ("llm", "tts"), **answering("Ask me later.")) as target:
+        status, out = await run_replay(made, target, "--json", path)
+        ignoring, forgiving = await run_replay(made, target, "--ignore-replies")
+    assert status == 1
+    assert "Turn 1: DIFFERENT: reply" in out
+    assert "It is sunny." in out
+    assert "Ask me later." in out
+    assert "1 of 1 turns differ: reply (1)." in out
+    report = json.loads(path.read_text())
+    assert not report["equal"]
+    assert report["turns"][0]["differences"] == ["reply"]
+    assert ignoring == 0
+    assert "Turn 1: equal but for reply" in forgiving
+
+
+async def type_one(target: str) -> None:
+    options = ConversationOptions(target, input_rate_hertz=None, reply_lead_ms=600_000)
+    async with await Conversation.open(options) as conversation:
+        await conversation.send_text("what is the weather")
+        await until_ended(conversation)
+
+
+SUNNY = TurnOutline(1, question="q", reply_text="It is sunny.", outcome="completed")
+
+
+@pytest.mark.parametrize(
+    ("changes", "differences", "shifts"),
+    [
+        ({}, [], []),
+        ({"reply_text": "It is cloudy."}, ["reply"], []),
+        ({"reply_text": "It is"}, ["reply"], []),
+        ({"reply_text": "It is", "outcome": "interrupted"}, ["outcome"], []),
+        ({"reply_text": "No", "outcome": "interrupted"}, ["outcome", "reply"], []),
+        ({"question": "p", "transcript": "p"}, ["transcript", "question"], []),
+        ({"outcome": "failed", "error": "llm: gone"}, ["outcome", "error"], []),
+        ({"reply_samples": 7, "end_sample": 9}, [], ["end, sample", "reply, samples"]),
+    ],
+)
+def test_what_differs_is_named(
+    changes: dict[str, Any], differences: Sequence[str], shifts: Sequence[str]
+) -> None:
+    pair = TurnPair(SUNNY, dataclasses.replace(SUNNY, **changes))
+    assert list(pair.differences) == differences
+    assert list(pair.shifts) == shifts
+
+
+def test_a_turn_that_took_place_only_once_is_a_difference() -> None:
+    assert TurnPair(SUNNY, None).differences == ("not in the replay",)
+    assert TurnPair(None, SUNNY).differences == ("not in the recording",)
 
 
 async def run_replay(folder: Path, target: str, *arguments: str | Path) -> tuple[int, str]:

@@ -327,6 +327,34 @@ async def test_a_pool_replaces_a_worker_that_died_while_idle() -> None:
             assert await other.call("add", 1, 1) == 2
 
 
+async def test_a_worker_that_comes_back_while_its_pool_closes_is_ended_too() -> None:
+    async with _pool(1) as pool:
+        worker = pool.lease()
+        closing = asyncio.ensure_future(pool.close())
+        await asyncio.sleep(0)  # It has begun.
+        pool.release(worker)
+        await closing
+        assert not psutil.pid_exists(worker.pid)
+
+
+async def test_a_pool_that_closes_waits_for_the_end_of_a_worker_that_was_killed() -> None:
+    async with _pool(1) as pool:
+        (child,) = psutil.Process().children()
+        worker = pool.lease()
+        pool.release(worker)
+        child.kill()
+        await worker.ended()
+        await asyncio.sleep(0)  # Another is about to be started.
+        await pool.close()
+    assert not psutil.Process().children()
+    gc.collect()  # Nor is a socket to it left open, which would be a warning here.
+
+
+async def test_ctrl_c_at_a_terminal_reaches_no_child() -> None:
+    async with _worker() as worker:
+        assert os.getsid(worker.pid) != os.getsid(0)
+
+
 async def test_borrowers_are_served_in_the_order_they_came() -> None:
     async with _pool(1) as pool:
         served: list[int] = []

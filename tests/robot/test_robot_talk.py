@@ -68,7 +68,7 @@ async def test_three_spoken_questions_are_answered_in_one_dialled_in_conversatio
         pulse.recording() as recorded,
         pulse.command("talk", *address(mesh), "--turns", "3") as talk,
     ):
-        await talk.line("connected to")
+        await talk.line("listening: speak")
         for number, question in enumerate(QUESTIONS, start=1):
             begin = len(recorded.samples)
             await pulse.say(flite_speech(question))
@@ -93,7 +93,7 @@ async def test_three_questions_are_answered_when_a_controller_triggers_the_liste
         open_channel(mesh.target) as mesh_channel,
         open_channel(f"127.0.0.1:{port}") as robot_channel,
     ):
-        await listener.line("robot serves on")
+        assert (await listener.line("listening for orchestrators on")).endswith(f":{port}")
         robot = RobotListenerServiceStub(robot_channel)
         for question in QUESTIONS:
             begin = len(recorded.samples)
@@ -169,6 +169,7 @@ async def test_robot_behind_a_router_is_woken_by_a_signal_and_answers(
         pulse.command("listen-service", "--dial", mesh.target, *sound) as service,
     ):
         assert re.search(r"connected to \S+, conversation \S+$", await service.line("connected to"))
+        assert mesh.target in await service.line("listening for the orchestrator at")
         service.process.send_signal(signal.SIGUSR1)
         await service.line("turn ended: completed")
         service.process.send_signal(signal.SIGTERM)

@@ -106,6 +106,8 @@ class Server:
         )
         self._tasks.start(self.stalls.run(), "stall detector")
         log.info("%s serves on %s:%d", self._service.name, settings.host, self.port)
+        if self._service.on_serving is not None:
+            self._service.on_serving(f"{settings.host}:{self.port}")
 
     async def _set_health(self, status: int) -> None:
         for name in self._names:

@@ -33,6 +33,9 @@ class Service(ABC):
     """What its engine works on, where that is more than this process's processors. The
     chassis watches it; while it is lost, the service is not serving."""
 
+    on_serving: Callable[[str], None] | None = None
+    """Told the address as soon as the service is loaded and reached there."""
+
     @property
     def placement(self) -> Any:
         """Where on its device the engine sits, for the engine's factory; None: it has none."""

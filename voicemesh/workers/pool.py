@@ -33,6 +33,8 @@ class ProcessPool:
         self._count = 0
         self._idle: list[ProcessWorker] = []
         self._leased: set[ProcessWorker] = set()
+        self._leaving: set[ProcessWorker] = set()
+        """Those that nobody gets any more, until their ends have been waited for."""
         self._waiting: deque[asyncio.Future[ProcessWorker]] = deque()
         self._tasks = TaskSet()
         self._closed = False
@@ -87,8 +89,8 @@ class ProcessPool:
         """Give a leased worker back; a dead one is replaced."""
         self._leased.discard(worker)
         if self._closed:
-            return
-        if worker.alive:
+            self._leaving.add(worker)
+        elif worker.alive:
             self._offer(worker)
         else:
             self._replace(worker)
@@ -130,10 +132,12 @@ class ProcessPool:
 
     def _replace(self, dead: ProcessWorker) -> None:
         log.warning("%s has died; starting another", dead.name)
+        self._leaving.add(dead)
         self._tasks.start(self._start_another(dead), f"replace {dead.name}")
 
     async def _start_another(self, dead: ProcessWorker) -> None:
         await uninterrupted(dead.close(), f"end of {dead.name}")
+        self._leaving.discard(dead)
         backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S)
         while not self._closed:
             worker = self._new()
@@ -156,4 +160,5 @@ class ProcessPool:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_exception(EngineError(f"{self.name} is closing"))
-        await asyncio.gather(*(w.close() for w in [*self._idle, *self._leased]))
+        everybody = {*self._idle, *self._leased, *self._leaving}
+        await asyncio.gather(*(worker.close() for worker in everybody))

@@ -69,6 +69,9 @@ class ProcessWorker:
                 self._target,
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                # Ctrl-C is for who owns it: here it would end what is still importing,
+                # with a traceback on the terminal.
+                start_new_session=True,
             )
         finally:
             theirs.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Container
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import uvloop
 from voicemesh.commands.frame import write_json
 from voicemesh.recording import Recording
 from voicemesh.settings import Settings
-from voicemesh_evaluation.replay.comparison import Comparison
+from voicemesh_evaluation.replay.comparison import REPLY, Comparison
 from voicemesh_evaluation.replay.player import Player, RecordedOptions, RecordMessage
 from voicemesh_evaluation.replay.replay_recording import ReplayRecording, folder_beside
 from voicemesh_evaluation.replay.script import ReplayScript
@@ -34,15 +35,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", action="store_true", help="record the replay in a folder beside FOLDER"
     )
+    parser.add_argument(
+        "--ignore-replies",
+        action="store_true",
+        help="other replies are no difference: for a model that never answers twice the same",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was compared")
     add_timeout_argument(parser)
     parser.set_defaults(language=[])  # The recording says which.
 
 
 async def replay(
-    folder: Path, robot: RobotSettings, fast: bool, record: bool, console: Console
+    folder: Path,
+    robot: RobotSettings,
+    fast: bool,
+    record: bool,
+    console: Console,
+    ignored: Container[str] = (),
 ) -> Comparison:
-    """Replay the recording in ``folder`` and compare; errors as of Conversation.open."""
+    """Replay the recording in ``folder`` and compare; errors as of Conversation.open.
+
+    ``ignored``: names of differences that do not count.
+    """
     script = await asyncio.to_thread(lambda: ReplayScript(Recording(folder)))
     config = script.about.config
     clock = MonotonicClock()
@@ -57,14 +71,17 @@ async def replay(
             record_message = recording.take
         conversation = await stack.enter_async_context(await Conversation.open(options, clock))
         player = Player(script, conversation, clock, fast, robot.turn_timeout_s)
-        return Comparison(script, await player.run(record_message))
+        return Comparison(script, await player.run(record_message), ignored)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """See CommandModule."""
     console = Console()
     robot = robot_settings(options, settings)
-    comparison = uvloop.run(replay(options.folder, robot, options.fast, options.record, console))
+    ignored = (REPLY,) if options.ignore_replies else ()
+    comparison = uvloop.run(
+        replay(options.folder, robot, options.fast, options.record, console, ignored)
+    )
     for line in comparison.lines():
         console.line(line)
     if options.json is not None:

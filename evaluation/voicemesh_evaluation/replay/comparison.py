@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from voicemesh.enums import short_name
+from voicemesh.v1 import dialog_pb2
 from voicemesh_evaluation.replay.script import ReplayScript
 from voicemesh_evaluation.replay.turns import TurnOutline
 
+REPLY = "reply"
+COMPLETED = short_name(dialog_pb2.TurnOutcome, dialog_pb2.TURN_OUTCOME_COMPLETED)
 _STEPS = ("endpoint", "llm_first_token", "first_piece", "tts_first_audio", "first_audio_sent")
 
 
@@ -27,38 +32,61 @@ class TurnPair:
         return found.number
 
     @property
-    def equal(self) -> bool:
-        """Whether the same words were understood and the turn ended in the same way."""
-        one, other = self.recorded, self.replayed
-        return (
-            one is not None
-            and other is not None
-            and (one.transcript, one.question) == (other.transcript, other.question)
-            and one.outcome == other.outcome
-        )
+    def differences(self) -> Sequence[str]:
+        """The names of what is not the same, the same words for the same sound."""
+        if self.recorded is None:
+            return ("not in the recording",)
+        if self.replayed is None:
+            return ("not in the replay",)
+        return [name for name, one, other in self._words() if not _agree(name, one, other, self)]
 
-    def rows(self) -> Iterator[tuple[str, str, str]]:
-        """What is compared: its name, as recorded, as replayed."""
-        one = self.recorded or TurnOutline(self.number)
-        other = self.replayed or TurnOutline(self.number)
+    @property
+    def shifts(self) -> Sequence[str]:
+        """The names of places and lengths that differ, which load alone may change."""
+        return [name for name, one, other in self._places() if one != other]
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether either reply was broken off: it may be, a little sooner or later."""
+        return any(turn.outcome != COMPLETED for turn in self._outlines())
+
+    def _outlines(self) -> tuple[TurnOutline, TurnOutline]:
+        return self.recorded or TurnOutline(self.number), self.replayed or TurnOutline(self.number)
+
+    def _words(self) -> Iterator[tuple[str, str, str]]:
+        one, other = self._outlines()
         yield "transcript", one.transcript, other.transcript
         yield "question", one.question, other.question
         yield "outcome", one.outcome or "(none)", other.outcome or "(none)"
+        yield REPLY, one.reply_text, other.reply_text
+        yield "error", one.error, other.error
+
+    def _places(self) -> Iterator[tuple[str, str, str]]:
+        one, other = self._outlines()
         yield "begin, sample", _number(one.begin_sample), _number(other.begin_sample)
         yield "end, sample", _number(one.end_sample), _number(other.end_sample)
-        yield "reply", one.reply_text, other.reply_text
         yield "reply, samples", str(one.reply_samples), str(other.reply_samples)
         yield "heard", one.heard_text, other.heard_text
-        yield "error", one.error, other.error
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """What is compared: its name, as recorded, as replayed."""
+        yield from self._words()
+        yield from self._places()
 
     def timings(self) -> Iterator[str]:
         """When each step was reached, both ways, as lines."""
-        one = self.recorded or TurnOutline(self.number)
-        other = self.replayed or TurnOutline(self.number)
+        one, other = self._outlines()
         for step in _STEPS:
             if step in one.timeline or step in other.timeline:
                 before, now = _ms(one.timeline.get(step)), _ms(other.timeline.get(step))
                 yield f"  {step:<22} {before:>8} → {now} ms"
+
+
+def _agree(name: str, one: str, other: str, turn: TurnPair) -> bool:
+    """Whether two texts are the same; of a reply that was broken off, as far as both go."""
+    if name == REPLY and turn.unfinished:
+        return one.startswith(other) or other.startswith(one)
+    return one == other
 
 
 def _number(value: int | None) -> str:
@@ -72,18 +100,31 @@ def _ms(value: float | None) -> str:
 class Comparison:
     """All turns of both."""
 
-    def __init__(self, script: ReplayScript, replayed: Mapping[int, TurnOutline]) -> None:
-        """Turns whose end is not in the recording cannot be compared."""
+    def __init__(
+        self,
+        script: ReplayScript,
+        replayed: Mapping[int, TurnOutline],
+        ignored: Container[str] = (),
+    ) -> None:
+        """Turns whose end is not in the recording cannot be compared.
+
+        ``ignored``: names of differences that do not count, such as REPLY.
+        """
         compared = {turn.number: turn for turn in script.ended}
         unfinished = script.turns.keys() - compared.keys()
         numbers = sorted((compared.keys() | replayed.keys()) - unfinished)
         self._script = script
+        self._ignored = ignored
         self.turns = [TurnPair(compared.get(n), replayed.get(n)) for n in numbers]
+
+    def differences(self, turn: TurnPair) -> Sequence[str]:
+        """The differences of a turn that count."""
+        return [name for name in turn.differences if name not in self._ignored]
 
     @property
     def equal(self) -> bool:
-        """Whether all transcripts and outcomes are equal."""
-        return all(turn.equal for turn in self.turns)
+        """Whether nothing that counts differs in any turn."""
+        return not any(self.differences(turn) for turn in self.turns)
 
     def lines(self) -> Iterator[str]:
         """For a person: what is equal once, what differs both ways."""
@@ -92,7 +133,7 @@ class Comparison:
         if not self._script.complete:
             yield "The recording breaks off before the conversation's end."
         for turn in self.turns:
-            yield f"Turn {turn.number}: {'equal' if turn.equal else 'DIFFERENT'}"
+            yield f"Turn {turn.number}: {self._verdict(turn)}"
             for name, recorded, replayed in turn.rows():
                 if not recorded and not replayed:
                     continue
@@ -102,12 +143,25 @@ class Comparison:
                     yield f"≠ {name:<22} {recorded or '(nothing)'}"
                     yield f"  {'':<22} {replayed or '(nothing)'}"
             yield from turn.timings()
-        different = sum(not turn.equal for turn in self.turns)
-        yield (
-            f"{different} of {len(self.turns)} turns differ in transcript or outcome."
-            if different
-            else f"{len(self.turns)} turns, all with the same transcript and outcome."
-        )
+        yield self._summary()
+
+    def _verdict(self, turn: TurnPair) -> str:
+        differences = self.differences(turn)
+        if differences:
+            return f"DIFFERENT: {', '.join(differences)}"
+        others = [name for name in turn.differences if name in self._ignored]
+        apart = [*others, *turn.shifts]
+        return f"equal but for {', '.join(apart)}" if apart else "equal"
+
+    def _summary(self) -> str:
+        counted = Counter(name for turn in self.turns for name in self.differences(turn))
+        if not self.turns:
+            return "The recording holds no turn that has ended: nothing was compared."
+        if not counted:
+            return f"{len(self.turns)} turns, all with the same words and outcome."
+        different = sum(bool(self.differences(turn)) for turn in self.turns)
+        names = ", ".join(f"{name} ({count})" for name, count in counted.items())
+        return f"{different} of {len(self.turns)} turns differ: {names}."
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for ``--json``."""
@@ -118,7 +172,9 @@ class Comparison:
             "turns": [
                 {
                     "turn": turn.number,
-                    "equal": turn.equal,
+                    "equal": not self.differences(turn),
+                    "differences": list(self.differences(turn)),
+                    "shifts": list(turn.shifts),
                     "recorded": turn.recorded.as_json() if turn.recorded else None,
                     "replayed": turn.replayed.as_json() if turn.replayed else None,
                 }

@@ -18,6 +18,7 @@ from voicemesh.aio import TaskSet
 from voicemesh.enums import short_name
 from voicemesh.settings import Settings
 from voicemesh.v1 import dialog_pb2
+from voicemesh_robot.asking.console import Console
 from voicemesh_robot.commands.sound_options import add_sound_arguments, sound_settings
 from voicemesh_robot.devices.choice import check_sound_cards
 from voicemesh_robot.dialling.dialler import Dialler, run_until
@@ -54,11 +55,19 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     )
     check_sound_cards(robot)  # Who is deaf and mute must not seem to be well.
     if options.dial is None:
-        server.run(replace(SPEC, factory=lambda _: RobotService(robot)), settings)
+        server.run(replace(SPEC, factory=lambda _: _listener(robot)), settings)
     else:
         logs.configure(SPEC.name, settings.mesh)
         uvloop.run(_dial(robot))
     return 0
+
+
+def _listener(settings: RobotSettings) -> RobotService:
+    """The service, which tells the person at the terminal when it may be dialled."""
+    console = Console()
+    service = RobotService(settings)
+    service.on_serving = lambda address: console.line(f"listening for orchestrators on {address}")
+    return service
 
 
 def _note(event: Event) -> None:
@@ -70,7 +79,17 @@ def _note(event: Event) -> None:
 
 async def _dial(settings: RobotSettings) -> None:
     robot = Robot(settings)
-    dialler = Dialler(robot, observe=_note, report=log.info, always_listening=False, patient=True)
+    console = Console()
+    dialler = Dialler(
+        robot,
+        observe=_note,
+        report=log.info,
+        connected=lambda: console.line(
+            f"listening for the orchestrator at {settings.target}; Enter wakes the robot"
+        ),
+        always_listening=False,
+        patient=True,
+    )
     tasks = TaskSet()
 
     def wake(cause: str) -> None:

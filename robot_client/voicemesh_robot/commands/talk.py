@@ -87,6 +87,7 @@ async def _talk(settings: RobotSettings, turns: int | None) -> None:
         robot,
         observe=counted.observe,
         report=console.line,
+        connected=lambda: console.line("listening: speak"),
         always_listening=True,
         patient=False,
     )

@@ -28,16 +28,20 @@ class Dialler:
         *,
         observe: Observe,
         report: Callable[[str], None],
+        connected: Callable[[], None],
         always_listening: bool,
         patient: bool,
     ) -> None:
         """``observe`` sees every event, ``report`` gets lines for people.
 
+        ``connected``: called whenever there is a conversation; one that listens always
+        listens by then.
         ``patient``: try again for ever even where nothing has ever answered.
         """
         self._robot = robot
         self._observe = observe
         self._report = report
+        self._connected = connected
         self._always = always_listening
         self._patient = patient
         self._talk: RobotConversation | None = None
@@ -76,6 +80,7 @@ class Dialler:
             self._talk = await RobotConversation.open(conversation, self._robot, self._always)
             name = conversation.started.conversation_id
             self._report(f"connected to {settings.target}, conversation {name}")
+            self._connected()
             await self._talk.run(self._observe)
 
     async def wake(self, cause: str) -> None:
