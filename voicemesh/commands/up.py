@@ -25,10 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
 async def _up(mesh: Mesh) -> int:
     """Run until SIGTERM or SIGINT; a second signal kills the services."""
     loop = asyncio.get_running_loop()
@@ -39,7 +35,7 @@ async def _up(mesh: Mesh) -> int:
         nonlocal killed
         if stopping.is_set():
             killed = True
-            _say("killing all services")
+            logs.say("killing all services")
             mesh.kill()
         stopping.set()
 
@@ -51,9 +47,9 @@ async def _up(mesh: Mesh) -> int:
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()
-            _say(f"ready: {mesh.target}" if mesh.target else "ready")
+            logs.say(f"ready: {mesh.target}" if mesh.target else "ready")
             await stop
-        _say(
+        logs.say(
             "stopping when what is under way has ended, at the latest in "
             f"{mesh.drain_grace_s:g} s; once more stops at once"
         )
@@ -68,13 +64,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     logs.configure("up", settings.mesh)
     for kind in device_kinds().values():
         for warning in kind.warnings(settings):
-            _say(warning)
+            logs.say(warning)
     mesh = Mesh(
         options.names,
         config=options.config,
         flags=dict(options.settings),
         ephemeral=options.ephemeral,
         state=options.state,
-        report=_say,
+        report=logs.say,
     )
     return asyncio.run(_up(mesh))

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,10 @@ async def _attack(
             record = await session.ask(question)
             if record.response_ms is None:
                 raise EngineError(f"a question was not answered: {record.problem}")
+            steps = " ".join(f"{name}={at:.0f}" for name, at in record.stages())
+            sys.stderr.write(
+                f"answered {record.transcript!r} {time.strftime('%H:%M:%S')} {steps}\n"
+            )
             if spoken:
                 await asyncio.sleep(_LISTENS_S)
             return record.response_ms
