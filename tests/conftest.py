@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import subprocess
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,16 +65,40 @@ def flite_speech() -> Speech:
     return speech
 
 
+@contextmanager
+def no_lost_tasks() -> Iterator[None]:
+    """Meanwhile no task of the event loop fails without anybody knowing."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    lost: list[str] = []
+
+    def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        lost.append(f"{context['message']}: {context.get('exception')!r} {context.get('task')}")
+
+    loop.set_exception_handler(note)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(before)
+    assert not lost, "\n".join(lost)
+
+
 @pytest.fixture
 def serving() -> Serving:
     """``async with serving("asr", **{"asr.engine": ...}) as target``: a real service.
 
     Keys are dotted paths of settings. The service runs in this process and event
-    loop, on a free loopback port.
+    loop, on a free loopback port. A task of which nobody wants to know fails the test.
     """
 
     @asynccontextmanager
     async def start(name: str, **flags: Any) -> AsyncIterator[str]:
+        with no_lost_tasks():
+            async with serve(name, **flags) as target:
+                yield target
+
+    @asynccontextmanager
+    async def serve(name: str, **flags: Any) -> AsyncIterator[str]:
         ports = {f"{name}.port": "0", f"{name}.metrics_port": "-1", f"{name}.drain_grace_s": "0.2"}
         settings = load(environ={}, flags=ports | {k: str(v) for k, v in flags.items()})
         server = Server(installed("voicemesh.services")[name].factory(settings))

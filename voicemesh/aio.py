@@ -106,10 +106,14 @@ class Channel(Generic[T]):
 async def cancel_and_wait(*tasks: asyncio.Task[Any] | None) -> None:
     """Cancel tasks and wait until they are gone; errors that they end with are logged.
 
-    Tasks that are done already are left as they are.
+    Who is done already keeps its result. An error that it ended with counts as known:
+    its owner, who is leaving, would have read it had it mattered.
     """
     current = asyncio.current_task()
     live = [t for t in tasks if t is not None and t is not current and not t.done()]
+    for task in tasks:
+        if task is not None and task.done() and not task.cancelled():
+            task.exception()  # Else asyncio would report it as never retrieved.
     if not live:
         return
     for task in live:

@@ -32,6 +32,15 @@ def _ended_by_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
 
 
+def _tell(error: Exception) -> None:
+    """One line on standard error: JSON where this process's log is."""
+    logs = sys.modules.get("voicemesh.logs")  # A command that logs nothing does without.
+    if logs is not None and logs.writes_json():
+        logs.log.error("%s", error)
+    else:
+        sys.stderr.write(f"voicemesh: {error}\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``voicemesh``; one line on standard error when something is wrong.
 
@@ -46,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options, settings = command_line.read(given)
         status: int = options.run(options, settings)
     except VoiceMeshError as error:
-        sys.stderr.write(f"voicemesh: {error}\n")
+        _tell(error)
         return error.exit_status
     except KeyboardInterrupt:
         return 130

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections import deque
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -152,3 +154,23 @@ async def test_within_leaves_a_slow_task_running() -> None:
     assert not task.done()
     gate.set()
     assert await within(60, task)
+
+
+async def test_a_task_that_had_failed_before_is_not_lost() -> None:
+    """Whoever leaves it by cancel_and_wait need not read its error: nobody reports it later."""
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: reported.append(context["message"])
+    )
+
+    async def fail() -> None:
+        raise ValueError("nobody listens")
+
+    async def owner() -> None:
+        task = asyncio.create_task(fail())
+        await asyncio.wait({task})
+        await cancel_and_wait(task)
+
+    await owner()
+    gc.collect()
+    assert reported == []

@@ -14,7 +14,16 @@ import pytest
 
 from voicemesh.audio_format import linear16
 from voicemesh.errors import InvalidArgument, SettingsError
-from voicemesh.recording import EVENTS, MICROPHONE, About, Note, Recording, RecordingWriter
+from voicemesh.recording import (
+    CONFIG,
+    EVENTS,
+    MICROPHONE,
+    About,
+    Note,
+    Recording,
+    RecordingFull,
+    RecordingWriter,
+)
 from voicemesh.stamps import label
 from voicemesh.v1 import common_pb2, dialog_pb2
 from voicemesh_orchestrator.observing.disk_writer import DiskWriter
@@ -154,7 +163,49 @@ async def test_recording_is_cut_at_its_limit_and_the_conversation_goes_on(
     (note,) = notes(recording)
     assert "orchestrator.recorder.max_megabytes" in note
     assert not recording.complete
-    assert sum(path.stat().st_size for path in made.iterdir()) < 100_000
+    # Beyond it: the config, which comes before anything is counted, and the note.
+    assert sum(path.stat().st_size for path in made.iterdir() if path.name != CONFIG) < 20_500
+
+
+def test_long_silence_takes_no_room_on_the_disk(tmp_path: Path) -> None:
+    writer = RecordingWriter(tmp_path / "r", About("c", "", SPEAKS))
+    sound = np.arange(1, 321, dtype=np.int16)
+    first = 0
+
+    def silence(count: int) -> None:
+        nonlocal first
+        chunk = common_pb2.SilenceChunk(first_sample=first, sample_count=count)
+        writer.request(first / RATE * 1000, Request(silence=chunk))
+        first += count
+
+    for _ in range(60):
+        silence(10 * RATE)
+    chunk = common_pb2.AudioChunk(audio=sound.tobytes(), first_sample=first)
+    writer.request(first / RATE * 1000, Request(audio=chunk))
+    first += len(sound)
+    silence(160)
+    silence(10 * RATE)
+    writer.close()
+    path = tmp_path / "r" / MICROPHONE
+    kept = samples(path)  # 610 s, 19.5 MB
+    assert len(kept) == first
+    assert (kept[600 * RATE : 600 * RATE + 320] == sound).all()
+    assert np.count_nonzero(kept) == len(sound)
+    assert path.stat().st_blocks * 512 < 100_000
+
+
+def test_a_message_beyond_the_limit_is_not_written_at_all(tmp_path: Path) -> None:
+    writer = RecordingWriter(tmp_path / "r", About("c", "", SPEAKS), most_bytes=10_000)
+    writer.request(0.0, Request(audio=common_pb2.AudioChunk(audio=bytes(6_000))))
+    chunk = common_pb2.SilenceChunk(first_sample=3_000, sample_count=10 * RATE)
+    with pytest.raises(RecordingFull):
+        writer.request(1.0, Request(silence=chunk))
+    with pytest.raises(RecordingFull):
+        writer.request(2.0, Request(text=dialog_pb2.TypedText(text="x" * 9_000)))
+    writer.note(3.0, "cut")
+    writer.close()
+    assert len(samples(tmp_path / "r" / MICROPHONE)) == 3_000
+    assert [e.at_ms for e in Recording(tmp_path / "r").events()] == [0.0, 3.0]
 
 
 async def test_what_is_refused_is_not_recorded(
@@ -173,15 +224,14 @@ async def test_what_is_refused_is_not_recorded(
 
 
 async def test_a_disk_without_room_is_left_alone(
-    mesh: Mesh, connect: Connect, tmp_path: Path
+    mesh: Mesh, connect: Connect, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     flags = recorder_flags(tmp_path, min_free_megabytes=10**9)
     async with mesh("llm", "tts", **flags) as target, connect(target) as client:
         await client.until("started")
         await hang_up(client)
-    (made,) = folders(tmp_path)
-    (note,) = notes(Recording(made))
-    assert "min_free_megabytes" in note
+    assert folders(tmp_path) == []
+    assert "min_free_megabytes" in caplog.text
 
 
 async def test_oldest_recordings_are_deleted_and_nothing_else(

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _say(event: MeshEvent) -> None:
-    print(event, flush=True)
+    logs.say(str(event))
 
 
 def _say_json(event: MeshEvent) -> None:
@@ -82,15 +82,13 @@ async def _up(mesh: Mesh, say: Callable[[MeshEvent], None]) -> int:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """See CommandModule."""
     logs.configure("up", settings.mesh)
-    machine = options.json or settings.mesh.log_format == "json"
-    say = _say_json if machine else _say
+    say = _say_json if options.json else _say
     try:
         return _run(options, settings, say)
     except VoiceMeshError as error:
-        if machine:
+        if options.json:
             status = error.exit_status
             say(MeshEvent("failed", str(error), field=error.field, exit_status=status))
-            return status
         raise
 
 

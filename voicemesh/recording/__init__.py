@@ -11,7 +11,7 @@ Whatever was flushed can be read, however the writer ended.
 
 from voicemesh.recording.layout import CONFIG, EVENTS, MICROPHONE, About
 from voicemesh.recording.reader import Note, Recorded, Recording
-from voicemesh.recording.writer import RecordingWriter
+from voicemesh.recording.writer import RecordingFull, RecordingWriter
 
 __all__ = [
     "CONFIG",
@@ -21,5 +21,6 @@ __all__ = [
     "Note",
     "Recorded",
     "Recording",
+    "RecordingFull",
     "RecordingWriter",
 ]

@@ -6,14 +6,13 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import grpc.aio
 import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import start_http_server
 
 from voicemesh import __version__, logs, metrics, tracing
 from voicemesh.aio import TaskSet, cancel_and_wait, within
@@ -22,6 +21,7 @@ from voicemesh.grpc_client import MAX_MESSAGE_BYTES
 from voicemesh.server.batch_scheduling import BatchScheduling
 from voicemesh.server.device_following import follow_device
 from voicemesh.server.door import Door
+from voicemesh.server.http_endpoint import HttpEndpoint
 from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
 from voicemesh.server.stall import StallDetector
@@ -55,6 +55,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._operations = Operations(service, self.request_stop, instance)
         self._stop = asyncio.Event()
+        self._serving = False
         self._grace_s = service.settings.drain_grace_s
         self._tasks = TaskSet()
         self._following: asyncio.Task[None] | None = None
@@ -115,6 +116,7 @@ class Server:
 
     async def _set_serving(self, serving: bool) -> None:
         """Say whether the engine works."""
+        self._serving = serving
         states = health_pb2.HealthCheckResponse
         await self._set_health(states.SERVING if serving else states.NOT_SERVING)
         if not self.stopping:
@@ -134,6 +136,11 @@ class Server:
     def stopping(self) -> bool:
         """Whether a stop has been asked for."""
         return self._stop.is_set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the service is loaded and takes callers; may be asked from any thread."""
+        return self._serving and not self.stopping
 
     async def wait(self) -> None:
         """Wait until a stop has been asked for."""
@@ -158,20 +165,20 @@ class Server:
                 await self._service.device.close()
 
 
-def _open_metrics(service: Service) -> None:
+def _open_http(service: Service, ready: Callable[[], bool]) -> None:
+    """Metrics and probes, on a thread that ends with the process."""
     settings = service.settings
     if settings.metrics_port < 0:
         return
     try:
-        server, thread = start_http_server(settings.metrics_port, settings.host)
+        endpoint = HttpEndpoint(settings.host, settings.metrics_port, ready)
     except OSError as error:
         raise PortTaken(
             f"metrics cannot be served on {settings.host}:{settings.metrics_port} "
             f"({error.strerror}); set {service.name}.metrics_port to a free port, or to -1",
             field=f"{service.name}.metrics_port",
         ) from None
-    thread.name = "metrics"
-    log.info("metrics on http://%s:%d/metrics", settings.host, server.server_port)
+    log.info("metrics on http://%s:%d/metrics", settings.host, endpoint.port)
 
 
 async def _serve(spec: ServiceSpec, settings: Settings, instance: str) -> None:
@@ -191,9 +198,9 @@ async def _serve(spec: ServiceSpec, settings: Settings, instance: str) -> None:
         loop.add_signal_handler(number, on_signal)
     service = spec.factory(settings)
     tracing.configure(spec.name, settings.mesh.tracing_endpoint)
-    _open_metrics(service)
     service.admission.changed = BatchScheduling().count
     server = Server(service, instance)
+    _open_http(service, lambda: server.ready)
     start = loop.create_task(server.start(), name="start")
     stop = loop.create_task(server.wait(), name="stop asked for")
     try:

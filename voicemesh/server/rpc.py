@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import grpc
 import grpc.aio
 
 from voicemesh import metrics
@@ -15,6 +16,8 @@ from voicemesh.errors import InternalError, VoiceMeshError, abort
 from voicemesh.v1 import common_pb2 as pb
 
 log = logging.getLogger(__name__)
+
+_UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
 
 
 def _count(error: VoiceMeshError, stage: pb.Stage.ValueType) -> None:
@@ -39,9 +42,12 @@ async def rpc_errors(
         await abort(context, error, stage)
     except (grpc.aio.AbortError, grpc.aio.BaseError):
         raise
-    except Exception:
+    except Exception as error:
         if context.cancelled():
             return  # gRPC raises oddly when the client goes away during a write.
+        if isinstance(error, NotImplementedError) and context.code() == _UNIMPLEMENTED:
+            # Of a generated base class: it set the status, which grpc.aio does not send.
+            await context.abort(_UNIMPLEMENTED, context.details())
         log.exception("unexpected error in a handler")
         ours = InternalError("internal error; the service's log has the details")
         _count(ours, stage)

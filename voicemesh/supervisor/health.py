@@ -27,10 +27,10 @@ _REDIAL_S = 0.1
 _DESCRIBE_S = 5.0
 
 
-async def serving(target: str, instance: str) -> None:
+async def serving(target: str, instance: str | None = None) -> None:
     """Wait until the process ``instance`` says SERVING at ``target``, however long that takes.
 
-    Whoever else answers there is not believed.
+    Whoever else answers there is not believed; None: whoever it is.
     """
     async with grpc.aio.insecure_channel(target, options=list(_REDIAL_OPTIONS.items())) as channel:
         ask = channel.unary_stream(
@@ -46,7 +46,7 @@ async def serving(target: str, instance: str) -> None:
                     if news.status == health_pb2.HealthCheckResponse.SERVING:
                         watch.cancel()
                         found = await describe(DescribeRequest(), timeout=_DESCRIBE_S)
-                        if found.instance_id == instance:
+                        if instance in (None, found.instance_id):
                             return
                         break
             except grpc.aio.AioRpcError:

@@ -7,20 +7,23 @@ ends when its socket closes, and the kernel ends it when its parent dies.
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 import select
 import signal
 import socket
 import sys
 import time
-import traceback
 from collections import deque
 from contextlib import suppress
 from typing import Any
 
+from voicemesh import logs
 from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.workers import wire
 from voicemesh.workers.parent_death import die_with_parent
+
+log = logging.getLogger(__name__)
 
 # A call that was cancelled makes one item more, or a few; nobody counts further.
 _REMEMBERED = 64
@@ -30,7 +33,7 @@ def _portable(error: Exception) -> Exception:
     """An exception that the parent can unpickle: ours as it is, others as text."""
     if isinstance(error, VoiceMeshError):
         return error
-    traceback.print_exception(error)
+    log.error("the engine failed", exc_info=error)
     return EngineError(f"{type(error).__name__}: {error}")
 
 
@@ -98,6 +101,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     die_with_parent()
+    logs.inherit()
     fd, target = int(sys.argv[1]), sys.argv[2]
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # The parent is gone.
         _Child(socket.socket(fileno=fd)).serve(target)

@@ -10,12 +10,14 @@ from voicemesh.aio import cancel_and_wait, within
 from voicemesh.audio_format import linear16
 from voicemesh.errors import (
     DeadlineExceeded,
+    InvalidArgument,
     Unavailable,
     Unsupported,
     VoiceMeshError,
     from_detail,
 )
 from voicemesh.grpc_client import Duplex, open_channel
+from voicemesh.targets import is_host_and_port
 from voicemesh.v1 import asr_pb2, common_pb2, robot_pb2
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_robot.sound.heard import EndOfSpeech, Heard, HeardSilence, HeardSound
@@ -41,6 +43,16 @@ def check_recognition(config: asr_pb2.StreamingRecognitionConfig, rate_hertz: in
         )
 
 
+def check_recogniser(target: str) -> None:
+    """InvalidArgument where ``target`` is no address of a recogniser."""
+    if not is_host_and_port(target):
+        raise InvalidArgument(
+            f"{target!r} is no address; name the recogniser as host:port, or leave asr out to "
+            "get the audio back",
+            field="asr.target",
+        )
+
+
 class Listening:
     """One call of Listen: microphone to the recogniser (or back), turn events to the caller."""
 
@@ -52,6 +64,8 @@ class Listening:
     ) -> None:
         """``send`` sends a response; it never waits."""
         check_recognition(request.recognition, robot.microphone.rate_hertz)
+        if request.HasField("asr"):
+            check_recogniser(request.asr.target)
         self._request = request
         self._robot = robot
         self._send_response = send

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import numpy as np
 
+from voicemesh.aio import cancel_and_wait
 from voicemesh.audio import StreamResampler, pcm16
 from voicemesh.errors import Busy, ProtocolViolation
-from voicemesh.heartbeats import echo_of
+from voicemesh.heartbeats import HeartbeatCounter, echo_of
 from voicemesh.logs import bind
 from voicemesh.sample_clock import SampleClock
 from voicemesh.server import Outbox, StreamPatience
@@ -20,6 +23,7 @@ from voicemesh_asr.engines.engine import Phrase
 from voicemesh_asr.stream_plan import StreamPlan, check_phrases
 from voicemesh_asr.turn_recognizer import Refuse, Send, TurnRecognizer
 
+_SIGN_OF_LIFE_S = 1.0  # A few of them fit into the time after which a client gives up.
 OWN_VOICE = 0.9
 """Sound that is as likely as this the robot's own voice alone is heard as silence."""
 
@@ -65,6 +69,7 @@ class RecognitionStream:
         self._clock = SampleClock(plan.rate_hertz, plan.first_sample)
         self._resampler = StreamResampler(plan.rate_hertz, self._recognizer.clock.engine_rate_hertz)
         self._phase_since = time.monotonic()
+        self._working_since: float | None = None
 
     def send(self, **response: object) -> None:
         """Send a response under the newest stamp."""
@@ -107,15 +112,34 @@ class RecognitionStream:
         The end of the requests never ends an utterance: it may mean that the
         client is gone.
         """
+        loop = asyncio.get_running_loop()
+        signs = loop.create_task(self._signs_of_life(), name="signs of life")
         try:
             with bind(self._plan.conversation_id):
                 async for request in patience.messages(requests, is_heartbeat):
                     is_newest = self._gate.admit(request.stamp)
                     self._recognizer.stamp = self._gate.newest
+                    self._working_since = time.monotonic()
                     with bind(stamp=self._gate.newest):
                         await self._handle(request, is_newest)
+                    self._working_since = None
         finally:
+            await cancel_and_wait(signs)
             self._recognizer.close()
+
+    async def _signs_of_life(self) -> None:
+        """Heartbeats while one message takes long: no other is read, nor is any echoed.
+
+        A final pass over a long utterance may take seconds. Whoever waits for it must
+        not take this service for stuck.
+        """
+        heartbeats = HeartbeatCounter()
+        while True:
+            await asyncio.sleep(_SIGN_OF_LIFE_S)
+            now, since = time.monotonic(), self._working_since
+            if since is not None and now - since >= _SIGN_OF_LIFE_S:
+                with suppress(Busy):  # A client that does not read ends by itself.
+                    self.send(heartbeat=heartbeats.next(now))
 
     async def _handle(self, request: pb.StreamingRecognizeRequest, is_newest: bool) -> None:
         match request.WhichOneof("streaming_request"):

@@ -107,9 +107,14 @@ class ConverseStream:
                 finally:
                     await signs.close()
                     conversation.client.commands.close()
-                    await uninterrupted(conversation.close(), "close conversation")
-                    await self._tasks.close()
-                    log.info("conversation ends")
+                    try:
+                        await uninterrupted(self._close(conversation), "close conversation")
+                    finally:  # A client that is gone cancels meanwhile.
+                        log.info("conversation ends")
+
+    async def _close(self, conversation: Conversation[ConverseClient]) -> None:
+        await conversation.close()
+        await self._tasks.close()
 
     async def _open(
         self, opening: Opening, conversation: Conversation[ConverseClient]

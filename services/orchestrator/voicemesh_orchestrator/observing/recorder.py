@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from voicemesh.errors import SettingsError
-from voicemesh.recording import CONFIG, About, RecordingWriter
+from voicemesh.recording import CONFIG, About, RecordingFull, RecordingWriter
 from voicemesh.v1 import dialog_pb2
 from voicemesh_orchestrator.observing.disk_writer import DiskWriter
 from voicemesh_orchestrator.settings import OrchestratorSettings, RecorderSettings
@@ -147,44 +147,51 @@ class RecordedConversation:
     # In the writer's thread.
 
     def _open(self, about: About) -> None:
+        if self._lacks_space():
+            log.warning("a conversation is not recorded: %s", self._no_space())
+            self._forget()
+            return
         try:
-            self._writer = RecordingWriter(self._folder, about)
+            most_bytes = self._limits.max_megabytes * _MB
+            self._writer = RecordingWriter(self._folder, about, most_bytes)
         except OSError as error:
             log.warning("a conversation is not recorded: %s", error)
             self._forget()
-            return
-        self._check_space(0.0, self._writer.size)
 
     def _write_request(self, at_ms: float, message: bytes) -> None:
         request = dialog_pb2.ConverseRequest.FromString(message)
-        self._write(at_ms, lambda writer: writer.request(at_ms, request))
+        self._write(at_ms, len(message), lambda writer: writer.request(at_ms, request))
 
     def _write_response(self, at_ms: float, message: bytes) -> None:
         response = dialog_pb2.ConverseResponse.FromString(message)
-        self._write(at_ms, lambda writer: writer.response(at_ms, response))
+        self._write(at_ms, len(message), lambda writer: writer.response(at_ms, response))
 
-    def _write(self, at_ms: float, write: Callable[[RecordingWriter], None]) -> None:
+    def _write(self, at_ms: float, coming: int, write: Callable[[RecordingWriter], None]) -> None:
+        """``coming``: about how many bytes are written. Every bound holds before they are."""
         if self._writer is None:
             return
+        if self._writer.size + coming > self._space_checked_at + _SPACE_CHECKED_EVERY_BYTES:
+            self._space_checked_at = self._writer.size
+            if self._lacks_space():
+                self._cut(at_ms, self._no_space())
+                return
         try:
             write(self._writer)
-        except OSError as error:
-            self._cut(at_ms, f"the disk refuses it ({error.strerror or error})")
-            return
-        if self._writer.size > self._limits.max_megabytes * _MB:
+        except RecordingFull:
             limit = self._limits.max_megabytes
             self._cut(at_ms, f"it has reached orchestrator.recorder.max_megabytes ({limit:g})")
-        elif self._writer.size > self._space_checked_at + _SPACE_CHECKED_EVERY_BYTES:
-            self._check_space(at_ms, self._writer.size)
+        except OSError as error:
+            self._cut(at_ms, f"the disk refuses it ({error.strerror or error})")
 
-    def _check_space(self, at_ms: float, size: int) -> None:
-        """``size``: of the recording so far, in bytes."""
-        self._space_checked_at = size
+    def _lacks_space(self) -> bool:
+        """Whether less is free than is to be left."""
+        # Its own folder may not have been made yet.
+        free = shutil.disk_usage(self._folder.parent).free
+        return free < self._limits.min_free_megabytes * _MB
+
+    def _no_space(self) -> str:
         limit = self._limits.min_free_megabytes
-        if shutil.disk_usage(self._folder).free < limit * _MB:
-            self._cut(
-                at_ms, f"less than orchestrator.recorder.min_free_megabytes ({limit:g}) is free"
-            )
+        return f"less than orchestrator.recorder.min_free_megabytes ({limit:g}) is free"
 
     def _cut(self, at_ms: float, reason: str) -> None:
         if self._writer is None:

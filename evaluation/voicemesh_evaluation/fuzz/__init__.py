@@ -1,0 +1,1 @@
+"""Hostile messages over every RPC of a real mesh, beside a conversation that behaves well."""
