@@ -235,8 +235,8 @@ class OrchestratorSettings(ServerSettings):
         ge=0,
         le=60,
         description="How much of the microphone's sound, in seconds, is kept for a recogniser that "
-        "is lost. Three times the restart of the default one: what is said meanwhile is "
-        "understood when it is back.",
+        "is lost. Twice the restart of the default one on a busy machine of two cores (4 s): "
+        "what is said meanwhile is understood when it is back.",
     )
     robot_asr_target: OptionalTarget = Field(
         "",
