@@ -24,6 +24,7 @@ STREAMS = Gauge("voicemesh_streams", "Slots that are taken now", ["kind"])
 SLOTS = Gauge("voicemesh_slots", "Slots in all", ["kind"])
 REFUSED = Counter("voicemesh_refused_total", "Callers refused at admission", ["kind", "reason"])
 LOOP_STALL = Gauge("voicemesh_event_loop_stall_seconds", "The longest stall of the last 10 s")
+LOOP_STALLS = Counter("voicemesh_event_loop_stalls_total", "Stalls of more than 100 ms")
 LOOP_TASKS = Gauge("voicemesh_event_loop_tasks", "Tasks of the event loop, counted every second")
 EVENTS_LOST = Counter(
     "voicemesh_slow_readers_total", "Streams ended because the client did not read", ["service"]

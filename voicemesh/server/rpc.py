@@ -13,11 +13,13 @@ import grpc.aio
 from voicemesh import metrics
 from voicemesh.enums import short_name
 from voicemesh.errors import InternalError, VoiceMeshError, abort
+from voicemesh.server.repeats import Repeats
 from voicemesh.v1 import common_pb2 as pb
 
 log = logging.getLogger(__name__)
 
 _UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
+_refusals = Repeats()
 
 
 def _count(error: VoiceMeshError, stage: pb.Stage.ValueType) -> None:
@@ -38,7 +40,9 @@ async def rpc_errors(
         yield
     except VoiceMeshError as error:
         _count(error, stage)
-        log.info("refused: %s", error)
+        # Who is told to ask again soon does so, five times a second.
+        if (sentence := _refusals.said(f"refused: {error}")) is not None:
+            log.info("%s", sentence)
         await abort(context, error, stage)
     except (grpc.aio.AbortError, grpc.aio.BaseError):
         raise

@@ -48,6 +48,15 @@ class TtsSettings(ServerSettings):
         description="Streams at once; one more is refused at once. One stream is one conversation; "
         "the embedded engine speaks about 80 times faster than real time on two cores.",
     )
+    replies_per_second: float = Field(
+        5.0,
+        gt=0,
+        le=10_000,
+        description="Replies that one stream may have begun in a second, and as many at once after "
+        "a pause; a newer one waits, and those that it replaces are never begun. A conversation "
+        "begins two or three a turn; a client that begins and takes back all the time would keep "
+        "the voices from everybody.",
+    )
     deadlines: StreamDeadlines = Field(default_factory=StreamDeadlines)
     max_waiting_pieces: int = Field(
         64,

@@ -19,6 +19,7 @@ from voicemesh.stamps import StampGate, order
 from voicemesh.v1 import common_pb2, operations_pb2, tts_pb2
 from voicemesh_tts import metrics
 from voicemesh_tts.piece_synthesizer import PieceSynthesizer, SpeakingOptions
+from voicemesh_tts.reply_pace import ReplyPace
 from voicemesh_tts.reply_synthesis import ReplySynthesis
 from voicemesh_tts.settings import TtsSettings
 from voicemesh_tts.text.scripts import Reading
@@ -65,7 +66,9 @@ class SynthesisStream:
     """The life of one StreamingSynthesize call.
 
     At most one reply speaks: that of the newest stamp. A newer stamp ends it at
-    once; nothing that is left of it is sent.
+    once; nothing that is left of it is sent. The newer one begins when its engine has
+    stopped, within a chunk: so a stream asks the engine for one thing at a time, however
+    fast its stamps come, and those that are outdated by then cost nothing.
     """
 
     def __init__(
@@ -90,6 +93,8 @@ class SynthesisStream:
         self._gate = StampGate()
         self._reply: ReplySynthesis | None = None
         self._task: asyncio.Task[None] | None = None
+        self._engine_turn = asyncio.Lock()
+        self._pace = ReplyPace(settings.replies_per_second)
         self._tasks = tasks
         self._unread: Busy | None = None  # the client does not read: its stream ends
 
@@ -173,8 +178,15 @@ class SynthesisStream:
                 self._settings.max_waiting_pieces,
                 self._send,
             )
-            self._task = self._tasks.start(self._reply.run(), f"reply {self.conversation_id}")
+            self._task = self._tasks.start(
+                self._speak(self._reply), f"reply {self.conversation_id}"
+            )
         self._reply.offer(piece)
+
+    async def _speak(self, reply: ReplySynthesis) -> None:
+        async with self._engine_turn:
+            await self._pace.turn()
+            await reply.run()
 
     def _stop(self) -> None:
         """End the current reply without waiting: its engine stops within a chunk."""
