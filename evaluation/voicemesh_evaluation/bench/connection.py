@@ -8,6 +8,9 @@ from typing import Protocol
 class Caller(Protocol):
     """Who is told what comes over a connection."""
 
+    def reply_started(self) -> None:
+        """A reply begins; audio that came before belongs to an older one."""
+
     def audio(self, first_sample: int, count: int) -> None:
         """More audio of the current reply."""
 

@@ -6,7 +6,7 @@ import aiohttp
 
 from voicemesh.aio import TaskSet
 from voicemesh_evaluation.bench.connection import Caller
-from voicemesh_evaluation.bench.floor_server import DROP
+from voicemesh_evaluation.bench.floor_server import DROP, START
 
 
 class FloorConnection:
@@ -34,7 +34,9 @@ class FloorConnection:
                 self._received += count
             elif message.type is aiohttp.WSMsgType.TEXT:
                 self._received = 0
-                if message.data == DROP:
+                if message.data == START:
+                    caller.reply_started()
+                elif message.data == DROP:
                     caller.dropped()
                 else:
                     caller.reply_ended(int(message.data))

@@ -14,6 +14,7 @@ from voicemesh.v1 import asr_pb2, common_pb2, dialog_pb2
 from voicemesh.v1.dialog_pb2_grpc import DialogServiceStub
 from voicemesh_evaluation.bench.connection import Caller
 from voicemesh_evaluation.bench.workload import (
+    EAGER_WAIT_MS,
     END_SILENCE_MS,
     FRAME_SAMPLES,
     LEAD_MS,
@@ -40,7 +41,7 @@ def _config() -> dialog_pb2.ConverseConfig:
         interruption_policy=dialog_pb2.INTERRUPTION_POLICY_STOP,
         vad=asr_pb2.VadOptions(name="webrtc", aggressiveness=VAD_MODE, min_speech_ms=MIN_SPEECH_MS),
         turn_detector=asr_pb2.TurnDetectorOptions(
-            name="marks", sentence_end_wait_ms=END_SILENCE_MS
+            name="marks", sentence_end_wait_ms=END_SILENCE_MS, eager_wait_ms=EAGER_WAIT_MS
         ),
     )
 
@@ -93,6 +94,7 @@ class MeshConnection:
                 self._caller.audio(chunk.first_sample, len(chunk.audio) // 2)
         elif kind == "reply_started":
             self._reply = response.stamp
+            self._caller.reply_started()
         elif kind == "reply_interrupted":
             if response.stamp == self._reply:
                 self._reply = common_pb2.Stamp()

@@ -82,10 +82,27 @@ async def run_floor(workload: Workload, script: BenchScript, core: int | None) -
 @asynccontextmanager
 async def _floor(workload: Workload, core: int | None) -> AsyncIterator[tuple[int, int]]:
     """The floor's port and process."""
+    async with _process("floor_server", json.dumps(asdict(workload)), core) as (line, pid):
+        yield int(line), pid
+
+
+@asynccontextmanager
+async def beside(percent: int, core: int | None) -> AsyncIterator[None]:
+    """Another process takes so much of ``core`` meanwhile; 0: there is none."""
+    if not percent:
+        yield
+        return
+    async with _process("busy_neighbour", str(percent), core):
+        yield
+
+
+@asynccontextmanager
+async def _process(module: str, argument: str, core: int | None) -> AsyncIterator[tuple[str, int]]:
+    """A process of the benchmark's own: its first line, and its id."""
     with on_core(core):
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "voicemesh_evaluation.bench.floor_server"),
-            *(str(os.getpid()), json.dumps(asdict(workload))),
+            *(sys.executable, "-P", "-m", f"voicemesh_evaluation.bench.{module}"),
+            *(str(os.getpid()), argument),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -94,8 +111,8 @@ async def _floor(workload: Workload, core: int | None) -> AsyncIterator[tuple[in
     try:
         line = await process.stdout.readline()
         if not line:
-            raise Unavailable("the floor's process ended at once; its message stands above")
-        yield int(line), process.pid
+            raise Unavailable(f"the process of {module} ended at once; its message stands above")
+        yield line.decode(), process.pid
     finally:
         if process.returncode is None:
             process.terminate()

@@ -42,6 +42,7 @@ class Talker:
         self._interrupted_s: float | None = None
         self._first_audio_s: float | None = None
         self._samples: int | None = None
+        self._began = False  # A reply has begun since the question was asked.
         self._ignoring = False  # What comes belongs to a reply that was given up.
         self._leaving = False
 
@@ -90,7 +91,7 @@ class Talker:
         if frame == script.last_voiced:
             self._asked_s = time.monotonic()
             self._first_audio_s = self._samples = None
-            self._ignoring = False
+            self._began = self._ignoring = False
         if self._frame == len(script.question):
             self._enter(_Phase.WAITING if self._first_audio_s is None else _Phase.HEARING)
         return script.question[frame]
@@ -113,7 +114,7 @@ class Talker:
     def _hear(self, now: float) -> bool:
         assert self._first_audio_s is not None
         heard_s = now - self._first_audio_s
-        if self._workload.pattern == "barge-in":
+        if self._workload.speaks_over(self._asked):
             if heard_s >= self._workload.interrupt_s:
                 self._tally.turns += 1
                 return self._ask()
@@ -143,11 +144,17 @@ class Talker:
 
     # What comes over the line (see Caller).
 
+    def reply_started(self) -> None:
+        """What comes from now on is the answer to the newest question."""
+        self._began = True
+
     def audio(self, first_sample: int, count: int) -> None:
         """Time the reply's first audio, and look whether the rest is late."""
         now = time.monotonic()
         self._tally.chunks += 1
         if self._first_audio_s is None:
+            if self._asked_s is not None and not self._began:
+                return  # Of the reply that was spoken over, and whose end comes late.
             if self._asked_s is None:
                 if not self._ignoring:
                     self._tally.fail("a reply came that was not asked for")

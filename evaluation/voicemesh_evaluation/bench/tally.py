@@ -14,7 +14,10 @@ LATE_S = 0.1
 _MOST_PROBLEMS = 20
 
 
-def percentiles(values: Sequence[float]) -> dict[str, float] | None:
+Percentiles = dict[str, float] | None
+
+
+def percentiles(values: Sequence[float]) -> Percentiles:
     """p50, p95 and p99, in milliseconds; None where there is nothing."""
     if not values:
         return None
@@ -29,7 +32,8 @@ class Tally:
     response_ms: list[float] = field(default_factory=list)
     """Last voiced frame sent to first reply audio received."""
     interrupt_ms: list[float] = field(default_factory=list)
-    """First voiced frame of an interruption sent to the word to drop what is buffered."""
+    """Onset to flush: the first voiced frame of an interruption sent, to the word to drop
+    what is buffered."""
     chunks: int = 0
     late_chunks: int = 0
     turns: int = 0

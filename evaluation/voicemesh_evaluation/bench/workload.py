@@ -1,14 +1,14 @@
 """What every conversation of a benchmark does, and what an answer takes at least.
 
 The same for the mesh and for the floor: engines that only wait, a spoken
-question, silence with the faint noise that every microphone has.
+question, and throughout the faint noise that every microphone has.
 """
 
 from __future__ import annotations
 
 import json
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -21,6 +21,10 @@ FRAME_SAMPLES = RATE_HERTZ * FRAME_MS // 1000
 VAD_MODE = 2
 MIN_SPEECH_MS = 200
 END_SILENCE_MS = 300
+EAGER_WAIT_MS = 160
+"""Eight whole frames: the default of 150 ms is over with the eighth, too."""
+INTERRUPT_MS = MIN_SPEECH_MS - FRAME_MS
+"""From the first voiced frame sent to the last that it takes to interrupt."""
 LEAD_MS = 400
 QUESTION = "What is artificial intelligence?"
 REPLY = (
@@ -28,8 +32,24 @@ REPLY = (
     "from data, understand speech, and solve problems that once needed people. You meet it every "
     "day in search, maps, phones, and tools like the one you use."
 )
+_MESSAGE_FRAMES = (1, 5, 6, 11)
 _NOISE_PEAK = 2  # Of 32768: what a quiet converter gives without any sound.
 _NOISE_FRAMES = 50
+
+
+def message_samples(samples: int) -> Iterator[int]:
+    """The lengths of the messages that bring a piece of ``samples``: those of the mesh.
+
+    Its voice makes audio twenty times faster than real time, so they grow within
+    milliseconds to the longest, which is repeated.
+    """
+    number = 0
+    while samples > 0:
+        frames = _MESSAGE_FRAMES[min(number, len(_MESSAGE_FRAMES) - 1)]
+        length = min(samples, frames * FRAME_SAMPLES)
+        yield length
+        samples -= length
+        number += 1
 
 
 @dataclass(frozen=True)
@@ -38,8 +58,12 @@ class Workload:
 
     conversations: int = 1
     turns: int = 1
-    pattern: str = "turns"
-    """``turns``: hear each reply to its end. ``barge-in``: speak over each reply."""
+    pattern: str = "mixed"
+    """``turns``: hear each reply to its end. ``barge-in``: speak over each. ``mixed``: over
+    every second one, the first among them, if another question follows it.
+    """
+    eager: bool = True
+    """Whether an answer is begun before the end of the turn."""
     spread_s: float = 8.0
     """The conversations begin within so many seconds."""
     pause_s: float = 0.5
@@ -82,9 +106,27 @@ class Workload:
         return [round(len(s) * self.seconds_per_character * RATE_HERTZ) for s in self.sentences]
 
     @property
-    def ideal_ms(self) -> int:
-        """Last voiced frame to first reply audio when nothing but the engines takes time."""
-        return END_SILENCE_MS + self.piece_ready_ms[0] + self.first_chunk_ms
+    def thinking_ms(self) -> int:
+        """What is understood to the first audio of its answer: model and voice."""
+        return self.piece_ready_ms[0] + self.first_chunk_ms
+
+    @property
+    def waiting_path_ms(self) -> int:
+        """Last voiced frame to first reply audio where nothing begins before the turn's end."""
+        return END_SILENCE_MS + self.thinking_ms
+
+    @property
+    def critical_path_ms(self) -> int:
+        """The same by the policy in force, when nothing but waits and engines takes time."""
+        if not self.eager:
+            return self.waiting_path_ms
+        return max(END_SILENCE_MS, EAGER_WAIT_MS + self.thinking_ms)
+
+    def speaks_over(self, asked: int) -> bool:
+        """Whether the reply to question number ``asked``, from 1, is spoken over."""
+        if self.pattern == "mixed":
+            return asked % 2 == 1 and asked < self.turns
+        return self.pattern == "barge-in"
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
@@ -142,7 +184,9 @@ def load_script() -> BenchScript:
     silence = _frames(noise.tobytes())
     resource = files("voicemesh_evaluation") / "bench" / "question.wav"
     with resource.open("rb") as opened, wave.open(opened) as clip:
-        question = _frames(clip.readframes(clip.getnframes()))
+        spoken = np.frombuffer(clip.readframes(clip.getnframes()), dtype="<i2")
+    # A clip that was synthesised is silent between its words, as no microphone is.
+    question = _frames((spoken + np.resize(noise, len(spoken))).astype("<i2").tobytes())
     vad = webrtcvad.Vad(VAD_MODE)
     for frame in silence:
         vad.is_speech(frame, RATE_HERTZ)

@@ -6,7 +6,8 @@ import argparse
 import asyncio
 import math
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from voicemesh_evaluation.bench.workload import Workload, load_script
 from voicemesh_evaluation.command_line import at_least_one, write_line
 
 _NEEDED = {"aiohttp": "aiohttp", "psutil": "psutil", "webrtcvad": "webrtcvad-wheels"}
+_EAGER = "orchestrator.eager.enabled"
 _QUIET = {"mesh.log_level": "warning"}
 _DESCRIBE_S = 5.0
 
@@ -39,6 +41,12 @@ def _seconds(text: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 on")
     return number
+
+
+def _percent(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage from 1 to 100")
+    return int(text)
 
 
 def _words(text: str) -> str:
@@ -86,7 +94,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--conversations", type=at_least_one, default=1, metavar="N")
     parser.add_argument("--turns", type=at_least_one, default=3, metavar="M")
-    parser.add_argument("--pattern", choices=("turns", "barge-in"), default=defaults.pattern)
+    parser.add_argument(
+        "--pattern",
+        choices=("mixed", "turns", "barge-in"),
+        default=defaults.pattern,
+        help="speak over every second reply, over none, or over each (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-eager",
+        action="store_true",
+        help="begin no answer before the end of the turn (with --target: the mesh there does not)",
+    )
+    parser.add_argument(
+        "--beside",
+        type=_percent,
+        default=0,
+        metavar="PERCENT",
+        help="have another process take so much of the servers' core; wants --cores",
+    )
     parser.add_argument(
         "--spread",
         type=_seconds,
@@ -143,7 +168,7 @@ async def _bench(options: argparse.Namespace, progress: Callable[[str], None]) -
     # The measuring needs packages of the extra; the command itself does not.
     from voicemesh_evaluation.bench.processes import on_core
     from voicemesh_evaluation.bench.report import as_json
-    from voicemesh_evaluation.bench.runs import run_floor, run_mesh
+    from voicemesh_evaluation.bench.runs import beside, run_floor, run_mesh
 
     workload = Workload(
         conversations=options.conversations,
@@ -151,36 +176,48 @@ async def _bench(options: argparse.Namespace, progress: Callable[[str], None]) -
         pattern=options.pattern,
         spread_s=options.spread,
         reply=options.reply,
+        eager=not options.no_eager,
     )
     if options.target:
         await _check_target(options.target)
     script = await asyncio.to_thread(load_script)
     servers, client = options.cores or (None, None)
+    floor = None
     with on_core(client):
-        floor = None
-        if options.engines == "simulated" and not options.no_floor:
-            progress("the floor ...")
-            floor = await run_floor(workload, script, servers)
-        if options.target:
-            progress(f"the mesh at {options.target} ...")
-            mesh = await run_mesh(workload, script, options.target, {})
-            return as_json(workload, options.engines, mesh, floor)
-        settings = workload.settings if options.engines == "simulated" else _QUIET
-        running = Mesh(
-            config=options.config,
-            flags={**settings, **dict(options.settings)},
-            ephemeral=True,
-            report=lambda line: None,
-        )
-        try:
-            with on_core(servers):
-                await running.start()
-            progress("the mesh ...")
-            pids = {name: child.pid for name, child in running.services.items()}
-            mesh = await run_mesh(workload, script, running.target, pids)
-        finally:
-            await running.stop()
-        return as_json(workload, options.engines, mesh, floor)
+        async with beside(options.beside, servers):
+            if options.engines == "simulated" and not options.no_floor:
+                progress("the floor ...")
+                floor = await run_floor(workload, script, servers)
+            async with _mesh(options, workload, servers) as (target, pids):
+                progress(f"the mesh at {target} ...")
+                mesh = await run_mesh(workload, script, target, pids)
+    return as_json(workload, options.engines, mesh, floor, options.beside)
+
+
+@asynccontextmanager
+async def _mesh(
+    options: argparse.Namespace, workload: Workload, core: int | None
+) -> AsyncIterator[tuple[str, Mapping[str, int]]]:
+    """The mesh to be measured: its orchestrator, and its processes if it is started here."""
+    from voicemesh_evaluation.bench.processes import on_core
+
+    if options.target:
+        yield options.target, {}
+        return
+    settings = workload.settings if options.engines == "simulated" else _QUIET
+    eager = {_EAGER: str(workload.eager).lower()}
+    running = Mesh(
+        config=options.config,
+        flags={**settings, **eager, **dict(options.settings)},
+        ephemeral=True,
+        report=lambda line: None,
+    )
+    try:
+        with on_core(core):
+            await running.start()
+        yield running.target, {name: child.pid for name, child in running.services.items()}
+    finally:
+        await running.stop()
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -191,6 +228,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             "--set changes a mesh that is started; a running one is as it is: leave out --set "
             "or --target"
         )
+    if _EAGER in dict(options.settings):
+        raise SettingsError(f"{_EAGER} is part of what is measured: use --no-eager")
+    if options.beside and not options.cores:
+        raise SettingsError("--beside takes a share of the servers' core: say which with --cores")
     check_writable(options.json)
     from voicemesh_evaluation.bench.report import lines
 
