@@ -39,7 +39,7 @@ class Outcome:
     crashes: list[str]
     hangs: list[str]
     quiet_ms: list[float]
-    """Response times of the conversation that behaves well, with nobody else there."""
+    """Response times of the conversation that behaves well, before the attack and after it."""
     loud_ms: list[float]
     """The same during the attack."""
     faults: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Outcome:
 
     @property
     def p95_ratio(self) -> float:
-        """Of the response times, during the attack and before."""
+        """Of the response times, during the attack to quiet ones."""
         return float(np.percentile(self.loud_ms, 95) / np.percentile(self.quiet_ms, 95))
 
     def as_json(self) -> dict[str, Any]:
@@ -83,8 +83,8 @@ async def fuzz(
 ) -> Outcome:
     """Attack a mesh of its own.
 
-    ``turns``: of the conversation before the attack; ``rate``: messages a second, at most,
-    0: as many as are taken.
+    ``turns``: of the conversation before the attack, and again after it; ``rate``: messages
+    a second, at most, 0: as many as are taken.
     """
     with logged() as log:
         async with victims(flags or {}) as attacked:
@@ -132,8 +132,8 @@ async def _attack(
         tally = json.loads((await attack)[0])
         took_s = loop.time() - began
         try:
-            await ask()
             hangs += await attacked.settled(places)
+            quiet += [await ask() for _ in range(turns)]
         except VoiceMeshError as error:
             hangs.append(f"after the attack: {error}")
         crashes = attacked.crashes(processes)
@@ -244,7 +244,7 @@ def main() -> int:
     parser.add_argument("--log", type=Path, metavar="FILE", help="keep what the mesh logged")
     parser.add_argument("--audio-in", type=Path, help='"hello", spoken')
     parser.add_argument("--typed", action="store_true", help="type it instead")
-    parser.add_argument("--turns", type=int, default=20, help="of the quiet conversation")
+    parser.add_argument("--turns", type=int, default=20, help="asked before and after")
     parser.add_argument("--rate", type=float, default=50.0, help="messages a second, at most")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the mesh"
