@@ -83,8 +83,8 @@ async def fuzz(
 ) -> Outcome:
     """Attack a mesh of its own.
 
-    ``turns``: of the conversation before the attack, and again after it; ``rate``: messages a second, at most,
-    0: as many as are taken.
+    ``turns``: of the conversation before the attack, and again after it; ``rate``: messages
+    a second, at most, 0: as many as are taken.
     """
     with logged() as log:
         async with victims(flags or {}) as attacked:
@@ -244,7 +244,7 @@ def main() -> int:
     parser.add_argument("--log", type=Path, metavar="FILE", help="keep what the mesh logged")
     parser.add_argument("--audio-in", type=Path, help='"hello", spoken')
     parser.add_argument("--typed", action="store_true", help="type it instead")
-    parser.add_argument("--turns", type=int, default=20, help="of the conversation before and after")
+    parser.add_argument("--turns", type=int, default=20, help="asked before and after")
     parser.add_argument("--rate", type=float, default=50.0, help="messages a second, at most")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the mesh"
