@@ -263,7 +263,8 @@ class Speaker:
             while not events or events[-1].type != pb.TURN_EVENT_TYPE_END_OF_TURN:
                 response = await self.call.read()
                 assert response is not grpc.aio.EOF, "the stream ended"
-                events.append(response.turn_event)
+                if response.HasField("turn_event"):  # Signs of life come while it works.
+                    events.append(response.turn_event)
         return events
 
 

@@ -105,14 +105,14 @@ class ConverseStream:
                     taker = ConverseRequests(conversation, microphone, self._observers, self._tasks)
                     await self._take_all(requests, taker)
                 finally:
-                    await signs.close()
                     conversation.client.commands.close()
                     try:
-                        await uninterrupted(self._close(conversation), "close conversation")
+                        await uninterrupted(self._close(conversation, signs), "close conversation")
                     finally:  # A client that is gone cancels meanwhile.
                         log.info("conversation ends")
 
-    async def _close(self, conversation: Conversation[ConverseClient]) -> None:
+    async def _close(self, conversation: Conversation[ConverseClient], signs: TaskSet) -> None:
+        await signs.close()
         await conversation.close()
         await self._tasks.close()
 
