@@ -156,6 +156,7 @@ async def test_where_no_recogniser_comes_free_the_utterance_is_refused_and_the_s
         assert "asr.slot_wait_ms" in refusal.message
         await one.silence(RATE)
         assert await said(one) == PHRASES[0]
+        await asr.until_used(0)
         await two.audio(utterance(flite_speech(PHRASES[2])))
         assert await said(two) == PHRASES[2]
 
