@@ -269,6 +269,20 @@ async def test_an_interruption_is_timed_and_no_error() -> None:
     assert tally.errors == 0
 
 
+class ApologisingConnection(AnsweringConnection):
+    """Fails at the second question and says so."""
+
+    async def send(self, index: int, frame: bytes) -> None:
+        if frame == VOICED and self._voiced == 3:
+            self._caller.failed("all places are taken")
+        await super().send(index, frame)
+
+
+async def test_an_apology_is_no_answer() -> None:
+    tally = await talk(ApologisingConnection(reply_samples=0), "turns")
+    assert (tally.turns, len(tally.response_ms), tally.errors) == (1, 1, 1)
+
+
 class LateFlushConnection(AnsweringConnection):
     """Goes on with the old reply for a moment after the next question has been asked."""
 

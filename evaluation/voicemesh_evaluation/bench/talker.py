@@ -43,6 +43,7 @@ class Talker:
         self._first_audio_s: float | None = None
         self._samples: int | None = None
         self._began = False  # A reply has begun since the question was asked.
+        self._failed = False  # The turn has failed: what is said of it is an apology.
         self._ignoring = False  # What comes belongs to a reply that was given up.
         self._leaving = False
 
@@ -91,7 +92,7 @@ class Talker:
         if frame == script.last_voiced:
             self._asked_s = time.monotonic()
             self._first_audio_s = self._samples = None
-            self._began = self._ignoring = False
+            self._began = self._failed = self._ignoring = False
         if self._frame == len(script.question):
             self._enter(_Phase.WAITING if self._first_audio_s is None else _Phase.HEARING)
         return script.question[frame]
@@ -116,16 +117,21 @@ class Talker:
         heard_s = now - self._first_audio_s
         if self._workload.speaks_over(self._asked):
             if heard_s >= self._workload.interrupt_s:
-                self._tally.turns += 1
+                self._count_turn()
                 return self._ask()
         elif self._samples is None:
             if heard_s > sum(self._workload.piece_samples) / RATE_HERTZ + _RESPONSE_LIMIT_S:
                 return self._give_up("the reply has no end")
         elif heard_s >= self._samples / RATE_HERTZ:
-            self._tally.turns += 1
+            self._count_turn()
             self._first_audio_s = None
             self._enter(_Phase.PAUSE)
         return False
+
+    def _count_turn(self) -> None:
+        """A reply has been heard; an apology is none."""
+        if not self._failed:
+            self._tally.turns += 1
 
     def _ask(self) -> bool:
         if self._asked == self._workload.turns:
@@ -160,7 +166,8 @@ class Talker:
                     self._tally.fail("a reply came that was not asked for")
                 self._ignoring = True
                 return
-            self._tally.response_ms.append((now - self._asked_s) * 1000)
+            if not self._failed:
+                self._tally.response_ms.append((now - self._asked_s) * 1000)
             self._asked_s = None
             self._first_audio_s = now
             if self._phase is _Phase.WAITING:
@@ -184,4 +191,5 @@ class Talker:
 
     def failed(self, problem: str) -> None:
         """Count what went wrong."""
+        self._failed = True
         self._tally.fail(problem)
