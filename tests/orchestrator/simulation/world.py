@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -104,6 +105,8 @@ class World:
         )
         self._helpers: set[asyncio.Task[None]] = set()
         self.leaving: Leaving = "at rest"
+        self.left_s = math.inf
+        """When the client began to leave: it plays on, but listens to nothing any more."""
         self.said: list[str] = []
         """What the user has said."""
         self.lost_words = False
@@ -225,6 +228,7 @@ async def _live(
         await script(world)
         if leaving == "at rest":
             await world.at_rest()
+        world.left_s = loop.time()
         await world.robot.hang_up(with_goodbye=leaving != "gone")
         for helper in world._helpers:
             helper.cancel()
