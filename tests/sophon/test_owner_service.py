@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 
-from voicemesh.errors import Unavailable
+from voicemesh.errors import DeviceMissing
 from voicemesh.server import Admission, Server, Service
 from voicemesh.settings import ServerSettings
 from voicemesh.v1 import common_pb2, operations_pb2
@@ -124,7 +124,7 @@ async def test_a_service_without_an_owner_does_not_start_and_names_the_cure(
     owner.stop()
     server = Server(BertService(owner, bert))
     try:
-        with pytest.raises(Unavailable, match="nobody owns chip 0 .*`voicemesh up` starts"):
+        with pytest.raises(DeviceMissing, match="nobody owns chip 0 .*`voicemesh up` starts"):
             await server.start()
     finally:
         await server.stop()

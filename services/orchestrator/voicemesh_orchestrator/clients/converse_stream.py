@@ -62,7 +62,7 @@ class ConverseStream:
         self._conversation_id = uuid.uuid4().hex[:12]
         self._tasks = TaskSet()
         self.conversation: Conversation[ConverseClient] | None = None
-        """The conversation, once it has begun."""
+        """The conversation, from when it has begun until its client leaves."""
 
     def notify(self, notice: common_pb2.DrainNotice) -> None:
         """Tell the client that this process will stop."""
@@ -105,6 +105,7 @@ class ConverseStream:
                     taker = ConverseRequests(conversation, microphone, self._observers, self._tasks)
                     await self._take_all(requests, taker)
                 finally:
+                    self.conversation = None  # Nobody finds it any more.
                     conversation.client.commands.close()
                     try:
                         await uninterrupted(self._close(conversation, signs), "close conversation")

@@ -23,6 +23,7 @@ class RobotCommands:
         self._limit_s = limit_s
         self._waiting: dict[str, asyncio.Future[Result]] = {}
         self._count = 0
+        self._closed = False
 
     def send(self, command: robot_pb2.RobotCommand) -> str:
         """Send ``command`` and expect nothing of it; the id that it was given."""
@@ -36,6 +37,8 @@ class RobotCommands:
 
         DeadlineExceeded when no answer comes, Unavailable when the robot leaves.
         """
+        if self._closed:
+            raise _left()
         kind = command.WhichOneof("command")
         if len(self._waiting) >= _MOST_WAITING:
             raise Busy("robot: it still owes the answers to earlier commands", stage=_ROBOT)
@@ -66,9 +69,14 @@ class RobotCommands:
 
     def close(self) -> None:
         """The robot has left: no answer will come."""
+        self._closed = True
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(Unavailable("robot: it left before it answered", stage=_ROBOT))
+                answer.set_exception(_left())
+
+
+def _left() -> Unavailable:
+    return Unavailable("robot: it left before it answered", stage=_ROBOT)
 
 
 def _error_of(result: Result) -> VoiceMeshError | None:
