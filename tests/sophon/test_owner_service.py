@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 
-from voicemesh.errors import DeviceMissing
+from voicemesh.errors import DeviceMissing, Unavailable
 from voicemesh.server import Admission, Server, Service
 from voicemesh.settings import ServerSettings
 from voicemesh.v1 import common_pb2, operations_pb2
