@@ -31,7 +31,7 @@ _TEXTS = {
 the end of a turn that failed has waited already."""
 
 _CHUNK_S = 0.2
-_BREATH_S = 0.3
+_BREATH_S = 0.2
 
 
 @dataclass(frozen=True)
