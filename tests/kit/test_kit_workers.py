@@ -17,8 +17,10 @@ import psutil
 import pytest
 
 from voicemesh.errors import Busy, EngineError, EngineMissing
+from voicemesh.server.hung_engine import EXIT_STATUS, end_when_an_engine_hangs
 from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ProcessPool, ProcessWorker, ThreadWorker
+from voicemesh.workers.thread import longest_call
 
 COUNTER = "toyroom.worker_engine:make"
 
@@ -469,3 +471,40 @@ async def test_what_a_call_that_nobody_waits_for_fails_with_is_nobodys_business(
     del call
     gc.collect()
     assert "never retrieved" not in caplog.text
+
+
+async def test_a_child_that_hangs_is_killed_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _pool(1) as pool:
+        worker = pool.lease()
+        with monkeypatch.context() as patch:
+            patch.setattr("voicemesh.workers.process.HANG_S", 0.2)
+            stuck = worker.stream("hang")
+            assert await anext(stuck) == 0
+            with pytest.raises(EngineError, match="hung for 0.2 s"):
+                await anext(stuck)
+        await worker.ended()
+        pool.release(worker)
+        async with pool.borrow() as another:
+            assert another.pid != worker.pid
+            assert await another.call("add", 1, 1) == 2
+
+
+async def test_a_process_ends_when_the_thread_of_its_engine_hangs() -> None:
+    worker, go_on = ThreadWorker("stuck"), threading.Event()
+    ended: list[int] = []
+    looks: list[float] = []
+
+    def loaded() -> bool:
+        looks.append(longest_call()[0])
+        return looks[-1] > 0.2  # Until then it loads, which is no hang.
+
+    hanging = asyncio.ensure_future(worker.run(go_on.wait))
+    async with asyncio.timeout(30):
+        await end_when_an_engine_hangs(loaded, 0.1, ended.append)
+    assert ended == [EXIT_STATUS]
+    assert any(0.1 < took_s <= 0.2 for took_s in looks)
+    assert longest_call()[1] == "stuck"
+    go_on.set()
+    await hanging
+    assert worker.call_s == 0
+    worker.close()

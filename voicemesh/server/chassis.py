@@ -22,6 +22,7 @@ from voicemesh.server.batch_scheduling import BatchScheduling
 from voicemesh.server.device_following import follow_device
 from voicemesh.server.door import Door
 from voicemesh.server.http_endpoint import HttpEndpoint
+from voicemesh.server.hung_engine import end_when_an_engine_hangs
 from voicemesh.server.operations import Operations
 from voicemesh.server.service import Service, ServiceSpec
 from voicemesh.server.stall import StallDetector
@@ -203,6 +204,7 @@ async def _serve(spec: ServiceSpec, settings: Settings, instance: str) -> None:
     _open_http(service, lambda: server.ready)
     start = loop.create_task(server.start(), name="start")
     stop = loop.create_task(server.wait(), name="stop asked for")
+    hangs: asyncio.Task[None] | None = None
     try:
         # Whoever is told to stop while a model loads does not load it to the end.
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -215,11 +217,12 @@ async def _serve(spec: ServiceSpec, settings: Settings, instance: str) -> None:
             # Full collections wait until a quarter of what the last one saw is new:
             # without this one, until the cycles of thousands of conversations are.
             gc.collect()
+            hangs = loop.create_task(end_when_an_engine_hangs(lambda: server.ready), name="hangs")
             await stop
         log.info("%s drains", spec.name)
     finally:
         with suppress(asyncio.CancelledError):
-            await cancel_and_wait(start, stop)
+            await cancel_and_wait(start, stop, hangs)
             await server.stop()
         tracing.close()
 

@@ -16,6 +16,7 @@ from voicemesh.aio import uninterrupted
 from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import wire
+from voicemesh.workers.hang import HANG_S
 
 log = logging.getLogger(__name__)
 
@@ -187,9 +188,12 @@ class ProcessWorker:
 
     async def _next(self) -> tuple[str, Any]:
         try:
-            message = await wire.read(self._reader)
+            async with asyncio.timeout(HANG_S):
+                message = await wire.read(self._reader)
         except EOFError:
             raise self._lost() from None
+        except TimeoutError:
+            raise self._hung() from None
         return message[0], message[1]
 
     async def _ask(self, method: str, args: tuple[Any, ...]) -> Any:
@@ -198,6 +202,15 @@ class ProcessWorker:
         if kind == "error":
             raise value
         return value
+
+    def _hung(self) -> EngineError:
+        """Kill the child, which its owner then replaces."""
+        self._broken = True
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        log.error("%s has not answered for %g s; killing process %d", self.name, HANG_S, self.pid)
+        return EngineError(f"{self.name}: the process hung for {HANG_S:g} s; try again")
 
     def _lost(self) -> EngineError:
         self._broken = True

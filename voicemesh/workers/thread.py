@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from voicemesh.aio import uninterrupted
@@ -20,17 +23,42 @@ _CANCEL_GRACE_S = 10.0
 """Far above the longest launch of a chip, and of those that others have there before it."""
 
 
+_workers: weakref.WeakSet[ThreadWorker] = weakref.WeakSet()
+
+
+def longest_call() -> tuple[float, str]:
+    """The longest call that is under way in this process: seconds so far, and its thread."""
+    return max(((worker.call_s, worker.name) for worker in _workers), default=(0.0, ""))
+
+
 class ThreadWorker:
     """One thread; calls run one after the other in the order they were made."""
 
     def __init__(self, name: str) -> None:
         """``name`` is the thread's name."""
+        self.name = name
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._since_s: float | None = None
+        _workers.add(self)
+
+    def _call(self, function: Callable[[], T]) -> T:
+        self._since_s = time.monotonic()
+        try:
+            return function()
+        finally:
+            self._since_s = None
+
+    @property
+    def call_s(self) -> float:
+        """How long the call under way has taken so far, in seconds; 0 where there is none."""
+        since_s = self._since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in the thread and wait for its result."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: function(*args, **kwargs))
+        call = partial(function, *args, **kwargs)
+        return await loop.run_in_executor(self._executor, self._call, call)
 
     async def spend(
         self, counter: WorkCounter, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -41,7 +69,7 @@ class ThreadWorker:
         returned, so that all of it is counted; a call that has not begun is dropped,
         one that hangs is left alone in the end.
         """
-        call = self._executor.submit(function, *args, **kwargs)
+        call = self._executor.submit(self._call, partial(function, *args, **kwargs))
         result = asyncio.wrap_future(call)
         try:
             await asyncio.wait({result})  # Cancelled, it leaves the call alone.
