@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -474,3 +474,30 @@ async def test_recognition_that_ends_because_nobody_speaks_is_missed_by_nobody(
         turn = (await client.until("turn_ended")).turn_ended
         assert turn.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
         assert not client.of("error")
+
+
+async def test_a_voice_that_dies_ends_the_turn_though_the_model_still_writes(
+    mesh: Mesh, connect: Connect, serving: Any
+) -> None:
+    async def reply(send: Callable[..., Awaitable[None]]) -> None:
+        await send(delta=llm_pb2.TextDelta(text="The moon is far away. And it is"))
+        while True:  # The next sentence never comes, and yet the model lives.
+            await send(heartbeat=common_pb2.Heartbeat(echo=True))
+            await asyncio.sleep(0.01)
+
+    async with AsyncExitStack() as voice, offering_model(Model(reply)) as model:
+        tts = await voice.enter_async_context(serving("tts"))
+        limits = {"orchestrator.deadlines.next_token_s": 60}
+        async with (
+            mesh(
+                **{"orchestrator.llm_target": model, "orchestrator.tts_target": tts, **limits}
+            ) as target,
+            connect(target) as client,
+        ):
+            await client.until("started")
+            await client.send(text=dialog_pb2.TypedText(text="hello"))
+            await client.until("reply_audio")
+            await voice.aclose()
+            turn = (await client.until("turn_ended")).turn_ended
+            assert turn.outcome == dialog_pb2.TURN_OUTCOME_FAILED
+            assert turn.error.stage == common_pb2.STAGE_TTS

@@ -41,8 +41,9 @@ class ReplySpeech:
         self._failure: VoiceMeshError | None = None
 
     def add(self, piece: Piece) -> None:
-        """One more piece to speak."""
-        self._pieces.send(piece)
+        """One more piece to speak; dropped where TTS has failed, which ``run`` tells."""
+        if self._failure is None:
+            self._pieces.send(piece)
 
     def finish(self) -> None:
         """There are no more pieces."""
@@ -60,6 +61,8 @@ class ReplySpeech:
                 await self._piece_finished()
                 metrics.SYNTHESIS_QUEUE.set(len(self._pieces))
                 await self.sender.room()
+        if self._failure is not None:
+            raise self._failure
         self.sender.complete()
 
     async def _piece_finished(self) -> None:
@@ -93,3 +96,4 @@ class ReplySpeech:
         """TTS cannot go on."""
         self._failure = error
         self._piece_ends.close()
+        self._pieces.close()  # Nobody waits for a model that still writes the next one.
