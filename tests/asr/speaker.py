@@ -50,6 +50,7 @@ class Speaker:
         self.call = stub.StreamingRecognize()
         self.next = self.config.first_sample
         self.stamp = common_pb2.Stamp(epoch=1, turn=1)
+        self.signs_of_life = 0
 
     async def send(self, **request: Any) -> None:
         await self.call.write(pb.StreamingRecognizeRequest(stamp=self.stamp, **request))
@@ -74,9 +75,12 @@ class Speaker:
 
     async def read(self) -> pb.StreamingRecognizeResponse:
         async with asyncio.timeout(30):  # So that a failing test ends.
-            response = await self.call.read()
-        assert response is not grpc.aio.EOF, "the stream ended"
-        return cast(pb.StreamingRecognizeResponse, response)
+            while True:
+                response = await self.call.read()
+                assert response is not grpc.aio.EOF, "the stream ended"
+                if not response.HasField("heartbeat") or response.heartbeat.echo:
+                    return cast(pb.StreamingRecognizeResponse, response)
+                self.signs_of_life += 1  # On a busy machine work takes long.
 
     async def audio(self, samples: Samples, chunk: int = 1600) -> None:
         for begin in range(0, len(samples), chunk):

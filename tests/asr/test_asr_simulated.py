@@ -21,6 +21,8 @@ from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.simulated.engine import SimulatedRecognizer, SimulatedSession
 from voicemesh_asr.engines.simulated.settings import SimulatedSettings
 
+from .speaker import Speaker, utterance
+
 RATE = 16_000
 SECOND: Samples = np.ones(RATE, dtype=np.int16)
 
@@ -113,3 +115,22 @@ async def test_a_spoken_question_becomes_one_turn_with_the_text(
     # Without trimming the turn ends 300 ms after the detector's last frame of speech.
     exact = events[-1].sample - events[-1].last_voiced_sample == 300 * RATE // 1000
     assert exact or trim
+
+
+async def test_who_waits_for_a_long_final_pass_sees_that_the_service_lives(
+    serving: Serving, flite_speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicemesh_asr.stream._SIGN_OF_LIFE_S", 0.05)
+    settings = {"asr.engine": "simulated", "asr.simulated.final_delay_ms": 500}
+    async with serving("asr", **settings) as target, open_channel(target) as channel:
+        speaker = Speaker(SpeechRecognizerServiceStub(channel))
+        await speaker.start()
+        await speaker.audio(utterance(flite_speech("what time is it"), tail_s=0))
+        await speaker.end()
+        await speaker.send(heartbeat=common_pb2.Heartbeat(sequence=7))
+        kinds: list[str | None] = []
+        while not kinds or kinds[-1] != "heartbeat":
+            kinds.append((await speaker.read()).WhichOneof("streaming_response"))
+        assert speaker.signs_of_life > 2
+        assert "turn_event" in kinds, "the echo comes after what was sent before it"
+        speaker.call.cancel()
