@@ -272,3 +272,19 @@ async def abort(
     text = f"{error.field}: {error.message}" if error.field else error.message
     await context.abort(error.status, text, metadata)
     raise AssertionError("abort always raises")
+
+
+def failure_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What is to be raised where the tasks of a TaskGroup have failed.
+
+    The first VoiceMeshError where there is nothing else in it, otherwise the group itself.
+    Not by ``except*``: what is raised within one comes out as another group, but for late
+    versions of Python 3.11 and later ones, and Debian 12 has 3.11.2.
+    """
+    ours, others = group.split(VoiceMeshError)
+    error: BaseException | None = ours
+    if error is None or others is not None:
+        return group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

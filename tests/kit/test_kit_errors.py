@@ -92,3 +92,12 @@ async def test_a_service_that_is_not_there_is_unavailable_and_named() -> None:
 
 def test_every_kind_has_a_status() -> None:
     assert all(isinstance(kind("").status, grpc.StatusCode) for kind in KINDS)
+
+
+def test_what_tasks_failed_of_is_raised_as_itself_where_it_is_ours_alone() -> None:
+    ours, theirs = errors.Unavailable("gone"), ValueError("a mistake")
+    assert errors.failure_of(BaseExceptionGroup("tasks", [ours])) is ours
+    nested = BaseExceptionGroup("tasks", [BaseExceptionGroup("inner", [ours]), errors.Busy("full")])
+    assert errors.failure_of(nested) is ours
+    both = BaseExceptionGroup("tasks", [ours, theirs])
+    assert errors.failure_of(both) is both

@@ -61,6 +61,8 @@ async def begin(target: str, *arguments: str) -> asyncio.subprocess.Process:
         *(sys.executable, "-m", "voicemesh", "control", "--orchestrator", target, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        # A shell's background job ignores Ctrl-C, and so would the command as its child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from voicemesh import tracing
 from voicemesh.aio import TaskSet
 from voicemesh.backoff import Backoff
-from voicemesh.errors import Busy, EngineError, VoiceMeshError
+from voicemesh.errors import Busy, EngineError, failure_of
 from voicemesh.v1 import common_pb2, llm_pb2
 from voicemesh_orchestrator import metrics
 from voicemesh_orchestrator.reply.outgoing import Outgoing
@@ -103,11 +103,8 @@ class Reply:
                 if self.speech is not None:
                     group.create_task(self.speech.run(), name="speak")
                     group.create_task(self._play(self.speech), name="play")
-        except* VoiceMeshError as failed:
-            error = failed.exceptions[0]
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            raise error from None
+        except BaseExceptionGroup as failed:
+            raise failure_of(failed) from None
         if self.speech is None:
             await self._committed.wait()
             self._send_end(0)
