@@ -1,12 +1,10 @@
-"""Engines in threads and in child processes."""
+"""Engines in child processes."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -17,10 +15,8 @@ import psutil
 import pytest
 
 from voicemesh.errors import Busy, EngineError, EngineMissing
-from voicemesh.server.hung_engine import EXIT_STATUS, end_when_an_engine_hangs
 from voicemesh.work_counter import WorkCounter
-from voicemesh.workers import ProcessPool, ProcessWorker, ThreadWorker
-from voicemesh.workers.thread import longest_call
+from voicemesh.workers import ProcessWorker
 
 COUNTER = "toyroom.worker_engine:make"
 
@@ -35,16 +31,6 @@ async def _worker(target: str = COUNTER) -> AsyncIterator[ProcessWorker]:
         yield worker
     finally:
         await worker.close()
-
-
-@asynccontextmanager
-async def _pool(size: int) -> AsyncIterator[ProcessPool]:
-    pool = ProcessPool(COUNTER, {}, "counters", size)
-    await pool.start()
-    try:
-        yield pool
-    finally:
-        await pool.close()
 
 
 async def test_calls_reach_an_engine_in_another_process() -> None:
@@ -296,215 +282,6 @@ asyncio.run(main())
 """
 
 
-async def test_a_pool_lends_each_worker_once_and_is_busy_at_once() -> None:
-    async with _pool(2) as pool:
-        first, second = pool.lease(), pool.lease()
-        assert first is not second
-        with pytest.raises(Busy, match="all 2 workers of counters are taken"):
-            pool.lease()
-        assert pool.in_use == 2
-        pool.release(first)
-        assert pool.lease() is first
-
-
-async def test_a_pool_replaces_a_worker_that_died_in_a_call() -> None:
-    async with _pool(1) as pool:
-        worker = pool.lease()
-        with pytest.raises(EngineError):
-            await worker.call("die")
-        pool.release(worker)
-        async with pool.borrow() as other:
-            assert other is not worker
-            assert await other.call("add", 1, 1) == 2
-
-
-async def test_a_pool_replaces_a_worker_that_died_while_idle() -> None:
-    async with _pool(1) as pool:
-        worker = pool.lease()
-        pool.release(worker)
-        psutil.Process(worker.pid).kill()
-        await worker.ended()
-        async with pool.borrow() as other:
-            assert other is not worker
-            assert await other.call("add", 1, 1) == 2
-
-
-async def test_a_worker_that_comes_back_while_its_pool_closes_is_ended_too() -> None:
-    async with _pool(1) as pool:
-        worker = pool.lease()
-        closing = asyncio.ensure_future(pool.close())
-        await asyncio.sleep(0)  # It has begun.
-        pool.release(worker)
-        await closing
-        assert not psutil.pid_exists(worker.pid)
-
-
-async def test_a_pool_that_closes_waits_for_the_end_of_a_worker_that_was_killed() -> None:
-    others = set(psutil.Process().children())  # Of tests that ran in this process before.
-    async with _pool(1) as pool:
-        worker = pool.lease()
-        pool.release(worker)
-        psutil.Process(worker.pid).kill()
-        await worker.ended()
-        await asyncio.sleep(0)  # Another is about to be started.
-        await pool.close()
-    assert set(psutil.Process().children()) <= others
-    gc.collect()  # Nor is a socket to it left open, which would be a warning here.
-
-
 async def test_ctrl_c_at_a_terminal_reaches_no_child() -> None:
     async with _worker() as worker:
         assert os.getsid(worker.pid) != os.getsid(0)
-
-
-async def test_borrowers_are_served_in_the_order_they_came() -> None:
-    async with _pool(1) as pool:
-        served: list[int] = []
-
-        async def work(number: int) -> None:
-            async with pool.borrow() as worker:
-                served.append(number)
-                await worker.call("add", 1, 1)
-
-        held = pool.lease()
-        tasks = []
-        for number in range(5):
-            tasks.append(asyncio.ensure_future(work(number)))
-            await asyncio.sleep(0)
-        assert pool.waiting == 5
-        tasks[1].cancel()
-        await asyncio.sleep(0)
-        pool.release(held)
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert served == [0, 2, 3, 4]
-        assert pool.in_use == 0
-
-
-async def test_more_borrowers_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicemesh.workers.pool._MAX_WAITING", 1)
-    async with _pool(1) as pool:
-        pool.lease()
-        waiting = asyncio.ensure_future(pool.borrow().__aenter__())
-        await asyncio.sleep(0)
-        with pytest.raises(Busy):
-            await pool.borrow().__aenter__()
-        waiting.cancel()
-
-
-async def test_a_pool_that_closes_tells_those_who_wait() -> None:
-    async with _pool(1) as pool:
-        pool.lease()
-        waiting = asyncio.ensure_future(pool.borrow().__aenter__())
-        await asyncio.sleep(0)
-        await pool.close()
-        with pytest.raises(EngineError, match="closing"):
-            await waiting
-
-
-async def test_a_pool_whose_workers_cannot_start_says_why() -> None:
-    pool = ProcessPool("toyroom.worker_engine:fail", {}, "counters", 2)
-    with pytest.raises(EngineMissing, match="install one"):
-        await pool.start()
-
-
-async def test_a_thread_worker_runs_calls_in_order_off_the_event_loop() -> None:
-    worker = ThreadWorker("device")
-    ran: list[tuple[int, int]] = []
-
-    def work(number: int) -> int:
-        ran.append((number, threading.get_ident()))
-        return number
-
-    assert await asyncio.gather(*(worker.run(work, n) for n in range(5))) == [0, 1, 2, 3, 4]
-    worker.close()
-    assert [number for number, _ in ran] == [0, 1, 2, 3, 4]
-    assert len({thread for _, thread in ran}) == 1
-    assert ran[0][1] != threading.get_ident()
-
-
-async def test_a_cancelled_call_that_is_counted_is_waited_for_and_one_that_waits_is_dropped() -> (
-    None
-):
-    worker, begun, go_on = ThreadWorker("device"), threading.Event(), threading.Event()
-    counters = [WorkCounter(), WorkCounter()]
-    ran: list[WorkCounter] = []
-
-    def work(counter: WorkCounter) -> None:
-        begun.set()
-        assert go_on.wait(30)
-        counter.spend()
-        ran.append(counter)
-
-    calls = [asyncio.create_task(worker.spend(counter, work, counter)) for counter in counters]
-    assert await asyncio.to_thread(begun.wait, 30)
-    for call in (*calls, *calls):
-        call.cancel()
-        await asyncio.sleep(0)
-    assert [call.done() for call in calls] == [False, True]
-    go_on.set()
-    for call in calls:
-        with pytest.raises(asyncio.CancelledError):
-            await call
-    assert ran == counters[:1]
-    assert [(counter.made, counter.late) for counter in counters] == [(1, 1), (0, 0)]
-    assert await worker.run(len, "free") == 4
-    worker.close()
-
-
-async def test_what_a_call_that_nobody_waits_for_fails_with_is_nobodys_business(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    worker, begun, go_on = ThreadWorker("device"), threading.Event(), threading.Event()
-
-    def fail() -> None:
-        begun.set()
-        assert go_on.wait(30)
-        raise EngineError("the chip has gone")
-
-    call = asyncio.create_task(worker.spend(WorkCounter(), fail))
-    assert await asyncio.to_thread(begun.wait, 30)
-    call.cancel()
-    go_on.set()
-    await asyncio.wait({call})
-    assert call.cancelled()
-    worker.close()
-    del call
-    gc.collect()
-    assert "never retrieved" not in caplog.text
-
-
-async def test_a_child_that_hangs_is_killed_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with _pool(1) as pool:
-        worker = pool.lease()
-        with monkeypatch.context() as patch:
-            patch.setattr("voicemesh.workers.process.HANG_S", 0.2)
-            stuck = worker.stream("hang")
-            assert await anext(stuck) == 0
-            with pytest.raises(EngineError, match="hung for 0.2 s"):
-                await anext(stuck)
-        await worker.ended()
-        pool.release(worker)
-        async with pool.borrow() as another:
-            assert another.pid != worker.pid
-            assert await another.call("add", 1, 1) == 2
-
-
-async def test_a_process_ends_when_the_thread_of_its_engine_hangs() -> None:
-    worker, go_on = ThreadWorker("stuck"), threading.Event()
-    ended: list[int] = []
-    looks: list[float] = []
-
-    def loaded() -> bool:
-        looks.append(longest_call()[0])
-        return looks[-1] > 0.2  # Until then it loads, which is no hang.
-
-    hanging = asyncio.ensure_future(worker.run(go_on.wait))
-    async with asyncio.timeout(30):
-        await end_when_an_engine_hangs(loaded, 0.1, ended.append)
-    assert ended == [EXIT_STATUS]
-    assert any(0.1 < took_s <= 0.2 for took_s in looks)
-    assert longest_call()[1] == "stuck"
-    go_on.set()
-    await hanging
-    assert worker.call_s == 0
-    worker.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from copy import deepcopy
 
 from voicemesh.v1 import common_pb2
 
@@ -69,7 +70,7 @@ class KeptSound:
             case common_pb2.EndOfUtterance(), common_pb2.EndOfUtterance() | None:
                 return  # There is nothing, or nothing new, whose end it could be.
             case _:
-                self._said.append(_copy(said))
+                self._said.append(deepcopy(said))
         self.end += count
         if len(self._said) > _MOST_MESSAGES:
             self._said.popleft()
@@ -99,7 +100,7 @@ class KeptSound:
             count = min(missing, self._longest_silence)
             yield common_pb2.SilenceChunk(first_sample=sample, sample_count=count)
             sample += count
-        yield from [_copy(said) for said in self._said]
+        yield from [deepcopy(said) for said in self._said]
 
 
 def _cut(sound: Sound, samples: int) -> None:
@@ -109,9 +110,3 @@ def _cut(sound: Sound, samples: int) -> None:
         sound.audio = sound.audio[2 * samples :]
     else:
         sound.sample_count -= samples
-
-
-def _copy(said: Said) -> Said:
-    copy = type(said)()
-    copy.CopyFrom(said)  # type: ignore[arg-type]  # Of its own type.
-    return copy
