@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from voicemesh_evaluation.fuzz.methods import methods
@@ -33,11 +35,17 @@ def test_a_seed_and_a_number_are_always_the_same_call() -> None:
     assert plans != [make_plan(8, number, found, "robot:1") for number in range(200)]
 
 
-def outcome(**fields: object) -> Outcome:
+def outcome(**fields: Any) -> Outcome:
     """What an attack would have come to."""
-    quiet = {"quiet_ms": [100.0] * 20, "loud_ms": [110.0] * 20}
-    figures = {"seed": 1, "messages": 5, "by_status": {"OK": 5}, "crashes": [], "hangs": []}
-    return Outcome(**{**figures, **quiet, **fields})  # type: ignore[arg-type]  # by name
+    quiet: dict[str, Any] = {"quiet_ms": [100.0] * 20, "loud_ms": [110.0] * 20}
+    figures: dict[str, Any] = {
+        "seed": 1,
+        "messages": 5,
+        "by_status": {"OK": 5},
+        "crashes": [],
+        "hangs": [],
+    }
+    return Outcome(**{**figures, **quiet, **fields})
 
 
 def test_an_attack_that_is_taken_calmly_passes() -> None:

@@ -19,12 +19,21 @@ from voicemesh.supervisor import Mesh
 ASKED = Counter("voicemesh_test_asked_total", "Made for a test", ["by"])
 
 
+class Readiness:
+    """Of the service whose endpoint it is."""
+
+    ready = True
+
+
+@pytest.fixture
+def service() -> Readiness:
+    return Readiness()
+
+
 @pytest_asyncio.fixture
-async def endpoint() -> AsyncIterator[HttpEndpoint]:
-    """One that is ready while ``endpoint.is_ready`` says so."""
-    state = {"ready": True}
-    running = HttpEndpoint("127.0.0.1", 0, lambda: state["ready"])
-    running.state = state  # type: ignore[attr-defined]  # for the tests
+async def endpoint(service: Readiness) -> AsyncIterator[HttpEndpoint]:
+    """One that is ready while its service is."""
+    running = HttpEndpoint("127.0.0.1", 0, lambda: service.ready)
     yield running
     await asyncio.to_thread(running.close)
 
@@ -47,9 +56,9 @@ async def test_metrics_are_exposed_without_created_series(endpoint: HttpEndpoint
     assert "_created" not in body
 
 
-async def test_readiness_follows_the_service(endpoint: Any) -> None:
+async def test_readiness_follows_the_service(endpoint: HttpEndpoint, service: Readiness) -> None:
     assert (await get(endpoint.port, "/readyz"))[0] == 200
-    endpoint.state["ready"] = False
+    service.ready = False
     status, _, body = await get(endpoint.port, "/readyz")
     assert status == 503
     assert "loading" in body

@@ -454,9 +454,6 @@ async def test_the_exit_status_tells_why_a_mesh_does_not_start() -> None:
                 assert failed["field"] == "echo.port"
 
 
-@pytest.mark.skipif(
-    not set(REAL) <= set(installed("voicemesh.services")), reason="not all rooms are installed"
-)
 def test_a_wrong_engine_ends_the_start_before_anything_starts() -> None:
     flags = {"asr.vad": "ears", "llm.engine": "brain"}
     with pytest.raises(SettingsError, match=r"asr\.vad.*llm\.engine"):
@@ -464,9 +461,6 @@ def test_a_wrong_engine_ends_the_start_before_anything_starts() -> None:
     make_plan(["tts"], None, flags, ephemeral=True).close()  # It is nothing to it.
 
 
-@pytest.mark.skipif(
-    "orchestrator" not in installed("voicemesh.services"), reason="no orchestrator is installed"
-)
 async def test_an_orchestrator_alone_says_what_it_has_nothing_behind() -> None:
     events: list[MeshEvent] = []
     async with Mesh(["llm"], ephemeral=True) as other:

@@ -64,10 +64,11 @@ async def test_a_pool_replaces_a_worker_that_died_while_idle() -> None:
 async def test_a_worker_that_comes_back_while_its_pool_closes_is_ended_too() -> None:
     async with _pool(1) as pool:
         worker = pool.lease()
-        closing = asyncio.ensure_future(pool.close())
-        await asyncio.sleep(0)  # It has begun.
-        pool.release(worker)
-        await closing
+
+        async def give_back() -> None:
+            pool.release(worker)
+
+        await asyncio.gather(pool.close(), give_back())  # Begun in this order.
         assert not psutil.pid_exists(worker.pid)
 
 
@@ -78,8 +79,7 @@ async def test_a_pool_that_closes_waits_for_the_end_of_a_worker_that_was_killed(
         pool.release(worker)
         psutil.Process(worker.pid).kill()
         await worker.ended()
-        await asyncio.sleep(0)  # Another is about to be started.
-        await pool.close()
+        await pool.close()  # Another is about to be started.
     assert set(psutil.Process().children()) <= others
     gc.collect()  # Nor is a socket to it left open, which would be a warning here.
 

@@ -25,7 +25,7 @@ from voicemesh_orchestrator.upstream.recognition import Recognition
 from voicemesh_orchestrator.upstream.send_ticks import SendTicks
 from voicemesh_orchestrator.upstream.sound_level import SoundLevel
 
-from .test_failing_services import offering_ears
+from .test_lost_recognition import offering_ears
 
 RATE, FRAME = 16_000, 320
 Samples = NDArray[np.int16]
@@ -47,7 +47,7 @@ class CountingEars(SpeechRecognizerServiceServicer):
     async def Recognize(
         self, request: asr_pb2.RecognizeRequest, context: Any
     ) -> asr_pb2.RecognizeResponse:
-        raise NotImplementedError
+        raise AssertionError("nobody asks it for a recording")
 
     async def StreamingRecognize(  # type: ignore[override]  # The stubs know no such coroutine.
         self,
@@ -91,7 +91,7 @@ class Listener:
 async def microphone(ears: CountingEars) -> AsyncIterator[tuple[Recognition, Listener]]:
     """A microphone among many, whose common moment never comes."""
     ticks, listener = SendTicks(3600.0), Listener()
-    leaves = [ticks.join(lambda n=n: None) for n in range(8)]  # type: ignore[misc]  # a default
+    leaves = [ticks.join(asyncio.Event().set) for _ in range(8)]
     async with offering_ears(ears) as target, open_channel(target) as channel:
         settings = load(environ={}, flags={"orchestrator.asr_target": target})
         config = asr_pb2.StreamingRecognitionConfig(

@@ -6,7 +6,7 @@ import pytest
 from voicemesh.audio import Samples
 from voicemesh_robot.echo.cancelling import Cancelled
 from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence
-from voicemesh_robot.local_vad import make_local_vad
+from voicemesh_robot.local_vad import VadType, make_local_vad
 
 ZEROS = np.zeros(320, np.int16)
 SOUND = np.full(320, 3000, np.int16)
@@ -40,7 +40,7 @@ def test_zeros_are_nobodys_speech_only_beside_an_echo(cleaned: Cancelled, is_spe
 
 
 @pytest.mark.parametrize("kind", ["silero", "webrtc"])
-def test_a_detector_hears_zeros_and_takes_them_for_no_speech(kind: str) -> None:
-    vad = make_local_vad(kind, 3)  # type: ignore[arg-type]  # both are kinds
+def test_a_detector_hears_zeros_and_takes_them_for_no_speech(kind: VadType) -> None:
+    vad = make_local_vad(kind, 3)
     zeros = np.zeros(vad.frame_samples, np.int16)
     assert not any(vad.is_speech(zeros) for _ in range(20))

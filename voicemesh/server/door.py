@@ -94,7 +94,8 @@ class Door(grpc.aio.ServerInterceptor):
 
 def _decoder(deserialize: Callable[[bytes], Any], name: str) -> Decode:
     """Bytes to a checked request of the RPC ``name``; InvalidArgument."""
-    descriptor = deserialize.__self__.DESCRIPTOR  # type: ignore[attr-defined]  # of a message class
+    bound: Any = deserialize  # A message class's own FromString.
+    descriptor = bound.__self__.DESCRIPTOR
     check = check_of(descriptor)
 
     def decode(raw: bytes) -> Any:

@@ -46,7 +46,7 @@ class Recogniser:
                     hearing.hear(silence.first_sample, silence.sample_count, sound=False)
                 case "end_of_utterance":
                     for _ in range(int(self.final_pass_s)):
-                        await asyncio.sleep(1)
+                        await asyncio.sleep(1)  # A virtual second.
                         beat = common_pb2.Heartbeat(sequence=1)  # It is busy, not stuck.
                         await context.write(Response(stamp=request.stamp, heartbeat=beat))
                     hearing.end(pb.TURN_REASON_EXPLICIT)

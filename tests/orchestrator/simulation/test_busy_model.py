@@ -115,7 +115,7 @@ def test_who_interrupts_the_wait_is_not_apologised_to() -> None:
     async def ask(world: World) -> None:
         Crowd(world, busy_s=0.5 * PATIENCE_S)
         await world.type("what is the weather")
-        await asyncio.sleep(0.3 * PATIENCE_S)
+        await asyncio.sleep(0.3 * PATIENCE_S)  # Virtual seconds: the wait has begun.
         await world.type("what time is it")
 
     world = live(Circumstances(), ask, _answers)
