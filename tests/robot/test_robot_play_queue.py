@@ -6,7 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voicemesh.v1 import common_pb2
+from voicemesh_robot.devices.memory import MemorySpeaker
 from voicemesh_robot.sound.play_queue import PlayQueue
+from voicemesh_robot.sound.speaker import Speaker
+
+from .manual_clock import ManualClock
 
 
 class Time:
@@ -114,3 +119,25 @@ def test_a_ducked_reply_is_quieter_until_it_is_resumed() -> None:
     assert (queue.take(1000, 0.0) == 300).all()
     queue.resume()
     assert (queue.take(1000, 0.0) == 1000).all()
+
+
+class HastyClock(ManualClock):
+    """Each look at it is 15 samples later than the one before."""
+
+    def now(self) -> float:
+        self._now_s += 15 / 16_000
+        return self._now_s
+
+
+async def test_a_report_is_of_one_moment() -> None:
+    device = MemorySpeaker()
+    speaker = Speaker(device, HastyClock())
+    await speaker.begin(common_pb2.Stamp(epoch=1, turn=1), 16_000)
+    speaker.add(np.zeros(20, dtype=np.int16))
+    speaker.complete()
+    device.play(20)
+    report = speaker.report(0)
+    while not report.drained:
+        report = speaker.report(0)
+    assert report.played_samples == 20
+    await speaker.close()

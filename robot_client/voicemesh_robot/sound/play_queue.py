@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -156,23 +157,28 @@ class PlayQueue:
             else:
                 if self._heard:
                     heard = self._heard[0][1]
-            done = self._complete and not self._waiting and heard >= self._taken
+            end_s = self._end_s()
+            done = end_s is not None and end_s <= at_s
             return self._received if done else self._in_reply(heard)
 
     def drained_at(self) -> float | None:
-        """When the whole reply will have been heard; None: that is not known yet."""
+        """When the whole reply will have been heard; None: that is not known yet.
+
+        Long ago (minus infinity) where there was nothing to be heard.
+        """
         with self._lock:
-            if not self._complete or self._waiting:
-                return None
-            if not self._heard:
-                return self._now()
-            begin_s, _, length = self._heard[-1]
-            return begin_s + length / self._device_rate
+            return self._end_s()
+
+    def _end_s(self) -> float | None:
+        if not self._complete or self._waiting:
+            return None
+        return self._dry_s() if self._heard else -math.inf
+
+    def _dry_s(self) -> float:
+        begin_s, _, length = self._heard[-1]
+        return begin_s + length / self._device_rate
 
     def dry_at(self) -> float | None:
         """When all that was taken will have been heard; None: nothing was taken."""
         with self._lock:
-            if not self._heard:
-                return None
-            begin_s, _, length = self._heard[-1]
-            return begin_s + length / self._device_rate
+            return self._dry_s() if self._heard else None

@@ -76,13 +76,19 @@ class Speaker:
     @property
     def played(self) -> int:
         """How many samples of the reply have left the speaker, at the reply's rate."""
-        return 0 if self._queue is None else self._queue.played(self._clock.now())
+        return self._played(self._clock.now())
+
+    def _played(self, now_s: float) -> int:
+        return 0 if self._queue is None else self._queue.played(now_s)
 
     @property
     def drained(self) -> bool:
         """Whether the reply has been heard to its end."""
+        return self._drained(self._clock.now())
+
+    def _drained(self, now_s: float) -> bool:
         at_s = None if self._queue is None else self._queue.drained_at()
-        return at_s is not None and at_s <= self._clock.now()
+        return at_s is not None and at_s <= now_s
 
     async def open(self) -> None:
         """Open the device if it is not; DeviceLost where it is not there."""
@@ -167,11 +173,12 @@ class Speaker:
 
     def report(self, microphone_sample: int) -> pb.PlaybackReport:
         """Where playback stands, paired with the microphone."""
+        now_s = self._clock.now()  # One moment: who has drained has played all of it.
         return pb.PlaybackReport(
             stamp=self.stamp,
-            played_samples=self.played,
+            played_samples=self._played(now_s),
             microphone_sample=microphone_sample,
-            drained=self.drained,
+            drained=self._drained(now_s),
             paused=self.paused,
         )
 
