@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from voicemesh.errors import SettingsError
-from voicemesh.registry import EngineSpec, engine_spec, engine_specs
+from voicemesh.registry import EngineSpec, engine_spec, engine_specs, meant_engine
 from voicemesh.settings import Section, Settings
 
 MAIN_ENGINE = "engine"
@@ -70,12 +70,12 @@ def wrong_choices(settings: Settings, sections: Collection[str] | None = None) -
 def main_engines(settings: Settings) -> dict[str, EngineSpec]:
     """The engines that do the work of services, by service; those that are not installed left out.
 
+    Where an engine stands for another, the one that is meant.
     SettingsError where an engine's package is broken.
     """
     found: dict[str, EngineSpec] = {}
     for choice in choices(settings):
         service, _, field = choice.path.partition(".")
-        spec = engine_specs(choice.group).get(choice.name)
-        if field == MAIN_ENGINE and spec is not None:
-            found[service] = spec
+        if field == MAIN_ENGINE and choice.name in engine_specs(choice.group):
+            found[service] = meant_engine(choice.group, choice.name, choice.path, settings)
     return found

@@ -19,6 +19,8 @@ from voicemesh.errors import SettingsError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from voicemesh.settings import Settings
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -42,13 +44,14 @@ class EngineSpec:
     config_type: type[BaseModel]
     """Its settings; a section of their own within the room's section."""
     factory: Callable[..., Any]
-    """Makes the engine from its settings, and its placement where it works on a ``device``;
-    imports its library."""
+    """Makes the engine from its settings, its placement where it works on a ``device``, and the
+    mesh's settings where it ``takes_settings``, in this order; imports its library."""
     probe: Callable[[], Probe]
     """Looks whether it can run here, without loading a model."""
-    check: Callable[[Any], Probe] | None = None
-    """Looks whether it can work with its settings: files exist, servers answer. At
-    most a few seconds; asked by the doctor for the engine that is chosen."""
+    check: Callable[..., Probe] | None = None
+    """Looks whether it can work with its settings (and the mesh's, as the factory): files
+    exist, servers answer. At most a few seconds; asked by the doctor for the engine that is
+    chosen."""
     extra: str = ""
     """What pip installs for its library, such as ``voicemesh-asr[sophon]``."""
     tags: frozenset[str] = field(default_factory=frozenset)
@@ -56,10 +59,23 @@ class EngineSpec:
     device: str = ""
     """The kind of device that it works on, as announced under ``voicemesh.devices``; empty:
     the processors of its own process."""
+    takes_settings: bool = False
+    """Whether factory and check want the settings of the whole mesh too: where models are
+    kept, which languages are spoken, how sibling engines are set."""
+    stands_for: Callable[[Settings], str] | None = None
+    """Names the engine that is meant where settings name this one; None: itself."""
 
-    def make(self, config: Any, placement: Any = None) -> Any:
+    def make(self, config: Any, placement: Any = None, settings: Settings | None = None) -> Any:
         """The engine; ``placement`` is where on its ``device`` it sits."""
-        return self.factory(config, placement) if self.device else self.factory(config)
+        where = (placement,) if self.device else ()
+        mesh = (settings,) if self.takes_settings else ()
+        return self.factory(config, *where, *mesh)
+
+    def checked(self, config: Any, settings: Settings) -> Probe | None:
+        """What its check says of its settings; None: it has none."""
+        if self.check is None:
+            return None
+        return self.check(config, settings) if self.takes_settings else self.check(config)
 
 
 @cache
@@ -86,6 +102,14 @@ def engine_spec(group: str, name: str, setting: str) -> EngineSpec:
             field=setting,
         )
     return specs[name]
+
+
+def meant_engine(group: str, name: str, setting: str, settings: Settings) -> EngineSpec:
+    """The engine that is meant by ``name``, which may stand for another; errors as above."""
+    spec = engine_spec(group, name, setting)
+    if spec.stands_for is None:
+        return spec
+    return engine_spec(group, spec.stands_for(settings), setting)
 
 
 def config_field(name: str) -> str:

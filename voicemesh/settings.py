@@ -52,6 +52,11 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+def _models_folder() -> Path:
+    data = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(data) if data else Path.home() / ".local/share") / "voicemesh/models"
+
+
 class MeshSettings(Section):
     """``[mesh]``: what holds for every process of the mesh."""
 
@@ -60,6 +65,17 @@ class MeshSettings(Section):
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="One line for people, or one JSON object a line for collectors."
+    )
+    languages: tuple[str, ...] = Field(
+        ("en",),
+        min_length=1,
+        description="BCP-47 tags of the languages that people speak to the robots and that they "
+        "answer, the usual one first. Where an engine is set to auto, it is chosen by them.",
+    )
+    models_folder: Path = Field(
+        default_factory=_models_folder,
+        description="Where models lie that `voicemesh models pull` brings, one folder each. The "
+        "default is the user's own data folder, so that all checkouts share them.",
     )
     watchdog_s: float = Field(
         6.0,

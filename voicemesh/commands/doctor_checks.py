@@ -103,9 +103,11 @@ def _engine_check(spec: EngineSpec, choice: Choice, settings: Settings) -> Check
     try:
         probe = _usable(spec, settings)
         detail = probe.reason
-        if is_chosen and probe.usable and spec.check is not None:
-            probe = spec.check(engine_config(choice.section, spec))
-            detail = f"{detail}; {probe.reason}"
+        checked = None
+        if is_chosen and probe.usable:
+            checked = spec.checked(engine_config(choice.section, spec), settings)
+        if checked is not None:
+            probe, detail = checked, f"{detail}; {checked.reason}"
     except (VoiceMeshError, OSError) as error:
         probe = Probe(False, str(error))
         detail = probe.reason

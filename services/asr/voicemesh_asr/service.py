@@ -13,7 +13,7 @@ from voicemesh.aio import uninterrupted
 from voicemesh.audio import StreamResampler, pcm16
 from voicemesh.devices import watch_for
 from voicemesh.errors import Busy, InvalidArgument
-from voicemesh.registry import config_field, engine_spec
+from voicemesh.registry import config_field, engine_spec, meant_engine
 from voicemesh.server import (
     Admission,
     Outbox,
@@ -63,7 +63,8 @@ class AsrService(Service):
     def __init__(self, settings: Settings) -> None:
         """Nothing is loaded before ``load``."""
         self.settings: AsrSettings = settings.section("asr", AsrSettings)
-        self._spec = engine_spec(ENGINES, self.settings.engine, "asr.engine")
+        self._mesh_settings = settings
+        self._spec = meant_engine(ENGINES, self.settings.engine, "asr.engine", settings)
         self.device = watch_for(self._spec, settings, self.name)
         self.engine = self._new_engine()
         engine_spec(VADS, self.settings.vad, "asr.vad")  # A wrong name is told now.
@@ -80,7 +81,7 @@ class AsrService(Service):
 
     def _new_engine(self) -> Recognizer:
         engine: Recognizer = self._spec.make(
-            engine_config(self.settings, self._spec), self.placement
+            engine_config(self.settings, self._spec), self.placement, self._mesh_settings
         )
         return engine
 
@@ -104,7 +105,7 @@ class AsrService(Service):
 
     def describe(self, response: operations_pb2.DescribeResponse) -> None:
         """See Service."""
-        response.engine = self.settings.engine
+        response.engine = self._spec.name
         response.model = self.engine.model
         response.slots.CopyFrom(self._slots.slots())
         response.recognizer.CopyFrom(self.engine.capabilities)
@@ -134,7 +135,7 @@ class AsrService(Service):
             f"{self._slots.total} speakers are being heard, which is all that this machine is set "
             f"to, and none of them finished within {self.settings.slot_wait_ms} ms; try again "
             "when one has, or raise "
-            f"asr.{config_field(self.settings.engine)}.workers or asr.slot_wait_ms",
+            f"asr.{config_field(self._spec.name)}.workers or asr.slot_wait_ms",
             retry_after_ms=1000,
         )
 
@@ -219,7 +220,7 @@ class AsrService(Service):
 
     def _started(self, plan: StreamPlan) -> pb.RecognitionStarted:
         return pb.RecognitionStarted(
-            engine=self.settings.engine,
+            engine=self._spec.name,
             capabilities=self.engine.capabilities,
             language_code=plan.language_code,
             turn_detector=plan.turn_detector_options(),

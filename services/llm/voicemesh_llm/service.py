@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import grpc.aio
 
 from voicemesh.devices import watch_for
-from voicemesh.registry import engine_spec
+from voicemesh.registry import meant_engine
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
 from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2
@@ -35,7 +35,8 @@ class LanguageModelService(Service, LanguageModelServiceServicer):
         chosen = settings.section("llm", LanguageModelSettings)
         self.settings = self._settings = chosen
         self.admission = Admission(chosen.max_concurrent_streams, "replies")
-        self._spec = engine_spec(ENGINE_GROUP, chosen.engine, "llm.engine")
+        self._mesh_settings = settings
+        self._spec = meant_engine(ENGINE_GROUP, chosen.engine, "llm.engine", settings)
         self.device = watch_for(self._spec, settings, self.name)
         self._model = self._new_model()
         self._reset_phrases = ResetPhrases(chosen.reset_phrases)
@@ -44,7 +45,7 @@ class LanguageModelService(Service, LanguageModelServiceServicer):
 
     def _new_model(self) -> LanguageModel:
         model: LanguageModel = self._spec.make(
-            engine_config(self._settings, self._spec), self.placement
+            engine_config(self._settings, self._spec), self.placement, self._mesh_settings
         )
         return model
 

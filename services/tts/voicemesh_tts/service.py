@@ -12,7 +12,7 @@ from voicemesh.aio import TaskSet
 from voicemesh.audio_format import linear16
 from voicemesh.devices import watch_for
 from voicemesh.errors import ProtocolViolation
-from voicemesh.registry import engine_spec
+from voicemesh.registry import meant_engine
 from voicemesh.server import (
     Admission,
     Outbox,
@@ -53,7 +53,8 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
     def __init__(self, settings: Settings) -> None:
         """The engine is loaded by ``load``."""
         self.settings: TtsSettings = settings.section("tts", TtsSettings)
-        self._spec = engine_spec(ENGINES, self.settings.engine, "tts.engine")
+        self._mesh_settings = settings
+        self._spec = meant_engine(ENGINES, self.settings.engine, "tts.engine", settings)
         self.device = watch_for(self._spec, settings, self.name)
         self._engine = self._new_engine()
         self.admission = Admission(self.settings.max_concurrent_streams, "synthesis streams")
@@ -64,7 +65,7 @@ class TtsService(Service, SpeechSynthesizerServiceServicer):
 
     def _new_engine(self) -> Synthesizer:
         engine: Synthesizer = self._spec.make(
-            engine_config(self.settings, self._spec), self.placement
+            engine_config(self.settings, self._spec), self.placement, self._mesh_settings
         )
         return engine
 
