@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from voicemesh.settings import Section
+from voicemesh.cores import OnCores
 
 
-class EmbeddedSettings(Section):
+class EmbeddedSettings(OnCores):
     """``[tts.embedded]``."""
 
     english_voice: Literal["rms", "slt", "awb", "kal16"] = Field(
@@ -37,3 +37,8 @@ class EmbeddedSettings(Section):
         description="Level of the voiced parts of every voice, RMS in dB below full scale. -23 is "
         "broadcast speech and leaves the peaks room.",
     )
+
+    @property
+    def most_threads(self) -> int:
+        """See OnCores: each worker is a process of one thread."""
+        return self.flite_workers + self.espeak_workers
