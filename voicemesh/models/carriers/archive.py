@@ -12,8 +12,8 @@ from typing import IO
 
 from voicemesh.errors import EngineError
 
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
-"""What reading a damaged archive raises."""
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError)
+"""What reading a damaged archive raises; RuntimeError: a method that nobody knows."""
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
             yield file
     except KeyError:
         raise EngineError(f"{archive.name} holds no {member}") from None
-    except DAMAGED as error:
+    except _DAMAGED as error:
         raise EngineError(f"{archive.name} is damaged: {error}") from None
 
 

