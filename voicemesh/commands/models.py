@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TAG",
         help="the models of a language, such as en or zh",
     )
+    pulling.add_argument(
+        "--dry-run", action="store_true", help="only tell what would be downloaded"
+    )
+    pulling.add_argument("--quiet", action="store_true", help="say nothing of what is here already")
     pulling.set_defaults(action=_pull, refuse=pulling.error)
     verifying = actions.add_parser("verify", help="read every byte of the models that are here")
     verifying.add_argument("names", nargs="*", metavar="NAME", help="none: all that are here")
@@ -90,6 +94,11 @@ def _pull(options: argparse.Namespace, catalogue: Catalogue, store: ModelStore) 
     named = [catalogue.named(name) for name in options.names]
     spoken = catalogue.pulled_for(options.language) if options.language else []
     wanted = {model.name: model for model in [*named, *spoken]}.values()
+    if options.dry_run:
+        for model in wanted:
+            for carrier in model.usual_carriers() if not store.holds(model) else ():
+                print(f"{model.name}: {carrier}")
+        return 0
     progress = Progress()
     puller = Puller(store, progress)
     status = 0
@@ -100,7 +109,8 @@ def _pull(options: argparse.Namespace, catalogue: Catalogue, store: ModelStore) 
             progress.line(f"voicemesh: {error}")
             status = error.exit_status
         else:
-            progress.line(f"{model.name} {'is here now' if came else 'is here'}")
+            if came or not options.quiet:
+                progress.line(f"{model.name} {'is here now' if came else 'is here'}")
     return status
 
 

@@ -156,6 +156,11 @@ class Model(Section):
         """Bytes of all files."""
         return self.package.size if self.package else sum(f.size for f in self.files.values())
 
+    def usual_carriers(self) -> list[Carrier]:
+        """Those of the first way of each file."""
+        used = {part.carrier for file in self.files.values() for part in file.ways[0]}
+        return [carrier for key, carrier in self.carriers.items() if key in used]
+
     @property
     def package_licences(self) -> tuple[str, ...]:
         """The licences of whoever carries it."""

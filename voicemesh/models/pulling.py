@@ -82,8 +82,7 @@ class _Assembly:
 
     def _check_room(self) -> None:
         """EngineError where the disk cannot hold the files and what they are made of."""
-        used = {part.carrier for file in self._model.files.values() for part in file.ways[0]}
-        archives = sum(self._model.carriers[key].size for key in used)
+        archives = sum(carrier.size for carrier in self._model.usual_carriers())
         here = sum(path.stat().st_size for path in self._carried.iterdir() if path.is_file())
         wanted = self._model.size + max(0, archives - here)
         free = shutil.disk_usage(self._workshop).free

@@ -56,7 +56,7 @@ def _npm(carrier: Carrier, temporary: Path, came: Path) -> list[str]:
     npm = shutil.which("npm")
     if npm is None:
         raise Unavailable(f"{carrier}: npm is not installed; on Debian, apt-get install npm")
-    arguments = [npm, "pack", "--silent", "--ignore-scripts", "--no-update-notifier"]
+    arguments = [npm, "pack", "--loglevel", "error", "--ignore-scripts", "--no-update-notifier"]
     arguments += ["--fetch-retries", "1", "--cache", str(temporary)]
     return [*arguments, "--pack-destination", str(came), f"{carrier.name}@{carrier.version}"]
 
@@ -105,7 +105,9 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _reason(said: str) -> str:
-    """The line that tells why, of all that a client says."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    told = [line for line in lines if line.lower().startswith(("error", "npm err", "npm error"))]
-    return (told or lines or ["it says nothing"])[-1].removeprefix("ERROR: ")[:_LONGEST_REASON]
+    """Why, of all that a client says: pip's last line of an error, npm's first two."""
+    lines = [line.strip() for line in said.splitlines()]
+    of_pip = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    of_npm = [line.partition(" ")[2] for line in lines if line.startswith("npm ")]
+    told = of_pip[-1:] or of_npm[:2] or [line for line in lines if line][-1:]
+    return ", ".join(told)[:_LONGEST_REASON] or "it says nothing"
