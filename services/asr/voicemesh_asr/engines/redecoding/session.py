@@ -30,7 +30,7 @@ from voicemesh_asr.engines.redecoding.transcription import (
 Jobs = JobQueue[Request, Transcription]
 Job = TranscriptionJob[Request, Transcription]
 
-_CUT_FROM = 0.8
+CUT_FROM = 0.8
 """The share of the window from which on the buffer is cut where it can be."""
 
 _utterances = count()
@@ -148,7 +148,7 @@ class RedecodingSession:
         self._news = self._running(transcription)
         self._newest = transcription
         self._due = self._streaming.due_after(job.took_s)
-        if self._decoded - self._buffer.begin >= _CUT_FROM * self._streaming.window:
+        if self._decoded - self._buffer.begin >= CUT_FROM * self._streaming.window:
             self._cut(transcription, by_characters)
 
     def _by_characters(self, transcription: Transcription) -> bool:
