@@ -28,6 +28,29 @@ def _setting(text: str) -> tuple[str, str]:
     return path, value
 
 
+def add_settings_options(parser: argparse.ArgumentParser, dest: str = "settings_behind") -> None:
+    """Have ``parser`` take --config and --set; a command does it for its sub-commands.
+
+    What stands behind the sub-command's name comes in a ``dest`` of its own, and wins.
+    """
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="settings file (TOML)",
+    )
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=argparse.SUPPRESS,
+        metavar="SECTION.NAME=VALUE",
+        dest=dest,
+        help="override one setting; may be repeated",
+    )
+
+
 def _named(arguments: Sequence[str]) -> Command | None:
     """The command that is named; None where the whole of `voicemesh` is asked about."""
     if arguments and arguments[0] in installed_names(_COMMANDS):
@@ -56,16 +79,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 def _add_command(commands: _SubParsers, command: Command) -> None:
     """The parser of a command that is going to run."""
     parser = commands.add_parser(command.name, description=command.summary)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML)")
-    parser.add_argument(
-        "--set",
-        type=_setting,
-        action="append",
-        default=[],
-        metavar="SECTION.NAME=VALUE",
-        dest="settings",
-        help="override one setting; may be repeated",
-    )
+    parser.set_defaults(config=None, settings=[], settings_behind=[])
+    add_settings_options(parser, "settings")
     module = command.load()
     module.add_arguments(parser)
     parser.set_defaults(command=command, run=module.run)
@@ -95,4 +110,5 @@ def read(arguments: Sequence[str]) -> tuple[argparse.Namespace, Settings]:
     Exits where the arguments are wrong, and where `--help` or `--version` is all.
     """
     options = _parser(arguments).parse_args(arguments)
+    options.settings = [*options.settings, *options.settings_behind]
     return options, _settings(options)

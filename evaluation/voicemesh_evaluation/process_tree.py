@@ -71,6 +71,21 @@ def tree(roots: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
+def cpu_s(root: int) -> float:
+    """The processor time of a process and its descendants so far, in seconds.
+
+    With that of those who have ended and were waited for.
+    """
+    ticks = 0
+    for pid in tree({"root": root}).values():
+        try:
+            fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # It has ended meanwhile.
+        ticks += sum(map(int, fields[11:15]))  # In user and system mode, its children's behind.
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _parents() -> Iterator[tuple[int, int]]:
     for folder in PROC.iterdir():
         if not folder.name.isdigit():

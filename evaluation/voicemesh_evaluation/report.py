@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from voicemesh import __version__
 from voicemesh.errors import VoiceMeshError
 from voicemesh.supervisor import Mesh
@@ -20,6 +22,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(str(cell) for cell in line)} |" for line in lines]
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float | None]:
+    """The median and the 95th percentile, to a tenth; None where there is nothing."""
+    if not values:
+        return {"p50": None, "p95": None}
+    p50, p95 = np.percentile(values, [50, 95])
+    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1)}
 
 
 def machine() -> str:

@@ -20,12 +20,11 @@ from voicemesh.errors import EngineMissing, InvalidArgument, SettingsError, Unav
 from voicemesh.grpc_client import open_channel
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
-from voicemesh.targets import checked_target
 from voicemesh.v1 import common_pb2 as pb
 from voicemesh.v1 import operations_pb2
 from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 from voicemesh_evaluation.bench.workload import Workload, load_script
-from voicemesh_evaluation.command_line import at_least_one, write_line
+from voicemesh_evaluation.command_line import at_least_one, service_address, write_line
 
 _NEEDED = {"aiohttp": "aiohttp", "psutil": "psutil", "webrtcvad": "webrtcvad-wheels"}
 _EAGER = "orchestrator.eager.enabled"
@@ -55,13 +54,6 @@ def _words(text: str) -> str:
     return text
 
 
-def _target(text: str) -> str:
-    try:
-        return checked_target(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def _cores(text: str) -> tuple[int, int]:
     servers, _, client = text.partition(",")
     if not (servers.isdecimal() and client.isdecimal()):
@@ -88,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--target",
-        type=_target,
+        type=service_address,
         metavar="HOST:PORT",
         help="the orchestrator of a running mesh; default: a mesh is started",
     )

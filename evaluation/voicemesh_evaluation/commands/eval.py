@@ -17,6 +17,7 @@ from voicemesh.settings import Settings
 from voicemesh_evaluation.chips import replay as chips
 from voicemesh_evaluation.chips.profiles import load_profiles
 from voicemesh_evaluation.command_line import at_least_one, write_line
+from voicemesh_evaluation.commands import eval_recognition
 from voicemesh_evaluation.turns import evaluate as turns
 from voicemesh_evaluation.turns.report import report
 from voicemesh_robot.files.audio_file import AudioFile
@@ -71,6 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="real interruptions, and as many sounds of listening and noises",
     )
+    eval_recognition.add_arguments(
+        kinds.add_parser(
+            "recognition",
+            help="how well people are understood: words wrong, times, processors",
+            description="Streams recordings of people to a recogniser and compares what it hears "
+            "with what they say.",
+        )
+    )
 
 
 def _progress() -> Callable[[str], None]:
@@ -89,7 +98,7 @@ def _leave(path: Path | None, text: str) -> None:
         write_text(path, f"{text}\n")
 
 
-async def _replay_chips(options: argparse.Namespace) -> int:
+async def _replay_chips(options: argparse.Namespace, settings: Settings) -> int:
     profiles = load_profiles()
     boxes = sorted({profile.box for profile in profiles})
     if options.box is not None:
@@ -108,7 +117,7 @@ async def _replay_chips(options: argparse.Namespace) -> int:
     return 0 if all(r.within_bar for r in replayed) else 1
 
 
-async def _evaluate_turns(options: argparse.Namespace) -> int:
+async def _evaluate_turns(options: argparse.Namespace, settings: Settings) -> int:
     scope = replace(turns.QUICK if options.quick else turns.Scope(), material=options.material)
     if options.interruptions is not None:
         scope = replace(scope, barge_ins=options.interruptions)
@@ -120,10 +129,18 @@ async def _evaluate_turns(options: argparse.Namespace) -> int:
     return 0 if all(met is not False for _, _, _, met in figures.bars()) else 1
 
 
+async def _evaluate_recognition(options: argparse.Namespace, settings: Settings) -> int:
+    return await eval_recognition.run(options, settings, _progress())
+
+
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """See CommandModule."""
     check_writable(options.report, options.json)
-    return uvloop.run(_KINDS[options.kind](options))
+    return uvloop.run(_KINDS[options.kind](options, settings))
 
 
-_KINDS = {"chips": _replay_chips, "turns": _evaluate_turns}
+_KINDS = {
+    "chips": _replay_chips,
+    "recognition": _evaluate_recognition,
+    "turns": _evaluate_turns,
+}

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
+from voicemesh_evaluation.report import percentiles
 from voicemesh_evaluation.turns.barge_in import BargeIn
 from voicemesh_evaluation.turns.endpointing import Endpointing
 from voicemesh_evaluation.turns.late_work import LateWork
@@ -39,14 +38,6 @@ _PARTS = {
     "after_silence_ms": LIVE,
     "voice_to_voice_ms": LIVE,
 }
-
-
-def percentiles(values: Sequence[float]) -> dict[str, float | None]:
-    """The median and the 95th percentile; None where there is nothing."""
-    if not values:
-        return {"p50": None, "p95": None}
-    p50, p95 = np.percentile(values, [50, 95])
-    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1)}
 
 
 @dataclass

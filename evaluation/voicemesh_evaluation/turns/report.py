@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from voicemesh_evaluation.report import machine, table
+from voicemesh_evaluation.report import machine, percentiles, table
 from voicemesh_evaluation.turns.barge_in import BargeIn, TrialResult
 from voicemesh_evaluation.turns.endpointing import MISSED_MS, Endpointing, UtteranceOutcome
-from voicemesh_evaluation.turns.figures import Figures, percentiles
+from voicemesh_evaluation.turns.figures import Figures
 from voicemesh_evaluation.turns.late_work import LateWork
 from voicemesh_evaluation.turns.material import HELD_OUT
 from voicemesh_evaluation.turns.trade_off import FIXED_MS, Point

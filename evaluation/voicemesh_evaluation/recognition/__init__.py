@@ -1,0 +1,1 @@
+"""How well a mesh hears: people's recordings with their texts, and questions that are made here."""
