@@ -25,6 +25,8 @@ from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
 from voicemesh.errors import EngineMissing
+from voicemesh.models.catalogue import Catalogue
+from voicemesh.models.store import ModelStore
 from voicemesh.registry import installed
 from voicemesh.server import Server
 from voicemesh.settings import load
@@ -117,6 +119,24 @@ async def mesh() -> AsyncIterator[Mesh]:
     flags = {"mesh.log_level": "warning", "asr.pocketsphinx.workers": "2"}
     async with Mesh(ephemeral=True, flags=flags, report=lambda line: None) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def models() -> ModelStore:
+    """The store of models, with all that have files, English and Chinese.
+
+    A service of a test finds them with ``**{"mesh.models_folder": models.folder}``.
+    """
+    settings = load(only=("mesh",))
+    store, wanted = ModelStore.of(settings), Catalogue.of(settings).pulled_for(("en", "zh"))
+    missing = [model.name for model in wanted if model.files and not store.holds(model)]
+    if missing:
+        pytest.fail(
+            f"{', '.join(missing)} not in {store.folder}; run ./scripts/setup test, which pulls "
+            "the models",
+            pytrace=False,
+        )
+    return store
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,11 @@ class MeshSettings(Section):
         description="Where models lie that `voicemesh models pull` brings, one folder each. The "
         "default is the user's own data folder, so that all checkouts share them.",
     )
+    models_catalogue: Path | None = Field(
+        None,
+        description="A TOML file of more models, of the form of the kit's models/catalogue.toml; "
+        "those of the same name stand instead of ours. None by default: ours is enough.",
+    )
     watchdog_s: float = Field(
         6.0,
         ge=0,

@@ -10,9 +10,10 @@ import pytest
 
 from voicemesh.errors import EngineError, SettingsError
 from voicemesh.work_counter import WorkCounter
+from voicemesh_asr.engines.redecoding.jobs import CancelledDecode
 from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
-from voicemesh_asr.engines.sophon_whisper.decoding import CancelledDecode, SearchOptions
+from voicemesh_asr.engines.sophon_whisper.decoding import SearchOptions
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.model_files import check_positions, read_positions

@@ -1,8 +1,6 @@
-"""Whisper's search: beams, sampling, temperatures, and whose turn it is; on networks of numbers."""
+"""Whisper's search: beams, sampling, temperatures; on networks of numbers."""
 
-import asyncio
 import itertools
-import threading
 
 import numpy as np
 import pytest
@@ -10,24 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from voicemesh.errors import Unavailable
 from voicemesh.work_counter import WorkCounter
-from voicemesh.workers import ThreadWorker
+from voicemesh_asr.engines.redecoding.jobs import CancelledDecode
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
 from voicemesh_asr.engines.sophon_whisper.decoding import (
-    CancelledDecode,
     Decoded,
     SearchOptions,
     decode,
-    stop_if_unwanted,
 )
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
-from voicemesh_asr.engines.sophon_whisper.jobs import JobQueue, TranscriptionJob
 from voicemesh_asr.engines.sophon_whisper.logit_filters import log_softmax
 from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt
 from voicemesh_asr.engines.sophon_whisper.sampling import SamplingSearch
 from voicemesh_asr.engines.sophon_whisper.search import Found, Search, choose
-from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 
 Floats = NDArray[np.float32]
@@ -307,118 +300,3 @@ def test_a_text_that_nobody_wants_is_not_begun(vocabulary: WhisperVocabulary) ->
     with pytest.raises(CancelledDecode):
         decode(network, vocabulary, DecoderPrompt((1,), 0, False), options, 0.0, network.counter)
     assert network.said == network.counter.made == 0
-
-
-# Whose turn it is
-
-
-class Device:
-    """Runs requests one at a time, each as long as the test lets it."""
-
-    def __init__(self) -> None:
-        self.ran: list[object] = []
-        self.begun = threading.Semaphore(0)
-        self.go_on = threading.Semaphore(0)
-
-    def run(self, request: Request, is_final: bool, counter: WorkCounter) -> Transcription:
-        self.begun.release()
-        assert self.go_on.acquire(timeout=30)
-        stop_if_unwanted(counter)
-        self.ran.append(request.name)
-        if request.name == "broken":
-            raise ValueError("broken")
-        return Transcription((), str(request.name), ())
-
-
-def request(name: str) -> Request:
-    return Request(np.zeros(0, np.int16), name, ("en",), (0.0,), True)
-
-
-class Turns:
-    def __init__(self) -> None:
-        self.device = Device()
-        self.worker = ThreadWorker("jobs")
-        self.queue = JobQueue(self.worker, self.device.run)
-        self.asked: list[str] = []
-
-    def job(self, name: str, is_final: bool) -> TranscriptionJob:
-        def newest() -> Request:
-            self.asked.append(name)
-            return request(name)
-
-        job = TranscriptionJob(newest, is_final)
-        self.queue.submit(job)
-        return job
-
-    async def begun(self) -> None:
-        """Until the device works on another request."""
-        assert await asyncio.to_thread(self.device.begun.acquire, timeout=30)
-
-    async def __aenter__(self) -> "Turns":
-        self.queue.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.device.go_on.release(10)
-        await self.queue.close()
-        self.worker.close()
-
-
-async def test_final_texts_go_before_interim_ones() -> None:
-    async with Turns() as turns:
-        first = turns.job("final 1", True)
-        await turns.begun()
-        interim = turns.job("interim", False)
-        second = turns.job("final 2", True)
-        assert turns.asked == ["final 1"], "audio is taken when the turn comes, not before"
-        for _ in range(3):
-            turns.device.go_on.release()
-        await asyncio.gather(first.result, interim.result, second.result)
-        assert turns.device.ran == ["final 1", "final 2", "interim"]
-
-
-async def test_an_interim_decode_gives_way_to_a_final_one() -> None:
-    async with Turns() as turns:
-        interim = turns.job("interim", False)
-        await turns.begun()
-        final = turns.job("final", True)
-        turns.device.go_on.release()
-        turns.device.go_on.release()
-        assert (await final.result).language == "final"
-        assert interim.result.cancelled()
-        assert turns.device.ran == ["final"]
-
-
-async def test_a_cancelled_job_is_never_begun() -> None:
-    async with Turns() as turns:
-        running = turns.job("running", True)
-        await turns.begun()
-        turns.job("stale", True).cancel()
-        last = turns.job("last", True)
-        turns.device.go_on.release()
-        turns.device.go_on.release()
-        await asyncio.gather(running.result, last.result)
-        assert turns.asked == ["running", "last"]
-
-
-async def test_a_failed_job_fails_alone() -> None:
-    async with Turns() as turns:
-        broken, whole = turns.job("broken", True), turns.job("whole", True)
-        turns.device.go_on.release()
-        turns.device.go_on.release()
-        with pytest.raises(ValueError, match="broken"):
-            await broken.result
-        assert (await whole.result).language == "whole"
-
-
-async def test_closing_ends_what_runs_and_what_waits() -> None:
-    async with Turns() as turns:
-        running, waiting = turns.job("running", True), turns.job("waiting", False)
-        await turns.begun()
-        turns.device.go_on.release()
-        await turns.queue.close()
-        late = turns.job("late", True)
-        for job in (running, waiting, late):
-            assert job.counter.cancelled
-            with pytest.raises(Unavailable, match="stopped"):
-                await job.result

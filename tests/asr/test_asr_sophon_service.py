@@ -18,8 +18,8 @@ from voicemesh.errors import Busy, EngineError, Unavailable
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh_asr.engines.engine import Hypothesis, SessionOptions
+from voicemesh_asr.engines.redecoding.session import RedecodingSession
 from voicemesh_asr.engines.sophon_whisper.engine import SophonWhisper
-from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.owner_process import OwnerProcess
@@ -54,10 +54,10 @@ async def loaded(tiny: Any, owner: OwnerProcess, **changed: object) -> AsyncIter
 def jobs(kind: str, outcome: str = "done") -> float:
     """How many decodes there have been in this process."""
     labels = {"kind": kind, "outcome": outcome}
-    return REGISTRY.get_sample_value("voicemesh_asr_whisper_jobs_total", labels) or 0.0
+    return REGISTRY.get_sample_value("voicemesh_asr_decodes_total", labels) or 0.0
 
 
-async def running_text(session: WhisperSession) -> Hypothesis:
+async def running_text(session: RedecodingSession) -> Hypothesis:
     """What the interim decode under way gives."""
     assert session._job is not None, "there is enough new audio for a decode"
     await asyncio.wait([session._job.result])
@@ -69,7 +69,7 @@ async def running_text(session: WhisperSession) -> Hypothesis:
 # Sessions
 
 
-async def hear_growing(engine: SophonWhisper, tiny: Any, steps: list[Any]) -> WhisperSession:
+async def hear_growing(engine: SophonWhisper, tiny: Any, steps: list[Any]) -> RedecodingSession:
     """Hear the question piece by piece, until the end; the interim texts must be right."""
     speech = tiny.samples(QUESTION)
     shown, confirmed = [], []

@@ -21,11 +21,16 @@ def test_demo_answers_its_own_question(tmp_path: Path) -> None:
         timeout=300,
     )
     assert demo.returncode == 0, demo.stderr
-    turns = json.loads(report.read_text())["turns"]
+    written = json.loads(report.read_text())
+    turns = written["turns"]
     assert [turn["transcript"] for turn in turns] == ["what is artificial intelligence"] * 2
     assert all("intelligence" in turn["reply_text"] for turn in turns)
     assert soundfile.info(wav).duration == pytest.approx(turns[0]["reply_seconds"], abs=0.001)
     assert "client_first_audio" in demo.stdout
+    over = [turn["response_ms"] - turn["configured_silence_ms"] for turn in turns]
+    assert written["over_silence_ms"] == pytest.approx(sum(over) / 2, abs=0.2)
+    assert written["voice_to_voice_ms"] > written["over_silence_ms"]
+    assert 100 < written["mesh_pss_mb"] < 1_000
 
 
 @pytest.mark.long

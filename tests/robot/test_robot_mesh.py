@@ -214,8 +214,11 @@ async def test_ask_writes_the_answer_and_the_report(
         *("--host", host, "--port", port, "--output-file", wav, "--json", report),
     )
     assert (status, err) == (0, "")
-    turns = json.loads(report.read_text())["turns"]
+    written = json.loads(report.read_text())
+    turns = written["turns"]
     assert [turn["transcript"] for turn in turns] == ["what is the moon"] * 2
+    for figure in ("over_silence_ms", "voice_to_voice_ms"):
+        assert written[figure] == pytest.approx(sum(turn[figure] for turn in turns) / 2, abs=0.2)
     assert turns[0]["reply_text"] in out
     assert "client_first_audio" in out
     for turn, path in zip(turns, [wav, wav.with_name("answer-2.wav")], strict=True):
@@ -224,6 +227,9 @@ async def test_ask_writes_the_answer_and_the_report(
         assert turn["configured_silence_ms"] >= 0
         assert turn["after_endpoint_ms"] > 0
         assert turn["response_ms"] > 0
+        assert turn["voice_to_voice_ms"] == turn["response_ms"]
+        silence = turn["response_ms"] - turn["over_silence_ms"]
+        assert silence == pytest.approx(turn["configured_silence_ms"], abs=0.2)
         assert "tts_first_audio" in turn["stages"]
 
 

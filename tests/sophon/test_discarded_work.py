@@ -25,8 +25,8 @@ from voicemesh.v1 import common_pb2, llm_pb2, tts_pb2
 from voicemesh.v1.llm_pb2_grpc import LanguageModelServiceStub
 from voicemesh.v1.tts_pb2_grpc import SpeechSynthesizerServiceStub
 from voicemesh_asr.engines.engine import SessionOptions
+from voicemesh_asr.engines.redecoding.session import RedecodingSession
 from voicemesh_asr.engines.sophon_whisper.engine import SophonWhisper
-from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 from voicemesh_sophon.owner_process import OwnerProcess
 
@@ -34,7 +34,7 @@ from .held_chip import HeldChip, named
 
 ChipOwner = Callable[[str], OwnerProcess]
 Serving = Callable[..., AbstractAsyncContextManager[str]]
-Discard = Callable[[WhisperSession], Awaitable[None]]
+Discard = Callable[[RedecodingSession], Awaitable[None]]
 
 ASSETS = Path(__file__).parent / "assets"
 RATE = 16_000
@@ -229,13 +229,13 @@ async def test_a_discarded_utterance_ends_with_the_token_under_way(
 ) -> None:
     """In the encoder, in the first pass, and between steps."""
     cases: list[tuple[str, int, Discard, str]] = [
-        ("encoder", 0, WhisperSession.reset, "none"),
-        ("decoder_main", 0, WhisperSession.close, "one"),
-        ("decoder_loop", 2, WhisperSession.reset, "one"),
+        ("encoder", 0, RedecodingSession.reset, "none"),
+        ("decoder_main", 0, RedecodingSession.close, "one"),
+        ("decoder_loop", 2, RedecodingSession.reset, "one"),
     ]
     async with whisper(chip_owner("bm1688")) as engine:
         for net, let_through, discard, wasted in cases:
-            late = LateWork("asr_whisper_tokens")
+            late = LateWork("asr_decode_tokens")
             held.hold(named(net))
             session = await engine.open(SessionOptions("en"))
             await session.accept(recording("00_what_is_artificial_intelligence.wav"))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
+
+import pytest
 
 from voicemesh_evaluation.commands import bench
 
@@ -36,3 +39,16 @@ def test_the_talk_set_up_builds_pyaudio_with_the_packages_that_the_readme_names(
 def test_who_misses_pyaudio_is_told_the_same_packages() -> None:
     source = (ROOT / "robot_client" / "voicemesh_robot" / "checks" / "sound_cards.py").read_text()
     assert f"apt-get install {' '.join(FOR_PYAUDIO)}" in source
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["tests"], "setup: demo, talk or test, not tests"),
+        (["demo", "--language", "fr"], "setup: --language en or zh, not fr"),
+        (["--language"], "setup: --language TAG, not --language"),
+    ],
+)
+def test_set_up_refuses_what_it_does_not_know(arguments: list[str], sentence: str) -> None:
+    setup = subprocess.run([ROOT / "scripts" / "setup", *arguments], capture_output=True, text=True)
+    assert (setup.returncode, setup.stderr) == (2, f"{sentence}\n")

@@ -24,7 +24,7 @@ STORY = "Once upon a time there was a robot who could not stop talking about the
 AT_ONCE = {"tts.replies_per_second": 10_000}
 """However often somebody changes their mind."""
 VOICES: Mapping[str, Mapping[str, Any]] = {
-    "embedded": {"tts.embedded.flite_workers": 1, **AT_ONCE},
+    "embedded": {"tts.engine": "embedded", "tts.embedded.flite_workers": 1, **AT_ONCE},
     "simulated": {"tts.engine": "simulated", "tts.simulated.realtime_factor": 40, **AT_ONCE},
 }
 CHANGES = 150
@@ -76,10 +76,11 @@ async def opened(target: str) -> AsyncIterator[Stream]:
         yield stream
 
 
-@pytest.mark.parametrize("voice", VOICES)
+@pytest.mark.parametrize("voice", [*VOICES, "hibari"])
 async def test_a_cancelled_reply_costs_one_chunk_more_at_most(serving: Any, voice: str) -> None:
     cancelled, within_one = late_chunks(), late_chunks("1.0")
-    async with serving("tts", **VOICES[voice]) as target, opened(target) as stream:
+    settings = VOICES.get(voice, {"tts.engine": voice, **AT_ONCE})
+    async with serving("tts", **settings) as target, opened(target) as stream:
         for turn in range(1, 11):
             stream.stamp = common_pb2.Stamp(epoch=1, turn=turn)
             await stream.speak(STORY)

@@ -52,6 +52,11 @@ def say(written: str, reading: Reading = ENGLISH) -> str:
         ("at 10:30 pm", "at ten thirty P M"),
         ("at 7 a.m. today", "at seven A M today"),
         ("10:99", "ten: ninety nine"),
+        # Saints, streets, rulers and wars.
+        ("in St. Petersburg on Main St.", "in Saint Petersburg on Main Street."),
+        ("Henry VIII, Mr. Smith Jr. too", "Henry the eighth, Mister Smith Junior too"),
+        ("World War II ended", "World War two ended"),
+        ("Vitamin V and Apollo X", "Vitamin V and Apollo X"),
         # Money, shares, units.
         ("$5.99", "five dollars and ninety nine cents"),
         ("$1", "one dollar"),

@@ -22,3 +22,9 @@ DOCTOR = Command(
     "voicemesh.commands.doctor",
     tolerant=True,
 )
+MODELS = Command(
+    "models",
+    "list the models that there are; pull, verify and remove them",
+    "voicemesh.commands.models",
+    sections=("mesh",),
+)

@@ -16,6 +16,7 @@ from voicemesh.aio import cancel_and_wait
 from voicemesh.errors import DeadlineExceeded, DeviceMissing, PortTaken, Unavailable
 from voicemesh.supervisor.child import Child
 from voicemesh.supervisor.events import MeshEvent
+from voicemesh.supervisor.memory import held_bytes
 from voicemesh.supervisor.plan import PlannedService, make_plan
 
 log = logging.getLogger(__name__)
@@ -169,6 +170,10 @@ class Mesh:
         await asyncio.gather(*self._runs, return_exceptions=True)
         self._runs.clear()
         self._plan.close()
+
+    def held_bytes(self) -> int | None:
+        """The memory of all its processes, without this one; see ``memory.held_bytes``."""
+        return held_bytes(child.pid for child in self._children() if child.pid)
 
     def kill(self) -> None:
         """End all services at once."""

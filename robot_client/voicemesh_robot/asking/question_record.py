@@ -104,6 +104,12 @@ class QuestionRecord:
         return _ms(self.spoken_s, self.first_audio_s)
 
     @property
+    def over_silence_ms(self) -> float | None:
+        """The response without the silence that was to be waited for at the end of the turn."""
+        response_ms = self.response_ms
+        return None if response_ms is None else response_ms - self.configured_silence_ms
+
+    @property
     def after_endpoint_ms(self) -> float | None:
         """From the end of the turn, as it arrived, to the first reply audio."""
         return _ms(self.end_of_turn_s, self.first_audio_s)
@@ -137,6 +143,8 @@ class QuestionRecord:
             "reply_seconds": round(self.reply.seconds, 3),
             "response_ms": _rounded(self.response_ms),
             "configured_silence_ms": self.configured_silence_ms,
+            "over_silence_ms": _rounded(self.over_silence_ms),
+            "voice_to_voice_ms": _rounded(self.response_ms),
             "after_endpoint_ms": _rounded(self.after_endpoint_ms),
             "outcome": self._outcome_name(),
             "stages": {name: _rounded(at) for name, at in self.stages()},

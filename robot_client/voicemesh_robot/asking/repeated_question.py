@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from voicemesh.commands.frame import write_json
@@ -24,11 +26,30 @@ class TurnsReport:
     """Whether every turn brought what was asked for."""
     chips: list[dict[str, Any]] = field(default_factory=list)
     """The chips that the mesh's engines run on."""
+    mesh_bytes: int | None = None
+    """What the mesh's processes held before the first turn, as PSS; None: not known."""
 
     def write(self, path: Path) -> None:
-        """Write ``{"turns": [...]}``, and the chips where there are any."""
-        chips = {"chips": self.chips} if self.chips else {}
-        write_json(path, {"turns": self.entries, **chips})
+        """Write ``{"turns": [...]}`` with the medians over them, and what is known of the mesh.
+
+        Times are in milliseconds and go from the question's last voiced sample to the first
+        reply audio: ``voice_to_voice_ms`` whole, ``over_silence_ms`` without the silence that
+        was configured. ``mesh_pss_mb`` is in megabytes of 10^6 bytes.
+        """
+        figures: dict[str, Any] = {
+            "over_silence_ms": _median(record.over_silence_ms for record in self.records),
+            "voice_to_voice_ms": _median(record.response_ms for record in self.records),
+        }
+        if self.mesh_bytes is not None:
+            figures["mesh_pss_mb"] = round(self.mesh_bytes / 1e6, 1)
+        if self.chips:
+            figures["chips"] = self.chips
+        write_json(path, {"turns": self.entries, **figures})
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(median(known), 1) if known else None
 
 
 def numbered(path: Path, turn: int) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import time
 from pathlib import Path
 
@@ -53,6 +54,7 @@ async def _demo(options: argparse.Namespace, settings: Settings) -> TurnsReport:
     console.line("Starting the mesh:")
     async with mesh:
         console.line(f"Ready after {time.monotonic() - began:.1f} s. Asking {options.audio_in}.\n")
+        mesh_bytes = await asyncio.to_thread(mesh.held_bytes)
         robot = settings.section("robot", RobotSettings)
         changes: dict[str, object] = {"target": mesh.target}
         if options.timeout is not None:
@@ -68,6 +70,7 @@ async def _demo(options: argparse.Namespace, settings: Settings) -> TurnsReport:
                 options.output_file,
                 want_audio=True,
             )
+        report.mesh_bytes = mesh_bytes
         described = [await owner.planned.described() for owner in mesh.owners.values()]
         report.chips = [dict(chip) for chip in described if chip]
     console.line(f"The mesh has stopped; {time.monotonic() - began:.1f} s in all.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicemesh.audio import Samples
 from voicemesh.audio_format import FULL_SCALE
@@ -85,8 +86,7 @@ class Shaper:
         self._margin = round(rate_hertz * _MARGIN_S)
         self._target = round(rate_hertz * _FIRST_CHUNK_S)
         self._longest = round(rate_hertz * _LONGEST_CHUNK_S)
-        threshold = 10 ** (_SILENCE_DBFS / 20) * FULL_SCALE / max(gain, 1e-6)
-        self._threshold = threshold * threshold * self._frame
+        self._threshold = _silence_energy(self._frame, gain)
         self._held = np.zeros(0, dtype=np.int16)
         self._first = 0  # the raw position of the first held sample
         self._scanned = 0  # held samples known to be sound or silence
@@ -117,8 +117,7 @@ class Shaper:
         if count == 0:
             return
         stop = self._scanned + count * self._frame
-        frames = self._held[self._scanned : stop].astype(np.float64).reshape(count, self._frame)
-        loud = np.flatnonzero(np.einsum("ij,ij->i", frames, frames) > self._threshold)
+        loud = _sounding(self._held[self._scanned : stop], self._frame, self._threshold)
         if len(loud):
             onset = self._scanned + int(loud[0]) * self._frame
             self._sounding = self._scanned + (int(loud[-1]) + 1) * self._frame
@@ -139,3 +138,48 @@ class Shaper:
         self._drop(count)
         self._wanted = self._emit(amplify(chunk, self._gain), first, first + count, last)
         return self._wanted
+
+
+def shaped(
+    samples: Samples, rate_hertz: int, gain: float
+) -> Iterator[tuple[Samples, int, int, bool]]:
+    """What a :class:`Shaper` would emit of a unit whose raw samples are all there.
+
+    Yields (samples, first, stop, last); nothing for silence.
+    """
+    frame = max(1, round(rate_hertz * _FRAME_S))
+    margin = round(rate_hertz * _MARGIN_S)
+    loud = _sounding(samples, frame, _silence_energy(frame, gain))
+    if not len(loud):
+        return
+    first = max(0, int(loud[0]) * frame - margin)
+    end = min(len(samples), (int(loud[-1]) + 1) * frame + margin)
+    level = _faded(amplify(samples[first:end], gain), margin)
+    size, longest = round(rate_hertz * _FIRST_CHUNK_S), round(rate_hertz * _LONGEST_CHUNK_S)
+    begin = 0
+    while begin < len(level):
+        stop = min(begin + size, len(level))
+        yield level[begin:stop], first + begin, first + stop, stop == len(level)
+        begin, size = stop, min(2 * size, longest)
+
+
+def _faded(samples: Samples, margin: int) -> Samples:
+    """Samples that begin and end in silence: the margins around the sound fade."""
+    out = samples.astype(np.float32)
+    for edge in (out[:margin], out[::-1][:margin]):
+        edge *= np.sin(np.linspace(0, np.pi / 2, len(edge), dtype=np.float32)) ** 2
+    faded: Samples = np.rint(out).astype(np.int16)
+    return faded
+
+
+def _silence_energy(frame: int, gain: float) -> float:
+    """The energy of a frame of raw samples below which it is silence."""
+    threshold = 10 ** (_SILENCE_DBFS / 20) * FULL_SCALE / max(gain, 1e-6)
+    return threshold * threshold * frame
+
+
+def _sounding(samples: Samples, frame: int, threshold: float) -> NDArray[np.intp]:
+    """The indices of the whole frames that are louder than silence."""
+    count = len(samples) // frame
+    frames = samples[: count * frame].astype(np.float64).reshape(count, frame)
+    return np.flatnonzero(np.einsum("ij,ij->i", frames, frames) > threshold)

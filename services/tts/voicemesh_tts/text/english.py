@@ -91,6 +91,8 @@ _ABBREVIATIONS = {
     "Ms.": "Miz",
     "Dr.": "Doctor",
     "Prof.": "Professor",
+    "Jr.": "Junior",
+    "Sr.": "Senior",
     "e.g.": "for example",
     "i.e.": "that is",
     "etc.": "et cetera",
@@ -101,6 +103,12 @@ _ABBREVIATIONS = {
     "U.S.": "U S",
     "U.K.": "U K",
 }
+
+_ROMAN = dict(
+    zip(["II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X"], range(2, 11), strict=True)
+)
+# After these a Roman numeral counts; after another name it is that of a ruler.
+_COUNTED = "War|Chapter|Part|Volume|Act|Scene|Section|Phase|Type|Class|Book|Level|Mark|Figure"
 
 # Letters that spell a name but would pass for a word.
 _INITIALS = "AI API APIS AM AR ATM CEO EU EV FAQ GPU ID IO IOS IP LED OS UI UK URL USA USB UTC VIP"
@@ -253,6 +261,14 @@ def _spell(match: re.Match[str]) -> str | None:
     return " ".join(letters) + ("s" if ending else "")
 
 
+def _roman(match: re.Match[str]) -> str | None:
+    number = str(_ROMAN[match[2]])
+    if re.fullmatch(_COUNTED, match[1]):
+        return f"{match[1]} {cardinal(number)}"
+    # "Vitamin V" and "Apollo X" are no rulers.
+    return f"{match[1]} the {ordinal(number)}" if len(match[2]) > 1 else None
+
+
 def _greek(letter: str) -> str | None:
     return f" {GREEK[letter]} " if letter in GREEK else None
 
@@ -266,6 +282,10 @@ RULES: tuple[Rule, ...] = (
         rf"(?<!\w)(?:{_alternatives(_ABBREVIATIONS)})(?!\w)",
         lambda m: _ABBREVIATIONS[m[0]] + _full_stop(m),
     ),
+    rule(r"\bSt\.\s+(?=[A-Z])", lambda m: "Saint "),
+    rule(r"\bMt\.\s+(?=[A-Z])", lambda m: "Mount "),
+    rule(r"(?<=[a-z] )St\.", lambda m: "Street" + _full_stop(m)),
+    rule(rf"\b([A-Z][a-z]+) ({_alternatives(_ROMAN)})\b(?!\.[A-Za-z])", _roman),
     rule(r"\bNo\.\s*(?=\d)", lambda m: "number "),
     rule(r"#(?=\d)", lambda m: "number "),
     # Dates.

@@ -10,22 +10,13 @@ from typing import Protocol
 import numpy as np
 
 from voicemesh.work_counter import WorkCounter
+from voicemesh_asr.engines.redecoding.jobs import stop_if_unwanted
 from voicemesh_asr.engines.sophon_whisper.beam_search import BeamSearch
 from voicemesh_asr.engines.sophon_whisper.logit_filters import LogitFilters
 from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt, new_tokens
 from voicemesh_asr.engines.sophon_whisper.sampling import SamplingSearch
 from voicemesh_asr.engines.sophon_whisper.search import Floats, Integers, Search
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
-
-
-class CancelledDecode(Exception):
-    """Nobody wants the result any more."""
-
-
-def stop_if_unwanted(counter: WorkCounter) -> None:
-    """CancelledDecode where nobody wants the result any more."""
-    if counter.cancelled:
-        raise CancelledDecode
 
 
 class WhisperNetwork(Protocol):

@@ -14,20 +14,21 @@ from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.engine import SessionOptions
+from voicemesh_asr.engines.redecoding.jobs import JobQueue
+from voicemesh_asr.engines.redecoding.languages import language_of
+from voicemesh_asr.engines.redecoding.session import Jobs, RedecodingSession, Streaming
+from voicemesh_asr.engines.redecoding.transcription import Request as SpeechRequest
 from voicemesh_asr.engines.sophon_whisper import metrics, self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import SearchOptions
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
-from voicemesh_asr.engines.sophon_whisper.jobs import JobQueue
-from voicemesh_asr.engines.sophon_whisper.languages import language_of
 from voicemesh_asr.engines.sophon_whisper.model_files import (
     check_files,
     check_positions,
     read_positions,
 )
 from voicemesh_asr.engines.sophon_whisper.prompt import longest_previous
-from voicemesh_asr.engines.sophon_whisper.session import WhisperSession
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
 from voicemesh_asr.engines.sophon_whisper.transcriber import (
     Request,
@@ -62,13 +63,13 @@ class SophonWhisper:
         )
         self._worker = ThreadWorker("whisper")
         self._chip: Chip | None = None
-        self._jobs: JobQueue | None = None
+        self._jobs: Jobs | None = None
         self._speakers = 0
 
     async def load(self) -> None:
         """Load the bmodels and try every graph; a few seconds."""
         self._final, self._interim = await self._worker.run(self._load)
-        self._jobs = JobQueue(self._worker, self._transcribe)
+        self._jobs = JobQueue((self._worker,), self._transcribe)
         self._jobs.start()
 
     def _load(self) -> tuple[Transcriber, Transcriber]:
@@ -158,18 +159,24 @@ class SophonWhisper:
                     field="asr.sophon_whisper.languages",
                 )
 
-    def _transcribe(self, request: Request, is_final: bool, counter: WorkCounter) -> Transcription:
+    def _transcribe(
+        self, speech: SpeechRequest, is_final: bool, counter: WorkCounter
+    ) -> Transcription:
         """In the worker's thread."""
+        request = Request(
+            samples=speech.samples,
+            name=(speech.utterance, speech.begin),
+            languages=speech.languages,
+            temperatures=self._config.temperatures if is_final else (0.0,),
+            stamps=self._config.timestamps or not is_final,
+            previous=speech.previous,
+        )
         transcriber = self._final if is_final else self._interim
-        try:
-            transcription = transcriber.transcribe(request, counter)
-        finally:
-            if counter.cancelled:
-                metrics.LATE_TOKENS.observe(counter.late)
+        transcription = transcriber.transcribe(request, counter)
         _measure(transcription, is_final)
         return transcription
 
-    async def open(self, options: SessionOptions) -> WhisperSession:
+    async def open(self, options: SessionOptions) -> RedecodingSession:
         """Hear one more speaker; Busy when all places are taken."""
         assert self._jobs is not None, "load comes first"
         if self._speakers >= self._config.workers:
@@ -179,8 +186,15 @@ class SophonWhisper:
                 retry_after_ms=1000,
             )
         self._speakers += 1
-        window = min(self._final.window, self._interim.window)
-        return WhisperSession(self._config, options, self._jobs, window, self._leave)
+        config = self._config
+        streaming = Streaming(
+            self.rate_hertz,
+            window=min(self._final.window, self._interim.window),
+            every_ms=config.interim_every_ms,
+            guesses=config.interim_guesses,
+            translated=config.task == "translate",
+        )
+        return RedecodingSession(streaming, options, self._jobs, self._leave)
 
     def _leave(self) -> None:
         self._speakers -= 1

@@ -14,11 +14,3 @@ LANGUAGES = (
 )
 # fmt: on
 """ISO 639 codes. The last, Cantonese, is known from large-v3 on only."""
-
-UNSPACED = frozenset({"zh", "ja", "th", "yue", "lo", "my", "km", "bo"})
-"""Languages that are written without spaces between words."""
-
-
-def language_of(tag: str) -> str:
-    """The code of a BCP-47 tag: ``zh-CN`` is ``zh``."""
-    return tag.partition("-")[0].lower()

@@ -2,22 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
-from voicemesh.metrics import LATE_WORK_BUCKETS, STAGE_BUCKETS
+from voicemesh.metrics import STAGE_BUCKETS
 
-JOBS = Counter(
-    "voicemesh_asr_whisper_jobs_total", "Decodes by kind and outcome", ["kind", "outcome"]
-)
-LATE_TOKENS = Histogram(
-    "voicemesh_asr_whisper_tokens_after_cancel",
-    "Tokens that were decoded of an utterance after it had been discarded",
-    buckets=LATE_WORK_BUCKETS,
-)
-QUEUE = Histogram(
-    "voicemesh_asr_whisper_queue_seconds",
-    "From a decode's request to its begin",
-    ["kind"],
-    buckets=STAGE_BUCKETS,
-)
 ENCODE = Histogram(
     "voicemesh_asr_whisper_encode_seconds",
     "Front end and encoder of one window",

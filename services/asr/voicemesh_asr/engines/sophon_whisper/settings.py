@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from voicemesh.settings import Section
-from voicemesh_asr.engines.sophon_whisper.languages import LANGUAGES, language_of
+from voicemesh_asr.engines.redecoding.languages import language_of
+from voicemesh_asr.engines.sophon_whisper.languages import LANGUAGES
 
 
 class SophonWhisperSettings(Section):
@@ -128,7 +129,7 @@ class SophonWhisperSettings(Section):
         ge=1,
         le=64,
         description="Speakers that are heard at once; their utterances take turns on the chip. "
-        "A small room; voicemesh_asr_whisper_queue_seconds tells how long they wait.",
+        "A small room; voicemesh_asr_decode_queue_seconds tells how long they wait.",
     )
 
     @field_validator("languages")

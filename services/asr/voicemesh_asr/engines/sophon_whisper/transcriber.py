@@ -14,17 +14,18 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh.work_counter import WorkCounter
+from voicemesh_asr.engines.redecoding.jobs import stop_if_unwanted
+from voicemesh_asr.engines.redecoding.transcription import Segment
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import (
     Decoded,
     SearchOptions,
     decode,
-    stop_if_unwanted,
 )
 from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt, make_prompt
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
-from voicemesh_asr.engines.sophon_whisper.windows import Segment, cut
+from voicemesh_asr.engines.sophon_whisper.windows import cut
 from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, log_mel
 
 log = logging.getLogger(__name__)

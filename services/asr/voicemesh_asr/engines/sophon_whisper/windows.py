@@ -6,25 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from voicemesh_asr.engines.redecoding.transcription import Segment
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 from voicemesh_asr.mel_spectrum import RATE_HERTZ
 
 _LEAST_ADVANCE = RATE_HERTZ // 10
 """A window that closes nothing beyond this sample is taken as a whole."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A piece of text between two stamps."""
-
-    tokens: tuple[int, ...]
-    """Text tokens, without stamps."""
-    text: str
-    """With the space before it, where the language writes one."""
-    begin: int
-    """Its first sample."""
-    end: int
-    """The sample after its last."""
 
 
 @dataclass(frozen=True)
@@ -78,4 +65,4 @@ def _segment(
     first = _sample(stamps[0], vocabulary, length) if stamps else 0
     last = _sample(stamps[-1], vocabulary, length) if len(stamps) > 1 else length
     text = tuple(token for token in tokens if token < vocabulary.end_of_text)
-    return Segment(text, vocabulary.decode(text), begin + first, begin + last)
+    return Segment(vocabulary.decode(text), begin + first, begin + last, text)

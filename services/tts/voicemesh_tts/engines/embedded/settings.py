@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from voicemesh.cores import OnCores
+from voicemesh_tts.audio.target_level import TARGET_DBFS, TargetLevel
 
 
 class EmbeddedSettings(OnCores):
@@ -30,13 +31,7 @@ class EmbeddedSettings(OnCores):
         le=64,
         description="Processes that speak other languages, 300 times faster than real time.",
     )
-    target_level_dbfs: float = Field(
-        -23.0,
-        ge=-40,
-        le=-12,
-        description="Level of the voiced parts of every voice, RMS in dB below full scale. -23 is "
-        "broadcast speech and leaves the peaks room.",
-    )
+    target_level_dbfs: TargetLevel = TARGET_DBFS
 
     @property
     def most_threads(self) -> int:

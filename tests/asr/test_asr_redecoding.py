@@ -1,18 +1,29 @@
-"""Which words of a growing text are confirmed."""
+"""Decoding again and again: which words are confirmed, and whose turn it is."""
+
+import asyncio
+import threading
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemesh_asr.engines.sophon_whisper.local_agreement import (
+from voicemesh.errors import Unavailable
+from voicemesh.work_counter import WorkCounter
+from voicemesh.workers import ThreadWorker
+from voicemesh_asr.engines.redecoding.jobs import (
+    JobQueue,
+    TranscriptionJob,
+    stop_if_unwanted,
+)
+from voicemesh_asr.engines.redecoding.local_agreement import (
     LocalAgreement,
     agreement,
     normal,
     overlap,
     units,
 )
-from voicemesh_asr.engines.sophon_whisper.speech_buffer import SpeechBuffer
+from voicemesh_asr.engines.redecoding.speech_buffer import SpeechBuffer
 
 WORDS = st.lists(st.sampled_from([" a", " b", " c", " A,", " d."]), max_size=8)
 
@@ -170,3 +181,131 @@ def test_a_speech_buffer_holds_what_was_not_cut(parts: list[int], cuts: list[int
         buffer.cut(cut)
         assert buffer.end == heard
         assert buffer.samples().tolist() == list(range(buffer.begin, heard))
+
+
+# Whose turn it is
+
+
+class Device:
+    """Runs requests one at a time, each as long as the test lets it."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.begun = threading.Semaphore(0)
+        self.go_on = threading.Semaphore(0)
+
+    def run(self, name: str, is_final: bool, counter: WorkCounter) -> str:
+        self.begun.release()
+        assert self.go_on.acquire(timeout=30)
+        stop_if_unwanted(counter)
+        self.ran.append(name)
+        if name == "broken":
+            raise ValueError("broken")
+        return name
+
+
+Job = TranscriptionJob[str, str]
+
+
+class Turns:
+    def __init__(self, workers: int = 1) -> None:
+        self.device = Device()
+        self.workers = [ThreadWorker(f"jobs {number}") for number in range(workers)]
+        self.queue: JobQueue[str, str] = JobQueue(self.workers, self.device.run)
+        self.asked: list[str] = []
+
+    def job(self, name: str, is_final: bool) -> Job:
+        def newest() -> str:
+            self.asked.append(name)
+            return name
+
+        job = Job(newest, is_final)
+        self.queue.submit(job)
+        return job
+
+    async def begun(self) -> None:
+        """Until the device works on another request."""
+        assert await asyncio.to_thread(self.device.begun.acquire, timeout=30)
+
+    async def __aenter__(self) -> "Turns":
+        self.queue.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.device.go_on.release(10)
+        await self.queue.close()
+        for worker in self.workers:
+            worker.close()
+
+
+async def test_final_texts_go_before_interim_ones() -> None:
+    async with Turns() as turns:
+        first = turns.job("final 1", True)
+        await turns.begun()
+        interim = turns.job("interim", False)
+        second = turns.job("final 2", True)
+        assert turns.asked == ["final 1"], "audio is taken when the turn comes, not before"
+        for _ in range(3):
+            turns.device.go_on.release()
+        await asyncio.gather(first.result, interim.result, second.result)
+        assert turns.device.ran == ["final 1", "final 2", "interim"]
+
+
+async def test_an_interim_decode_gives_way_to_a_final_one() -> None:
+    async with Turns() as turns:
+        interim = turns.job("interim", False)
+        await turns.begun()
+        final = turns.job("final", True)
+        turns.device.go_on.release()
+        turns.device.go_on.release()
+        assert (await final.result) == "final"
+        assert interim.result.cancelled()
+        assert turns.device.ran == ["final"]
+
+
+async def test_an_interim_decode_goes_on_where_another_worker_is_idle() -> None:
+    async with Turns(workers=2) as turns:
+        interim = turns.job("interim", False)
+        await turns.begun()
+        first = turns.job("final 1", True)
+        await turns.begun()
+        assert not interim.result.cancelled()
+        second = turns.job("final 2", True)
+        assert interim.result.cancelled(), "now both are busy"
+        turns.device.go_on.release(3)
+        assert {await first.result, await second.result} == {"final 1", "final 2"}
+
+
+async def test_a_cancelled_job_is_never_begun() -> None:
+    async with Turns() as turns:
+        running = turns.job("running", True)
+        await turns.begun()
+        turns.job("stale", True).cancel()
+        last = turns.job("last", True)
+        turns.device.go_on.release()
+        turns.device.go_on.release()
+        await asyncio.gather(running.result, last.result)
+        assert turns.asked == ["running", "last"]
+
+
+async def test_a_failed_job_fails_alone() -> None:
+    async with Turns() as turns:
+        broken, whole = turns.job("broken", True), turns.job("whole", True)
+        turns.device.go_on.release()
+        turns.device.go_on.release()
+        with pytest.raises(ValueError, match="broken"):
+            await broken.result
+        assert (await whole.result) == "whole"
+
+
+async def test_closing_ends_what_runs_and_what_waits() -> None:
+    async with Turns() as turns:
+        running, waiting = turns.job("running", True), turns.job("waiting", False)
+        await turns.begun()
+        turns.device.go_on.release()
+        await turns.queue.close()
+        late = turns.job("late", True)
+        for job in (running, waiting, late):
+            assert job.counter.cancelled
+            with pytest.raises(Unavailable, match="stopped"):
+                await job.result

@@ -1,67 +1,98 @@
 """One speaker's session: a growing buffer that is decoded again and again.
 
-While somebody speaks, the utterance so far is decoded every ``interim_every_ms`` of
-new audio, and the words on which two hypotheses agree are confirmed. The final pass
-decodes what is held of the utterance once more, with all temperatures; its result
-stays good until more is heard. Before the buffer outgrows the model's window it is
-cut behind a segment that is confirmed.
+While somebody speaks, the utterance so far is decoded each time that enough new audio
+has come, and the words on which two hypotheses agree are confirmed. The final pass
+decodes what is held of the utterance once more; its result stays good until more is
+heard. Before the buffer outgrows the network's window it is cut behind a segment that
+is confirmed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 from voicemesh.audio import Samples
 from voicemesh_asr.engines.engine import Hypothesis, Phrase, SessionOptions
-from voicemesh_asr.engines.sophon_whisper.jobs import JobQueue, TranscriptionJob
-from voicemesh_asr.engines.sophon_whisper.languages import UNSPACED, language_of
-from voicemesh_asr.engines.sophon_whisper.local_agreement import LocalAgreement, units
-from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
-from voicemesh_asr.engines.sophon_whisper.speech_buffer import SpeechBuffer
-from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcription
-from voicemesh_asr.engines.sophon_whisper.windows import Segment
-from voicemesh_asr.mel_spectrum import RATE_HERTZ
+from voicemesh_asr.engines.redecoding.jobs import JobQueue, TranscriptionJob
+from voicemesh_asr.engines.redecoding.languages import UNSPACED, language_of
+from voicemesh_asr.engines.redecoding.local_agreement import LocalAgreement, units
+from voicemesh_asr.engines.redecoding.speech_buffer import SpeechBuffer
+from voicemesh_asr.engines.redecoding.transcription import (
+    Request,
+    Segment,
+    Transcription,
+    text_of,
+)
 
-_CUT_FROM = 0.8
+Jobs = JobQueue[Request, Transcription]
+Job = TranscriptionJob[Request, Transcription]
+
+CUT_FROM = 0.8
 """The share of the window from which on the buffer is cut where it can be."""
 
-_names = count()
+_utterances = count()
 
 
-class WhisperSession:
+@dataclass(frozen=True)
+class Streaming:
+    """How often a growing utterance is decoded, and what is shown of it."""
+
+    rate_hertz: int
+    """The rate of the samples."""
+    window: int
+    """Samples that the network reads at once."""
+    every_ms: int
+    """New speech after which an interim decode is due."""
+    guesses: bool = True
+    """Whether words are shown that are not confirmed."""
+    share: float | None = None
+    """The most of the speech's time that its interim decodes may take: a decode that took long
+    is followed by a longer interval. None: no limit."""
+    translated: bool = False
+    """Whether the text is English whatever is spoken."""
+
+    def due_after(self, took_s: float) -> int:
+        """New samples until the next interim decode, behind one that took so many seconds."""
+        rest_s = took_s / self.share if self.share else 0.0
+        return round(self.rate_hertz * max(self.every_ms / 1000, rest_s))
+
+
+class RedecodingSession:
     """Recognises the utterances of one speaker. See RecognizerSession."""
 
     def __init__(
         self,
-        config: SophonWhisperSettings,
+        streaming: Streaming,
         options: SessionOptions,
-        jobs: JobQueue,
-        window: int,
+        jobs: Jobs,
         on_close: Callable[[], None],
     ) -> None:
-        """``window`` in samples; ``on_close`` is called once."""
-        self._config = config
+        """``on_close`` is called once."""
+        self._streaming = streaming
         self._jobs = jobs
-        self._window = window
         self._on_close: Callable[[], None] | None = on_close
         self._tags: dict[str, str] = {}
         for tag in options.languages or (options.language_code,):
             self._tags.setdefault(language_of(tag), tag)
-        self._every = config.interim_every_ms * RATE_HERTZ // 1000
         self._interims = options.interim_results
+        self._phrases = options.phrases
         self._begin()
 
     def _begin(self) -> None:
         """Another utterance."""
-        self._name = next(_names)
+        self._utterance = next(_utterances)
         self._buffer = SpeechBuffer()
         self._agreement = LocalAgreement()
         self._previous: tuple[int, ...] = ()
+        self._newest: Transcription | None = None
+        """Of the audio that is held, from its first sample on."""
         self._decoded = 0
         """How much of the utterance the newest interim decode has taken."""
-        self._job: TranscriptionJob | None = None
+        self._due = self._streaming.due_after(0.0)
+        self._job: Job | None = None
         self._news: Hypothesis | None = None
         self._failure: Exception | None = None
         self._final: Hypothesis | None = None
@@ -72,33 +103,34 @@ class WhisperSession:
             raise self._failure
         self._buffer.append(samples)
         self._final = None
-        if self._interims and self._job is None and self._buffer.end - self._decoded >= self._every:
+        if self._interims and self._job is None and self._buffer.end - self._decoded >= self._due:
             self._submit_interim()
         news, self._news = self._news, None
         return news
 
-    def _request(self, is_final: bool) -> Request:
+    def _request(self) -> Request:
         """The audio held now."""
         return Request(
             samples=self._buffer.samples(),
-            name=(self._name, self._buffer.begin),
+            utterance=self._utterance,
+            begin=self._buffer.begin,
             languages=tuple(self._tags),
-            temperatures=self._config.temperatures if is_final else (0.0,),
-            stamps=self._config.timestamps or not is_final,
             previous=self._previous,
+            phrases=self._phrases,
+            newest=self._newest,
         )
 
     def _submit_interim(self) -> None:
         def request() -> Request:
             self._decoded = self._buffer.end
-            return self._request(is_final=False)
+            return self._request()
 
-        job = TranscriptionJob(request, is_final=False)
+        job = Job(request, is_final=False)
         self._job = job
         job.result.add_done_callback(lambda result: self._interim(job, result))
         self._jobs.submit(job)
 
-    def _interim(self, job: TranscriptionJob, result: asyncio.Future[Transcription]) -> None:
+    def _interim(self, job: Job, result: asyncio.Future[Transcription]) -> None:
         """An interim decode has ended, one way or the other."""
         error = None if result.cancelled() else result.exception()
         if self._job is not job:
@@ -112,22 +144,24 @@ class WhisperSession:
             return
         transcription = result.result()
         by_characters = self._by_characters(transcription)
-        self._agreement.feed(units(_text(transcription), by_characters))
+        self._agreement.feed(units(text_of(transcription.segments), by_characters))
         self._news = self._running(transcription)
-        if self._decoded - self._buffer.begin >= _CUT_FROM * self._window:
+        self._newest = transcription
+        self._due = self._streaming.due_after(job.took_s)
+        if self._decoded - self._buffer.begin >= CUT_FROM * self._streaming.window:
             self._cut(transcription, by_characters)
 
     def _by_characters(self, transcription: Transcription) -> bool:
         """Whether the text is compared by characters: it has no spaces between words."""
-        return self._config.task != "translate" and transcription.language in UNSPACED
+        return not self._streaming.translated and transcription.language in UNSPACED
 
     def _written_in(self, transcription: Transcription) -> str:
         """The language of the text, as the stream calls it."""
-        return "en" if self._config.task == "translate" else self._tags[transcription.language]
+        return "en" if self._streaming.translated else self._tags[transcription.language]
 
     def _running(self, transcription: Transcription) -> Hypothesis:
         confirmed = self._agreement.confirmed
-        text = self._agreement.text if self._config.interim_guesses else confirmed
+        text = self._agreement.text if self._streaming.guesses else confirmed
         return Hypothesis(
             text,
             confidence=transcription.confidence,
@@ -148,13 +182,14 @@ class WhisperSession:
             if self._agreement.can_drop(_units(segments[:number], by_characters)):
                 confirmed = number
                 break
-        if not confirmed and held >= self._window:
+        if not confirmed and held >= self._streaming.window:
             confirmed = max(0, len(segments) - 1)
         if confirmed:
             kept = segments[:confirmed]
             self._agreement.drop(_units(kept, by_characters))
             self._previous += tuple(token for s in kept for token in s.tokens)
             self._buffer.cut(kept[-1].end)
+            self._newest = None
 
     async def finish(self) -> Hypothesis:
         """The best text; at once where nothing came since the last call."""
@@ -165,7 +200,7 @@ class WhisperSession:
         return self._final
 
     async def _decode(self) -> Hypothesis:
-        job = TranscriptionJob(lambda: self._request(is_final=True), is_final=True)
+        job = Job(self._request, is_final=True)
         self._job = job
         self._jobs.submit(job)
         try:
@@ -173,7 +208,7 @@ class WhisperSession:
         finally:
             self._stop_job()
         by_characters = self._by_characters(transcription)
-        rest = self._agreement.behind_dropped(units(_text(transcription), by_characters))
+        rest = self._agreement.behind_dropped(units(text_of(transcription.segments), by_characters))
         return Hypothesis(
             f"{self._agreement.dropped}{''.join(rest)}".strip(),
             confidence=transcription.confidence,
@@ -194,7 +229,8 @@ class WhisperSession:
         self._begin()
 
     async def set_phrases(self, phrases: Sequence[Phrase]) -> None:
-        """The model takes no hints; the engine does not promise it."""
+        """What the next request tells the network."""
+        self._phrases = tuple(phrases)
 
     async def close(self) -> None:
         """Make room for another speaker."""
@@ -204,9 +240,5 @@ class WhisperSession:
             on_close()
 
 
-def _text(transcription: Transcription) -> str:
-    return "".join(segment.text for segment in transcription.segments)
-
-
 def _units(segments: Sequence[Segment], by_characters: bool) -> list[str]:
-    return units("".join(segment.text for segment in segments), by_characters)
+    return units(text_of(segments), by_characters)

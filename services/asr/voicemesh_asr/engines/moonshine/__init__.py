@@ -1,0 +1,1 @@
+"""Moonshine: English speech recognition of whole utterances on a processor."""

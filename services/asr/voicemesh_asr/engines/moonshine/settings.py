@@ -1,0 +1,59 @@
+"""Settings of Moonshine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from voicemesh.settings import Section
+
+EXTRA = "voicemesh-asr[moonshine]"
+"""What has to be installed for it."""
+MODEL = "moonshine-tiny-en"
+"""The model's name in the catalogue."""
+
+
+class MoonshineSettings(Section):
+    """``[asr.moonshine]``."""
+
+    model: Path | None = Field(
+        None,
+        description="A folder with encoder_model.ort, decoder_model_merged.ort and tokenizer.bin. "
+        f"Unset: {MODEL} of mesh.models_folder, which `voicemesh models pull` puts there.",
+    )
+    threads: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Threads of one decode. One: on a core of its own a decode of 3 s of speech "
+        "takes about 50 ms, and the other services want the other cores.",
+    )
+    decodes_at_once: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Decodes that run at the same time, each on so many threads. One is enough "
+        "for about ten speakers; raise it on machines with cores to spare.",
+    )
+    workers: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Speakers that are heard at once; their decodes take turns, finals first. "
+        "A speaker costs no memory worth naming, and 0.1 of a core while speaking.",
+    )
+    interim_every_ms: int = Field(
+        400,
+        ge=100,
+        le=10_000,
+        description="New speech in ms after which the utterance so far is decoded again for "
+        "interim results: about a word.",
+    )
+    interim_share: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="The most of a speaker's time that interim decodes may take. Utterances that "
+        "grow long, and machines that are busy, get fewer of them.",
+    )

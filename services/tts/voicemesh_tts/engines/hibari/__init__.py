@@ -1,0 +1,1 @@
+"""English by hibari, a small neural voice in one wheel with its library."""

@@ -1,0 +1,108 @@
+"""The engine: English in the service's own process, a unit at a time on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+from hibari.tts import ASSETS
+from hibari.voices import VOICES
+
+from voicemesh.errors import EngineError, EngineMissing, Unavailable
+from voicemesh.models.store import ModelStore
+from voicemesh.work_counter import WorkCounter
+from voicemesh.workers import ThreadWorker
+from voicemesh_tts.audio.levelling import gain_to
+from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
+from voicemesh_tts.engines.hibari.pronunciation import Pronunciation
+from voicemesh_tts.engines.hibari.settings import HibariSettings
+from voicemesh_tts.engines.hibari.voice import RATE_HERTZ, HibariVoice
+from voicemesh_tts.engines.onnx_voice.rendered import spoken_chunks
+
+MODEL = "hibari-voices"
+"""Where the store keeps the voices that are no part of the package."""
+# As the embedded voices: the first audio of any unit is there within 50 ms.
+_MAX_UNIT_CHARS = 100
+# It tells how loud a voice is, and has a word that no lexicon holds, which opens the
+# network that spells.
+_SELF_TEST = "The quick brown fox jumps over the lazy dog, said Quandramorph."
+
+
+class Hibari:
+    """hibari's voices, each a network of 8 MB, with one lexicon for each variety of English.
+
+    Everything is shared by all streams. onnxruntime leaves the interpreter to others while
+    it computes, and a unit takes a hundredth of its own length: a thread is enough, and
+    units of several conversations take turns on it.
+    """
+
+    capabilities = Capabilities(streaming=True, word_spans=True, max_unit_chars=_MAX_UNIT_CHARS)
+
+    def __init__(self, settings: HibariSettings, store: ModelStore) -> None:
+        """Nothing is loaded before ``load``."""
+        self._settings = settings
+        self._store = store
+        self._worker = ThreadWorker("hibari")
+        self._closed = False
+        # Of the worker's thread alone:
+        self._pronunciations: dict[bool, Pronunciation] = {}
+        self._loaded: dict[str, tuple[HibariVoice, float]] = {}
+
+    async def load(self) -> None:
+        """Load the voice that is set and say a sentence; others are loaded when first used."""
+        if self._model(self._settings.voice) is None:
+            raise EngineMissing(
+                f"the voice {self._settings.voice} of hibari is not in {self._store.path(MODEL)}; "
+                f"run `voicemesh models pull {MODEL}`, or set tts.hibari.voice to heart, which is "
+                "part of the package",
+                field="tts.hibari.voice",
+            )
+        await self._worker.run(self._voice, self._settings.voice)
+
+    def voices(self) -> Sequence[Voice]:
+        """The voice that is set, then the others that are here."""
+        names = [name for name in VOICES if self._model(name) is not None]
+        names.sort(key=lambda name: name != self._settings.voice)
+        return [Voice(name, ("en",), RATE_HERTZ, "Apache-2.0") for name in names]
+
+    def _model(self, name: str) -> Path | None:
+        about = VOICES[name]
+        folder = Path(ASSETS) if about.get("bundled") else self._store.path(MODEL)
+        path = folder / about["file"]
+        return path if path.is_file() else None
+
+    async def synthesize(
+        self, text: str, voice: Voice, rate: float, counter: WorkCounter
+    ) -> AsyncGenerator[SpokenChunk, None]:
+        """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
+        if self._closed:
+            raise Unavailable("the voice is being closed; ask again later")
+        chunks = await self._worker.spend(counter, self._speak, text, voice.name, rate, counter)
+        for chunk in chunks:
+            yield chunk
+
+    def _speak(self, text: str, name: str, rate: float, counter: WorkCounter) -> list[SpokenChunk]:
+        voice, gain = self._voice(name)
+        rendered = voice.render(text, rate)
+        counter.spend()
+        return list(spoken_chunks(rendered, RATE_HERTZ, gain, len(text)))
+
+    def _voice(self, name: str) -> tuple[HibariVoice, float]:
+        """A voice that is loaded, and the gain that brings it to the level of the others."""
+        if name not in self._loaded:
+            model = self._model(name)
+            if model is None:
+                raise EngineError(f"no voice {name} is here")
+            british = bool(VOICES[name]["british"])
+            if british not in self._pronunciations:
+                self._pronunciations[british] = Pronunciation(british=british)
+            voice = HibariVoice(model, self._pronunciations[british], self._settings.threads)
+            heard = voice.render(_SELF_TEST, 1.0).samples
+            gain = gain_to(self._settings.target_level_dbfs, heard, RATE_HERTZ)
+            self._loaded[name] = voice, gain
+        return self._loaded[name]
+
+    async def close(self) -> None:
+        """Take no more calls; what is under way ends by itself."""
+        self._closed = True
+        self._worker.close()

@@ -1,0 +1,1 @@
+"""What voices have in common that onnxruntime computes."""
