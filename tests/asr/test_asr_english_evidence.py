@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from voicemesh.errors import SettingsError
+from voicemesh.settings import Settings, load
 from voicemesh.v1 import asr_pb2 as pb
-from voicemesh_asr.settings import AsrSettings, section
 from voicemesh_asr.turn_detection.completeness.english_evidence import EnglishEvidence
 from voicemesh_asr.turn_detection.completeness.english_verbs import EnglishVerbs
 from voicemesh_asr.turn_detection.completeness.judge import default_judge
@@ -42,11 +42,10 @@ SENTENCES = (
 COMMANDS = "turn on the light|play some jazz|open the door|who are you|what is that|i am hungry"
 
 
-def asr_settings(**settings: str) -> AsrSettings:
-    """With the sections of all that is installed."""
-    whole = section().model_validate(settings)
-    assert isinstance(whole, AsrSettings)
-    return whole
+def with_settings(**values: str) -> Settings:
+    """Settings of the ASR service."""
+    flags = {f"asr.{name}": value for name, value in values.items()}
+    return load(environ={}, flags=flags, only=("asr", "mesh"))
 
 
 @pytest.fixture(scope="module")
@@ -173,22 +172,22 @@ def test_evidence_may_weigh_what_no_strategy_knows() -> None:
 
 
 async def test_the_language_model_is_loaded_where_it_is_chosen() -> None:
-    chosen = TurnModels(asr_settings())
+    chosen = TurnModels(with_settings())
     assert chosen.evidence is None
     await chosen.load()
     assert isinstance(chosen.evidence, EnglishEvidence)
-    none = TurnModels(asr_settings(turn_language_model=""))
+    none = TurnModels(with_settings(turn_language_model=""))
     await none.load()
     assert none.evidence is None
     with pytest.raises(SettingsError, match=r"asr\.turn_language_model = 'quadgrams'"):
-        TurnModels(asr_settings(turn_language_model="quadgrams"))
+        TurnModels(with_settings(turn_language_model="quadgrams"))
 
 
 async def test_without_the_file_of_the_model_rules_judge_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("pocketsphinx.get_model_path", lambda name: str(tmp_path / name))
-    models = TurnModels(asr_settings())
+    models = TurnModels(with_settings())
     await models.load()
     assert models.evidence is None
     assert 'set asr.turn_language_model = ""' in caplog.text

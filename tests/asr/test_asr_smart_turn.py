@@ -1,4 +1,4 @@
-"""Smart Turn's contract, on an ONNX file that has its input and no training."""
+"""Smart Turn's contract, on an ONNX file that has its input and no training; and its weights."""
 
 from pathlib import Path
 
@@ -6,18 +6,51 @@ import numpy as np
 import pytest
 
 from voicemesh.audio import Samples
-from voicemesh.errors import EngineError, SettingsError
+from voicemesh.errors import EngineError, EngineMissing, SettingsError
+from voicemesh.models.store import ModelStore
+from voicemesh.settings import load
 from voicemesh_asr.turn_detection.smart_turn.engine import SmartTurn
 from voicemesh_asr.turn_detection.smart_turn.settings import SmartTurnSettings
 from voicemesh_asr.turn_detection.smart_turn.spec import SPEC
 from voicemesh_asr.turn_detection.turn_model import window_of
+from voicemesh_robot.files.audio_file import AudioFile
 
 MODELS = Path(__file__).parent / "models"
 
 
+SAMPLES = Path(__file__).parents[2] / "samples"
+NO_MODELS = {"mesh.models_folder": "/nowhere"}
+
+
+def made(config: SmartTurnSettings, **flags: str) -> SmartTurn:
+    turn: SmartTurn = SPEC.make(config, None, load(environ={}, flags=flags, only=("mesh",)))
+    return turn
+
+
 def model(name: str = "mean_of_the_last_second.onnx") -> SmartTurn:
-    made: SmartTurn = SPEC.factory(SmartTurnSettings(model=MODELS / name))
-    return made
+    return made(SmartTurnSettings(model=MODELS / name))
+
+
+def sample(name: str) -> Samples:
+    with AudioFile(SAMPLES / name) as file:
+        return np.concatenate(list(file.blocks(16_000)))
+
+
+def test_the_weights_hear_a_question_that_is_over_and_one_that_is_not(models: ModelStore) -> None:
+    turn = made(SmartTurnSettings(), **{"mesh.models_folder": str(models.folder)})
+    question = sample("what_is_a_robot.wav")
+    assert turn.complete(window_of(question, turn.window_samples)) > 0.8
+    half = question[: len(question) // 2]
+    assert turn.complete(window_of(half, turn.window_samples)) < 0.3
+
+
+def test_without_weights_the_cure_is_named() -> None:
+    with pytest.raises(EngineMissing, match="voicemesh models pull smart-turn-v3"):
+        made(SmartTurnSettings(), **NO_MODELS)
+    checked = SPEC.checked(SmartTurnSettings(), load(environ={}, flags=NO_MODELS, only=("mesh",)))
+    assert checked is not None
+    assert not checked.usable
+    assert checked.cure == "voicemesh models pull smart-turn-v3"
 
 
 def noise(seconds: float, level: float) -> Samples:
@@ -66,9 +99,7 @@ def test_what_is_no_smart_turn_is_refused(tmp_path: Path) -> None:
         model("takes_samples.onnx")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
-    with pytest.raises(EngineError, match="download it again"):
-        SPEC.factory(SmartTurnSettings(model=broken))
+    with pytest.raises(EngineError, match="pull it again"):
+        made(SmartTurnSettings(model=broken))
     with pytest.raises(SettingsError, match="does not exist"):
-        SPEC.factory(SmartTurnSettings(model=tmp_path / "absent.onnx"))
-    with pytest.raises(SettingsError, match="name the model"):
-        SPEC.factory(SmartTurnSettings())
+        made(SmartTurnSettings(model=tmp_path / "absent.onnx"))

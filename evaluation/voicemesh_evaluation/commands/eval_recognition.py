@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -94,6 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="the recogniser of a running mesh; default: one is started for each language",
     )
+    parser.add_argument(
+        "--texts",
+        action="store_true",
+        help="print what was said and heard in clips with errors; never in the report",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report here as well")
 
@@ -121,11 +126,19 @@ async def run(
     figures = await _measure(options, scope, progress)
     text = "\n".join(report(figures))
     write_line(text)
+    if options.texts:
+        write_line("\n".join(_texts(figures)))
     if options.report is not None:
         write_text(options.report, f"{text}\n")
     if options.json is not None:
         write_json(options.json, figures.as_json())
     return 0
+
+
+def _texts(figures: Figures) -> Iterator[str]:
+    for name, group in figures.groups.items():
+        for clip, (said, heard) in group.misheard.items():
+            yield f"{name}, {clip}:\n  said:  {said}\n  heard: {heard}"
 
 
 async def _measure(

@@ -26,6 +26,8 @@ class Group:
     """Clips without an error."""
     clips: dict[str, int] = field(default_factory=dict)
     """The errors in each clip, by name."""
+    misheard: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """What was said and what was heard in clips with errors; for looking, not for reports."""
     final_pass_ms: list[float] = field(default_factory=list)
 
     @property
@@ -48,6 +50,8 @@ class Group:
         self.errors += wrong
         self.exact += not wrong
         self.clips[name] = wrong
+        if wrong:
+            self.misheard[name] = (text, heard.text)
         self.final_pass_ms += heard.final_pass_ms
 
     def as_json(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemesh.audio import Samples
+from voicemesh.audio_format import FULL_SCALE
 
 RATE_HERTZ = 16_000
 HOP = 160
@@ -60,14 +61,18 @@ def log_mel(samples: Samples, mels: int, frames: int) -> Floats:
 
     ``samples`` at 16 kHz, at most ``frames`` * 160 of them; silence is added behind.
     """
+    return log_mel_of(samples * np.float32(1 / FULL_SCALE), mels, frames)
+
+
+def log_mel_of(wave: Floats, mels: int, frames: int) -> Floats:
+    """As :func:`log_mel`, of a wave that is not bound to full scale, which is 1."""
     total = frames * HOP
-    if len(samples) > total:
-        raise ValueError(f"{len(samples)} samples are more than a window of {total}")
+    if len(wave) > total:
+        raise ValueError(f"{len(wave)} samples are more than a window of {total}")
     # Only frames that touch a sample are computed: the others are known to be silent.
-    touched = min(frames, -(-(len(samples) + _HALF) // HOP))
+    touched = min(frames, -(-(len(wave) + _HALF) // HOP))
     padded = np.zeros(max(total, _HALF + 1) + _FRAME, dtype=np.float32)
-    padded[_HALF : _HALF + len(samples)] = samples
-    padded *= np.float32(1 / 32768)
+    padded[_HALF : _HALF + len(wave)] = wave
     padded[:_HALF] = padded[_FRAME:_HALF:-1]
     padded[_HALF + total : _FRAME + total] = padded[_HALF + total - 2 : total - 2 : -1]
     cut = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[: touched * HOP : HOP]

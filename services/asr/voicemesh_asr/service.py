@@ -75,7 +75,7 @@ class AsrService(Service):
         self.admission = Admission(max(self.settings.max_open_streams, workers), "open streams")
         self._slots = RecognizerSlots(workers, self.settings.slot_wait_ms / 1000, self._all_taken)
         self._vad_worker = ThreadWorker("vad")
-        self._turn_models = TurnModels(self.settings)
+        self._turn_models = TurnModels(settings)
         self._streams: set[RecognitionStream] = set()
         self._loaded = False
 

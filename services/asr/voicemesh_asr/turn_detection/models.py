@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from voicemesh.cores import OnCores
 from voicemesh.errors import EngineMissing
-from voicemesh.registry import engine_spec
-from voicemesh.settings import engine_config
+from voicemesh.registry import meant_engine
+from voicemesh.settings import Settings, engine_config
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.entry_point_groups import (
     PUNCTUATION_MODELS,
@@ -43,28 +45,34 @@ def _judge_text(model: PunctuationModel) -> None:
 class TurnModels:
     """An audio, a punctuation and a language model, each where it is chosen."""
 
-    def __init__(self, settings: AsrSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         """SettingsError where a name is not installed; nothing is loaded yet."""
+        self._settings = settings
         self.audio: SharedModel[TurnModel] | None = None
         self.punctuation: SharedModel[PunctuationModel] | None = None
         self.evidence: TextEvidence | None = None
         """What the language model knows of texts; None: no model, or not loaded."""
         self._make_language_model: Callable[[], TurnLanguageModel] | None = None
-        if settings.turn_language_model:
-            spec = engine_spec(
-                TURN_LANGUAGE_MODELS, settings.turn_language_model, "asr.turn_language_model"
+        asr = settings.section("asr", AsrSettings)
+        if asr.turn_language_model:
+            self._make_language_model, _ = self._chosen(
+                TURN_LANGUAGE_MODELS, asr.turn_language_model, "asr.turn_language_model"
             )
-            self._make_language_model = partial(spec.factory, engine_config(settings, spec))
-        if settings.turn_model:
-            spec = engine_spec(TURN_MODELS, settings.turn_model, "asr.turn_model")
-            make = partial(spec.factory, engine_config(settings, spec))
-            self.audio = SharedModel("turn model", make, _judge_silence)
-        if settings.punctuation_model:
-            spec = engine_spec(
-                PUNCTUATION_MODELS, settings.punctuation_model, "asr.punctuation_model"
+        if asr.turn_model:
+            make, cores = self._chosen(TURN_MODELS, asr.turn_model, "asr.turn_model")
+            self.audio = SharedModel("turn model", make, _judge_silence, cores)
+        if asr.punctuation_model:
+            make, cores = self._chosen(
+                PUNCTUATION_MODELS, asr.punctuation_model, "asr.punctuation_model"
             )
-            make = partial(spec.factory, engine_config(settings, spec))
-            self.punctuation = SharedModel("punctuation model", make, _judge_text)
+            self.punctuation = SharedModel("punctuation model", make, _judge_text, cores)
+
+    def _chosen(self, group: str, name: str, path: str) -> tuple[Callable[[], Any], Sequence[int]]:
+        """What loads the model that a setting names, and the cores that it works on."""
+        spec = meant_engine(group, name, path, self._settings)
+        config = engine_config(self._settings.section("asr", AsrSettings), spec)
+        cores = config.cores if isinstance(config, OnCores) else ()
+        return partial(spec.make, config, None, self._settings), cores
 
     async def load(self) -> None:
         """Load what is chosen; raises why it cannot be."""

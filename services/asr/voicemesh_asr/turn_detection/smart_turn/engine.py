@@ -4,7 +4,9 @@ The contract is that of Smart Turn 3 (pipecat-ai/smart-turn, BSD-2-Clause, 23
 languages): the last 8 s of the turn at 16 kHz with silence in front, brought to
 mean 0 and variance 1, as Whisper's logarithmic mel spectrum of shape
 (1, 80, 800); out comes the probability that the turn is complete. The weights
-are not shipped.
+come from the catalogue of models; they are quantised to 8 bits, so that a
+spectrum which differs in its last bits may change a probability near 0.5 by
+some hundredths.
 """
 
 from __future__ import annotations
@@ -17,17 +19,14 @@ import numpy as np
 from voicemesh.audio import Samples
 from voicemesh.audio_format import FULL_SCALE
 from voicemesh.errors import EngineError, EngineMissing, SettingsError
-from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, log_mel
-from voicemesh_asr.turn_detection.smart_turn.settings import EXTRA, SmartTurnSettings
+from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, Floats, log_mel_of
+from voicemesh_asr.turn_detection.smart_turn.settings import EXTRA, MODEL
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-# Variance 1 does not fit into 16-bit samples: they are made this much quieter, and the
-# spectrum, which is logarithmic, is raised again. No sample of speech lies beyond 16
-# standard deviations.
-_QUIETER = 16.0
-_RAISE = np.float32(2 * np.log10(_QUIETER) / 4)
+_LEAST_VARIANCE = 1e-7
+"""Added to a window's variance, of samples in -1..1, so that silence stays silence."""
 
 
 class SmartTurn:
@@ -51,47 +50,42 @@ class SmartTurn:
 
     def complete(self, window: Samples) -> float:
         """See TurnModel."""
-        spectrum = log_mel(_normalised(window), self._mels, self._frames) + _RAISE
+        spectrum = log_mel_of(_normalised(window), self._mels, self._frames)
         output = self._session.run(None, {self._input: spectrum[None]})[0]
         return float(np.clip(np.asarray(output).reshape(-1)[0], 0.0, 1.0))
 
 
-def _normalised(window: Samples) -> Samples:
-    """Mean 0 and variance 1 over ``_QUIETER`` squared, as 16-bit samples; silence as it is."""
-    deviation = float(window.std())
-    if not deviation:
-        return window
-    scaled = (window - window.mean()) * (FULL_SCALE / _QUIETER / deviation)
-    clipped: Samples = np.clip(np.rint(scaled), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    return clipped
+def _normalised(window: Samples) -> Floats:
+    """Mean 0 and variance 1."""
+    wave = window * np.float32(1 / FULL_SCALE)
+    wave -= wave.mean()
+    wave /= np.sqrt(wave.var() + np.float32(_LEAST_VARIANCE))
+    return wave
 
 
-def load(config: SmartTurnSettings) -> SmartTurn:
-    """Load the ONNX file that the settings name.
+def load(path: Path, threads: int) -> SmartTurn:
+    """Load an ONNX file, which then works with so many threads.
 
-    SettingsError where none is named or it is missing, EngineMissing without onnxruntime,
-    EngineError where the file is no Smart Turn.
+    EngineMissing without onnxruntime, SettingsError where there is no such file,
+    EngineError where it is no Smart Turn.
     """
-    if config.model is None:
-        raise SettingsError("name the model's ONNX file", field="asr.smart_turn.model")
     try:
         import onnxruntime
     except ImportError as error:
         raise EngineMissing(f"onnxruntime is not installed; pip install '{EXTRA}'") from error
-    if not config.model.is_file():
+    if not path.is_file():
         raise SettingsError(
-            f"{config.model} does not exist; download it, or leave asr.turn_model empty",
+            f"{path} does not exist; correct asr.smart_turn.model, or run "
+            f"`voicemesh models pull {MODEL}` and leave it unset",
             field="asr.smart_turn.model",
         )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = config.threads
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(
-            str(config.model), options, providers=["CPUExecutionProvider"]
+            str(path), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's own kinds are private.
-        raise EngineError(
-            f"asr: {config.model} cannot be loaded ({error}); download it again"
-        ) from error
-    return SmartTurn(session, config.model)
+        raise EngineError(f"asr: {path} cannot be loaded ({error}); pull it again") from error
+    return SmartTurn(session, path)

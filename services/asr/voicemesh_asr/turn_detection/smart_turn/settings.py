@@ -10,6 +10,9 @@ from voicemesh.cores import OnCores
 
 EXTRA = "voicemesh-asr[smart-turn]"
 """What has to be installed for it."""
+MODEL = "smart-turn-v3"
+"""The model's name in the catalogue."""
+FILE = "smart-turn-v3.2-cpu.onnx"
 
 
 class SmartTurnSettings(OnCores):
@@ -17,8 +20,8 @@ class SmartTurnSettings(OnCores):
 
     model: Path | None = Field(
         None,
-        description="The ONNX file, such as smart-turn-v3.2-cpu.onnx (8 MB) from the project's "
-        "pages. It has to be downloaded by hand, once.",
+        description=f"An ONNX file of Smart Turn 3. Unset: {FILE} of {MODEL} in "
+        "mesh.models_folder, which `voicemesh models pull` puts there.",
     )
     threads: int = Field(
         1,
