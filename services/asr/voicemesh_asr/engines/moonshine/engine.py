@@ -13,15 +13,21 @@ from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, MoonshineNetwork
-from voicemesh_asr.engines.moonshine.pieces import LONGEST
 from voicemesh_asr.engines.moonshine.settings import MODEL, MoonshineSettings
-from voicemesh_asr.engines.moonshine.transcriber import LANGUAGE, MoonshineTranscriber
+from voicemesh_asr.engines.moonshine.transcriber import (
+    LANGUAGE,
+    LONGEST_PIECE,
+    MoonshineTranscriber,
+)
 from voicemesh_asr.engines.redecoding.jobs import JobQueue
 from voicemesh_asr.engines.redecoding.session import CUT_FROM, Jobs, RedecodingSession, Streaming
 from voicemesh_asr.engines.redecoding.transcription import Request
 
 log = logging.getLogger(__name__)
 
+_FIRST_MS = 600
+"""Speech before the first interim text, a quarter of a second of which is what came before it:
+of less the network makes an invented word."""
 _WARM_UP_S = (1, 4)
 """Lengths of silence that are decoded at load: the first passes allocate memory."""
 
@@ -51,8 +57,10 @@ class Moonshine:
         self._streaming = Streaming(
             self.rate_hertz,
             # Where a piece is complete, the buffer is cut behind it.
-            window=round(LONGEST / CUT_FROM),
+            window=round(LONGEST_PIECE / CUT_FROM),
             every_ms=config.interim_every_ms,
+            first_ms=_FIRST_MS,
+            keeps=False,
             share=config.interim_share,
         )
         self._threads = tuple(
