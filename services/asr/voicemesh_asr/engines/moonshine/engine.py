@@ -38,6 +38,7 @@ class Moonshine(RedecodingRecognizer):
             first_ms=_FIRST_MS,
             share=config.interim_share,
             keeps=False,
+            stops_tell=False,
         )
         super().__init__(
             "moonshine",

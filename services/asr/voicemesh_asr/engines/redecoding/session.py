@@ -55,6 +55,8 @@ class Streaming:
     is followed by a longer interval. None: no limit."""
     keeps: bool = True
     """Whether confirmed words stay, whatever is heard later. See LocalAgreement."""
+    stops_tell: bool = True
+    """See Hypothesis."""
     translated: bool = False
     """Whether the text is English whatever is spoken."""
 
@@ -176,6 +178,7 @@ class RedecodingSession:
             confidence=transcription.confidence,
             stability=len(confirmed) / len(text) if text else 0.0,
             language_code=self._written_in(transcription),
+            stops_tell=self._streaming.stops_tell,
         )
 
     def _cut(self, transcription: Transcription, by_characters: bool) -> None:
@@ -222,6 +225,7 @@ class RedecodingSession:
             f"{self._agreement.dropped}{''.join(rest)}".strip(),
             confidence=transcription.confidence,
             language_code=self._written_in(transcription),
+            stops_tell=self._streaming.stops_tell,
         )
 
     def _stop_job(self) -> None:

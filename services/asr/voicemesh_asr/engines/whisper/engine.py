@@ -32,6 +32,7 @@ class WhisperEngine(RedecodingRecognizer):
             every_ms=config.interim_every_ms,
             share=config.interim_share,
             keeps=False,
+            stops_tell=False,
         )
         super().__init__(
             "whisper",
