@@ -19,6 +19,8 @@ from voicemesh.errors import EngineMissing
 from voicemesh.registry import EngineSpec, Probe, installed, installed_names, installed_one
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voicemesh.check import Check
     from voicemesh.settings import Settings
     from voicemesh.v1 import operations_pb2
@@ -87,6 +89,17 @@ class PlannedOwner(PlannedProcess, Protocol):
 
 
 @dataclass(frozen=True)
+class DeviceOutline:
+    """What sits where on the devices of a kind, and whether it can work."""
+
+    lines: Sequence[str]
+    """For people."""
+    report: Mapping[str, Any]
+    """The same as JSON can hold it; ``findings`` in it is a list of objects with ``severity``
+    (fail, warn, note), ``field`` and ``text``."""
+
+
+@dataclass(frozen=True)
 class DeviceTrial:
     """How it went to try out all devices of a kind."""
 
@@ -124,6 +137,14 @@ class DeviceKind(ABC):
     @abstractmethod
     def probe(self, settings: Settings) -> Probe:
         """Whether a device of this kind can be used here."""
+
+    @abstractmethod
+    def outline(self, settings: Settings, inventory: Path | None) -> DeviceOutline:
+        """What ``voicemesh plan`` tells; nothing is opened but to be counted.
+
+        ``inventory``: a file that describes the devices, None: those that are here.
+        SettingsError where the file is wrong.
+        """
 
     @abstractmethod
     def try_out(self, settings: Settings, checked: Sequence[Check]) -> DeviceTrial:

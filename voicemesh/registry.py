@@ -65,6 +65,9 @@ class EngineSpec:
     kept, which languages are spoken, how sibling engines are set."""
     stands_for: Callable[[Settings], str] | None = None
     """Names the engine that is meant where settings name this one; None: itself."""
+    parts: Callable[[Settings], Collection[str]] | None = None
+    """Names the engines of its group that it works with, such as one for each language; None:
+    it works by itself."""
 
     def make(self, config: Any, placement: Any = None, settings: Settings | None = None) -> Any:
         """The engine; ``placement`` is where on its ``device`` it sits."""

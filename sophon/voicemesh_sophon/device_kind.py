@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from voicemesh.devices import DeviceKind, DeviceTrial
+from voicemesh.devices import DeviceKind, DeviceOutline, DeviceTrial
 from voicemesh.registry import Probe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voicemesh.check import Check
     from voicemesh.settings import Settings
     from voicemesh_sophon.planned_owner import PlannedChipOwner
@@ -56,6 +58,12 @@ class SophonDevices(DeviceKind):
         if devices.simulated or devices.owner_python is not None or has_sail():
             return Probe(True, "`voicemesh plan` shows the chips")
         return Probe(False, "no Sophgo chip can be used here", _CURE)
+
+    def outline(self, settings: Settings, inventory: Path | None) -> DeviceOutline:
+        """See DeviceKind: the chips are asked where no file describes them."""
+        from voicemesh_sophon.checking.plan_report import outline
+
+        return outline(settings, inventory)
 
     def try_out(self, settings: Settings, checked: Sequence[Check]) -> DeviceTrial:
         """See DeviceKind: open each chip, launch a net, load the chosen engines."""

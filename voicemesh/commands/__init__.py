@@ -11,6 +11,11 @@ CONFIG = Command(
     "print every setting, its value and where it came from",
     "voicemesh.commands.config",
 )
+PLAN = Command(
+    "plan",
+    "print cores and devices, which engine sits where, and what does not fit",
+    "voicemesh.commands.plan",
+)
 DOCTOR = Command(
     "doctor",
     "look at what is installed and usable here, and name the cure for what is not",

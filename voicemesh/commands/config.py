@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from voicemesh.core_plan import wrong_cores
 from voicemesh.engine_choices import wrong_choices
 from voicemesh.settings import Settings, Value, defaults
 
@@ -95,6 +96,12 @@ def toml() -> str:
     return "\n".join(_toml_lines(values))
 
 
+def _wrong(settings: Settings) -> Iterator[str]:
+    """What no model of the settings can know to be wrong: engines and cores that are not here."""
+    yield from wrong_choices(settings)
+    yield from (f"{setting}: {problem}" for setting, problem in wrong_cores(settings))
+
+
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """See CommandModule."""
     if options.toml:
@@ -109,7 +116,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         print(table(settings.values()))
     if settings.elsewhere:
         print(f"voicemesh: {settings.unread()}", file=sys.stderr)
-    wrong = [] if options.toml else list(wrong_choices(settings))
+    wrong = [] if options.toml else list(_wrong(settings))
     for sentence in wrong:
         print(f"voicemesh: {sentence}", file=sys.stderr)
     return 2 if wrong else 0

@@ -8,7 +8,6 @@ its heading. Rooms may announce sections of their own.
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import distributions, version
@@ -16,6 +15,8 @@ from importlib.metadata import distributions, version
 import grpc.aio
 
 from voicemesh.check import Check, Verdict
+from voicemesh.core_plan import core_claims, shared_cores, wrong_cores
+from voicemesh.cores import spelled, usable_cores
 from voicemesh.devices import device_kinds, missing_kind
 from voicemesh.engine_choices import Choice, choices
 from voicemesh.errors import SettingsError, VoiceMeshError
@@ -131,8 +132,14 @@ def _usable(spec: EngineSpec, settings: Settings) -> Probe:
 
 
 def device_checks(settings: Settings) -> list[Check]:
-    """The processors that engines can run on; kinds of devices announce checks of their own."""
-    return [Check("cpu", "ok", f"{os.cpu_count()} cores")]
+    """The cores, and who is pinned to them; kinds of devices announce checks of their own."""
+    found = [Check("cpu", "ok", spelled(usable_cores()))]
+    for claim in core_claims(settings):
+        threads = "1 thread" if claim.threads == 1 else f"{claim.threads} threads"
+        found.append(Check(claim.setting, "ok", f"{threads} on {spelled(claim.cores)}"))
+    found += [Check(setting, "warn", sentence) for setting, sentence in shared_cores(settings)]
+    found += [Check(setting, "fail", sentence) for setting, sentence in wrong_cores(settings)]
+    return found
 
 
 def port_checks(settings: Settings) -> list[Check]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from voicemesh import server
-from voicemesh.errors import NotFound
+from voicemesh.core_plan import wrong_cores
+from voicemesh.errors import NotFound, SettingsError
 from voicemesh.registry import installed_names, installed_one
 from voicemesh.settings import Settings
 from voicemesh.workers.parent_death import die_with_parent
@@ -31,6 +32,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.service not in names:
         known = ", ".join(names) or "none"
         raise NotFound(f"no service {options.service!r} is installed here; installed are: {known}")
+    for setting, problem in wrong_cores(settings, {options.service}):
+        raise SettingsError(f"{setting}: {problem}", field=setting)
     spec: server.ServiceSpec = installed_one("voicemesh.services", options.service)
     server.run(spec, settings, options.instance)
     return 0

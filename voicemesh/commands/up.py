@@ -10,6 +10,7 @@ from pathlib import Path
 
 from voicemesh import logs
 from voicemesh.aio import cancel_and_wait
+from voicemesh.core_plan import shared_cores
 from voicemesh.devices import device_kinds
 from voicemesh.errors import VoiceMeshError
 from voicemesh.settings import Settings
@@ -95,6 +96,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 def _run(options: argparse.Namespace, settings: Settings, say: Callable[[MeshEvent], None]) -> int:
     if settings.elsewhere:
         say(MeshEvent("warning", settings.unread()))
+    for _, sentence in shared_cores(settings):
+        say(MeshEvent("warning", sentence))
     for kind in device_kinds().values():
         for warning in kind.warnings(settings):
             say(MeshEvent("warning", warning))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
+from voicemesh.core_plan import wrong_cores
 from voicemesh.devices import DeviceKind, PlannedOwner, kind_of
 from voicemesh.engine_choices import main_engines, wrong_choices
 from voicemesh.errors import NotFound, PortTaken, SettingsError
@@ -116,7 +117,11 @@ def make_plan(
     """
     settings = load(config, flags=flags)
     chosen = _chosen(names)
-    wrong = list(wrong_choices(settings, {spec.name for spec in chosen}))
+    asked = {spec.name for spec in chosen}
+    wrong = [
+        *wrong_choices(settings, asked),
+        *(f"{setting}: {problem}" for setting, problem in wrong_cores(settings, asked)),
+    ]
     if wrong:
         raise SettingsError("; ".join(wrong))
     users = _users_of_devices(chosen, settings)

@@ -1,4 +1,6 @@
-"""The child side of a ProcessWorker: ``python -m voicemesh.workers.child FD MODULE:FACTORY``.
+"""The child side of a ProcessWorker.
+
+It is run as ``python -m voicemesh.workers.child FD MODULE:FACTORY CORES``.
 
 The child builds its engine with the factory and serves one call at a time. It
 ends when its socket closes, and the kernel ends it when its parent dies.
@@ -19,6 +21,7 @@ from contextlib import suppress
 from typing import Any
 
 from voicemesh import logs
+from voicemesh.cores import numbers, pin_thread
 from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.workers import wire
 from voicemesh.workers.parent_death import die_with_parent
@@ -102,7 +105,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     die_with_parent()
     logs.inherit()
-    fd, target = int(sys.argv[1]), sys.argv[2]
+    fd, target, cores = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    pin_thread(numbers(cores))  # Before the engine's libraries start threads.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # The parent is gone.
         _Child(socket.socket(fileno=fd)).serve(target)
 

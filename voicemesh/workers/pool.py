@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from voicemesh.aio import TaskSet, uninterrupted
 from voicemesh.backoff import Backoff
+from voicemesh.cores import check_cores
 from voicemesh.errors import Busy, EngineError, VoiceMeshError
 from voicemesh.workers.process import ProcessWorker
 
@@ -24,12 +25,16 @@ _MAX_WAITING = 256
 class ProcessPool:
     """``size`` children of one kind, leased one at a time."""
 
-    def __init__(self, target: str, config: Any, name: str, size: int) -> None:
-        """See ProcessWorker for ``target`` and ``config``."""
+    def __init__(
+        self, target: str, config: Any, name: str, size: int, cores: Sequence[int] = ()
+    ) -> None:
+        """See ProcessWorker for ``target``, ``config`` and ``cores``."""
+        check_cores(cores)
         self._target = target
         self._config = config
         self.name = name
         self.size = size
+        self._cores = tuple(cores)
         self._count = 0
         self._idle: list[ProcessWorker] = []
         self._leased: set[ProcessWorker] = set()
@@ -73,7 +78,8 @@ class ProcessPool:
 
     def _new(self) -> ProcessWorker:
         self._count += 1
-        return ProcessWorker(self._target, self._config, f"{self.name}-{self._count}")
+        name = f"{self.name}-{self._count}"
+        return ProcessWorker(self._target, self._config, name, self._cores)
 
     def lease(self) -> ProcessWorker:
         """A worker for as long as the caller likes; Busy at once when none is free."""

@@ -31,11 +31,12 @@ class ProcessWorker:
     ``config`` (anything that pickles) and keeps the object that it returns.
     """
 
-    def __init__(self, target: str, config: Any, name: str) -> None:
-        """``name`` is for logs and errors."""
+    def __init__(self, target: str, config: Any, name: str, cores: Sequence[int] = ()) -> None:
+        """``name`` is for logs and errors; all threads are kept on ``cores``, none: any."""
         self._target = target
         self._config = config
         self.name = name
+        self._cores = cores
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
@@ -68,6 +69,7 @@ class ProcessWorker:
                 "voicemesh.workers.child",
                 str(theirs.fileno()),
                 self._target,
+                ",".join(map(str, self._cores)),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 # Ctrl-C is for who owns it: here it would end what is still importing,

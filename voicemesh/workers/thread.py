@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from voicemesh.aio import uninterrupted
+from voicemesh.cores import check_cores, pin_thread
 from voicemesh.work_counter import WorkCounter
 
 P = ParamSpec("P")
@@ -34,10 +35,16 @@ def longest_call() -> tuple[float, str]:
 class ThreadWorker:
     """One thread; calls run one after the other in the order they were made."""
 
-    def __init__(self, name: str) -> None:
-        """``name`` is the thread's name."""
+    def __init__(self, name: str, cores: Sequence[int] = ()) -> None:
+        """``name`` is the thread's name; ``cores`` are those that it is kept on, none: any.
+
+        SettingsError where a core cannot be used here.
+        """
+        check_cores(cores)
         self.name = name
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._executor = ThreadPoolExecutor(
+            1, thread_name_prefix=name, initializer=pin_thread, initargs=(cores,)
+        )
         self._since_s: float | None = None
         _workers.add(self)
 

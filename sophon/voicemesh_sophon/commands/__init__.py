@@ -8,11 +8,6 @@ SERVE_CHIP = Command(
     "voicemesh_sophon.commands.serve_chip",
     sections=("devices",),
 )
-PLAN = Command(
-    "plan",
-    "print cards, chips, cores and memory, what sits where, and what does not fit",
-    "voicemesh_sophon.commands.plan",
-)
 FETCH_MODELS = Command(
     "fetch-models",
     "fetch model files for Sophgo chips from the vendor",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from voicemesh.errors import EngineError
@@ -22,15 +22,21 @@ _DEADLINE_S = 0.3
 class SharedModel(Generic[M]):
     """Loads a model and asks it. Who asks gets None where it fails or is late."""
 
-    def __init__(self, name: str, make: Callable[[], M], first: Callable[[M], object]) -> None:
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], M],
+        first: Callable[[M], object],
+        cores: Sequence[int] = (),
+    ) -> None:
         """``make`` loads the model, ``first`` asks it once; both run in the thread.
 
-        ``name`` is for threads and logs.
+        ``name`` is for threads and logs; ``cores`` as of ThreadWorker.
         """
         self._name = name
         self._make = make
         self._first = first
-        self._worker = ThreadWorker(name)
+        self._worker = ThreadWorker(name, cores)
         self._model: M | None = None
 
     @property

@@ -74,7 +74,7 @@ class PocketSphinx:
             phrase_hints=config.phrase_margin > 0,
             max_concurrent_streams=config.workers,
         )
-        self._pool = ProcessPool(_CHILD, config, "asr decoder", config.workers)
+        self._pool = ProcessPool(_CHILD, config, "asr decoder", config.workers, config.cores)
 
     async def load(self) -> None:
         """Start all children, a second or two."""

@@ -6,10 +6,10 @@ import os
 
 from pydantic import Field
 
-from voicemesh.settings import Section
+from voicemesh.cores import OnCores
 
 
-class PocketSphinxSettings(Section):
+class PocketSphinxSettings(OnCores):
     """``[asr.pocketsphinx]``."""
 
     workers: int = Field(
@@ -44,3 +44,8 @@ class PocketSphinxSettings(Section):
         "the final pass; what is longer keeps its text and goes on behind it. 8 s take about 2 s "
         "to decode again, while the speaker is still speaking.",
     )
+
+    @property
+    def most_threads(self) -> int:
+        """See OnCores: each worker is a process of one thread."""
+        return self.workers

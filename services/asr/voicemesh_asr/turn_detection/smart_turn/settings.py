@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from voicemesh.settings import Section
+from voicemesh.cores import OnCores
 
 EXTRA = "voicemesh-asr[smart-turn]"
 """What has to be installed for it."""
 
 
-class SmartTurnSettings(Section):
+class SmartTurnSettings(OnCores):
     """``[asr.smart_turn]``."""
 
     model: Path | None = Field(
@@ -27,3 +27,8 @@ class SmartTurnSettings(Section):
         description="Threads of one judgement. One, because the recogniser works at the same "
         "time; it takes 10 to 65 ms.",
     )
+
+    @property
+    def most_threads(self) -> int:
+        """See OnCores."""
+        return self.threads

@@ -41,12 +41,14 @@ class Embedded:
             VoiceProcessConfig(level, (english,)),
             "flite",
             settings.flite_workers,
+            settings.cores,
         )
         self._espeak = ProcessPool(
             f"{_VOICE_PROCESS}:espeak",
             VoiceProcessConfig(level, ("espeak-cmn",)),
             "espeak-ng",
             settings.espeak_workers,
+            settings.cores,
         )
         self._voices: list[Voice] = []
         self._pools: dict[str, ProcessPool] = {}

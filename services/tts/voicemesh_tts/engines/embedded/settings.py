@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from voicemesh.settings import Section
+from voicemesh.cores import OnCores
 from voicemesh_tts.audio.target_level import TARGET_DBFS, TargetLevel
 
 
-class EmbeddedSettings(Section):
+class EmbeddedSettings(OnCores):
     """``[tts.embedded]``."""
 
     english_voice: Literal["rms", "slt", "awb", "kal16"] = Field(
@@ -32,3 +32,8 @@ class EmbeddedSettings(Section):
         description="Processes that speak other languages, 300 times faster than real time.",
     )
     target_level_dbfs: TargetLevel = TARGET_DBFS
+
+    @property
+    def most_threads(self) -> int:
+        """See OnCores: each worker is a process of one thread."""
+        return self.flite_workers + self.espeak_workers

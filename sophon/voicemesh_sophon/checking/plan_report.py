@@ -1,42 +1,23 @@
-"""``voicemesh plan``: cards, chips, cores, memory, and what sits where."""
+"""What ``voicemesh plan`` tells of chips: cards, chips, cores, memory, and what sits where."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from voicemesh.commands.frame import write_json
+from voicemesh.devices import DeviceOutline
 from voicemesh.settings import Settings
 from voicemesh_sophon.checking.probing import best_inventory
 from voicemesh_sophon.placing.inventory import ChipEntry, described
 from voicemesh_sophon.placing.model_memory import ModelNeed
 from voicemesh_sophon.placing.plan import DevicePlan, Tenant, device_plan
 
-_MARKS = {"fail": "FAIL", "warn": "warn", "note": "note"}
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See CommandModule."""
-    parser.add_argument(
-        "--inventory",
-        type=Path,
-        metavar="FILE",
-        help="plan for the cards that this file describes (default: devices.inventory, else "
-        "the chips themselves are asked)",
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the plan as JSON")
-
-
-def run(options: argparse.Namespace, settings: Settings) -> int:
-    """See CommandModule."""
-    inventory = described(options.inventory) if options.inventory else best_inventory(settings)
-    plan = device_plan(settings, inventory)
-    print("\n".join(_lines(plan)))
-    if options.json is not None:
-        write_json(options.json, as_json(plan))
-    return 0 if plan.fits else 1
+def outline(settings: Settings, inventory: Path | None) -> DeviceOutline:
+    """See :meth:`voicemesh.devices.DeviceKind.outline`."""
+    plan = device_plan(settings, described(inventory) if inventory else best_inventory(settings))
+    return DeviceOutline(list(_lines(plan)), as_json(plan))
 
 
 def _lines(plan: DevicePlan) -> Iterator[str]:
@@ -51,8 +32,6 @@ def _lines(plan: DevicePlan) -> Iterator[str]:
             yield f"    {'left':5} about {max(free, 0)} MiB"
     if not plan.tenants:
         yield "No service has chosen an engine that runs on a chip."
-    for finding in plan.findings:
-        yield f"{_MARKS[finding.severity]}  {finding.field}: {finding.text}"
     if any(model.file for tenant in plan.tenants for model in tenant.models):
         yield (
             "Memory is read from the files: what the runtime loads is exact, what engines add for "
@@ -93,7 +72,6 @@ def _model_line(model: ModelNeed) -> str:
 def as_json(plan: DevicePlan) -> dict[str, Any]:
     """The plan for machines. Sizes in MiB."""
     return {
-        "fits": plan.fits,
         "source": plan.inventory.source,
         "simulated": plan.inventory.simulated,
         "chips": [
