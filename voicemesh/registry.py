@@ -29,6 +29,7 @@ class Probe:
     usable: bool
     reason: str
     cure: str = ""
+    """What to do; where it can be used all the same, what to do for the better."""
 
 
 @dataclass(frozen=True)

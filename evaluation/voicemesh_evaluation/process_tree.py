@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from voicemesh.errors import Unsupported
+from voicemesh.process_tree import PROC, descendants
 from voicemesh_evaluation.service_metrics import read_metrics
 
-PROC = Path("/proc")
 _TASKS = "voicemesh_event_loop_tasks"
 
 
@@ -55,19 +55,11 @@ def _fields(path: Path) -> dict[str, int]:
 
 def tree(roots: Mapping[str, int]) -> dict[str, int]:
     """The processes ``roots`` (name to pid) and their descendants, named after them."""
-    parents: dict[int, list[int]] = {}
-    for pid, parent in _parents():
-        parents.setdefault(parent, []).append(pid)
     found: dict[str, int] = {}
     for name, pid in roots.items():
         found[name] = pid
-        waiting = sorted(parents.get(pid, []))
-        number = 0
-        while waiting:
-            child = waiting.pop(0)
-            number += 1
+        for number, child in enumerate(descendants(pid), 1):
             found[f"{name} child {number}"] = child
-            waiting += sorted(parents.get(child, []))
     return found
 
 
@@ -84,18 +76,6 @@ def cpu_s(root: int) -> float:
             continue  # It has ended meanwhile.
         ticks += sum(map(int, fields[11:15]))  # In user and system mode, its children's behind.
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    for folder in PROC.iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            status = (folder / "stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # It has ended meanwhile.
-        # The name in parentheses may hold anything; after it come state and parent.
-        yield int(folder.name), int(status.rpartition(")")[2].split()[1])
 
 
 def event_loop_tasks(metrics_url: str) -> int:

@@ -14,12 +14,12 @@ from voicemesh_asr.engines.redecoding.jobs import CancelledDecode
 from voicemesh_asr.engines.sophon_whisper import self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import SearchOptions
-from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.model_files import check_positions, read_positions
 from voicemesh_asr.engines.sophon_whisper.prompt import make_prompt
 from voicemesh_asr.engines.sophon_whisper.transcriber import Request, Transcriber, Transcription
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
+from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_sophon.client import Chip
 from voicemesh_sophon.owner_process import OwnerProcess
 

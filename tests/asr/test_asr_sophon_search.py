@@ -16,12 +16,12 @@ from voicemesh_asr.engines.sophon_whisper.decoding import (
     SearchOptions,
     decode,
 )
-from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.logit_filters import log_softmax
 from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt
 from voicemesh_asr.engines.sophon_whisper.sampling import SamplingSearch
 from voicemesh_asr.engines.sophon_whisper.search import Found, Search, choose
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
+from voicemesh_asr.engines.whisper.fallback import Fallback
 
 Floats = NDArray[np.float32]
 END = 5

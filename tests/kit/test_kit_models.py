@@ -149,7 +149,7 @@ def test_a_pull_goes_on_where_it_was_broken_off(
     assert main(["models", "pull", "toy"]) == 1
     assert hub.asked == [("/v.bin", ""), ("/v.bin", "bytes=1000-")]
     said = capsys.readouterr().err
-    assert "no way to model.bin: toy-part2 1.0 by pip could not be had: No matching" in said
+    assert "no way to model.bin (toy-part2 1.0 by pip: No matching distribution found)." in said
     assert "run `voicemesh models pull toy` again: what has come is kept" in said
     assert not store.path("toy").exists()
 

@@ -23,7 +23,8 @@ def test_demo_answers_its_own_question(tmp_path: Path) -> None:
     assert demo.returncode == 0, demo.stderr
     written = json.loads(report.read_text())
     turns = written["turns"]
-    assert [turn["transcript"] for turn in turns] == ["what is artificial intelligence"] * 2
+    asked = [turn["transcript"].lower().rstrip("?") for turn in turns]
+    assert asked == ["what is artificial intelligence"] * 2
     assert all("intelligence" in turn["reply_text"] for turn in turns)
     assert soundfile.info(wav).duration == pytest.approx(turns[0]["reply_seconds"], abs=0.001)
     assert "client_first_audio" in demo.stdout
@@ -31,6 +32,23 @@ def test_demo_answers_its_own_question(tmp_path: Path) -> None:
     assert written["over_silence_ms"] == pytest.approx(sum(over) / 2, abs=0.2)
     assert written["voice_to_voice_ms"] > written["over_silence_ms"]
     assert 100 < written["mesh_pss_mb"] < 1_000
+
+
+@pytest.mark.long
+def test_demo_answers_a_chinese_question_in_chinese(tmp_path: Path) -> None:
+    wav, report = tmp_path / "answer.wav", tmp_path / "report.json"
+    demo = subprocess.run(
+        [ROOT / "scripts/demo", "--output-file", wav, "--language", "zh", "--json", report],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert demo.returncode == 0, demo.stderr
+    (turn,) = json.loads(report.read_text())["turns"]
+    assert "什么是机器人" in turn["transcript"]
+    assert "传感器" in turn["reply_text"]
+    assert soundfile.info(wav).duration > 10
 
 
 @pytest.mark.long

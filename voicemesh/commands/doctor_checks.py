@@ -116,10 +116,9 @@ def _engine_check(spec: EngineSpec, choice: Choice, settings: Settings) -> Check
     if is_chosen:
         detail = f"chosen by {choice.path}; {detail}"
     must_work = is_chosen and not choice.dispensable
-    verdict: Verdict = "ok" if probe.usable else "fail" if must_work else "warn"
-    return Check(
-        f"{choice.path} = {spec.name}", verdict, detail, "" if probe.usable else probe.cure
-    )
+    works: Verdict = "warn" if probe.cure else "ok"
+    verdict: Verdict = works if probe.usable else "fail" if must_work else "warn"
+    return Check(f"{choice.path} = {spec.name}", verdict, detail, probe.cure)
 
 
 def _usable(spec: EngineSpec, settings: Settings) -> Probe:

@@ -104,7 +104,7 @@ class _Assembly:
             except (Unavailable, EngineError) as error:
                 problems.append(str(error))
         raise Unavailable(
-            f"{self._model.name}: no way to {name}: {'; '.join(problems)}. With a network, run "
+            f"{self._model.name}: no way to {name} ({'; '.join(problems)}). With a network, run "
             f"`voicemesh models pull {self._model.name}` again: what has come is kept"
         )
 

@@ -126,6 +126,11 @@ class AsrService(Service):
         self._vad_worker.close()
         self._turn_models.close()
 
+    @property
+    def _served_by(self) -> tuple[pb.RecognizerCapabilities, str, str]:
+        """What the engine can do, its name and its model's."""
+        return self.engine.capabilities, self._spec.name, self.engine.model
+
     def _check_loaded(self) -> None:
         if not self._loaded:
             raise self.still_loading()
@@ -203,7 +208,7 @@ class AsrService(Service):
         patience = StreamPatience(self.settings.deadlines, self.name, "sound or silence")
         config, stamp = await first_config(requests, patience)
         self._check_loaded()
-        plan = plan_stream(config, self.settings, self.engine.capabilities, self.engine.model)
+        plan = plan_stream(config, self.settings, *self._served_by)
         async with self._speaker(plan) as (session, vad):
             stream = RecognitionStream(
                 plan, stamp, outbox, partial(self._turn_recognizer, session, vad), self._phrases
@@ -230,7 +235,7 @@ class AsrService(Service):
     async def recognize(self, request: pb.RecognizeRequest) -> pb.RecognizeResponse:
         """A whole recording at once."""
         self._check_loaded()
-        plan = plan_recording(request, self.settings, self.engine.capabilities, self.engine.model)
+        plan = plan_recording(request, self.settings, *self._served_by)
         samples = pcm16(_checked_recording(request.audio, plan.rate_hertz))
         heard: list[pb.Transcript] = []
 

@@ -47,8 +47,9 @@ class AsrSettings(ServerSettings):
         9451, ge=-1, le=65535, description="Prometheus port; 0: any free one, -1: none."
     )
     engine: Annotated[str, EngineChoice(ENGINES)] = Field(
-        "pocketsphinx",
-        description="The recogniser. The default is small and hears English only.",
+        "auto",
+        description="The recogniser. auto: by mesh.languages, moonshine for English alone, else "
+        "whisper; pocketsphinx where the models are missing (`voicemesh doctor` tells).",
     )
     max_open_streams: int = Field(
         256,

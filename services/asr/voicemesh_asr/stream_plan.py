@@ -77,27 +77,29 @@ def plan_stream(
     config: pb.StreamingRecognitionConfig,
     settings: AsrSettings,
     capabilities: pb.RecognizerCapabilities,
+    engine: str,
     model: str,
 ) -> StreamPlan:
     """The plan for a stream's config; an error names the first field that is wrong.
 
+    ``capabilities``, ``engine`` and ``model`` are those of the engine that serves.
     Lengths and ranges have been checked at the service's door (request_bounds).
     """
     root = "streaming_config"
     rate = check_format(config.audio_format, f"{root}.audio_format")
-    if config.model and config.model not in (model, settings.engine):
+    if config.model and config.model not in (model, engine):
         raise NotFound(
             f"there is no model {config.model!r} here; leave it empty or ask for {model!r}",
             field=f"{root}.model",
         )
     if config.enable_word_times and not capabilities.word_times:
         raise Unsupported(
-            f"the engine {settings.engine} knows no word times; leave it out",
+            f"the engine {engine} knows no word times; leave it out",
             field=f"{root}.enable_word_times",
         )
     vad, spec = _vad(config.vad, settings, f"{root}.vad")
     languages = choose_languages(
-        config.language_codes, capabilities, settings.engine, f"{root}.language_codes"
+        config.language_codes, capabilities, engine, f"{root}.language_codes"
     )
     return StreamPlan(
         conversation_id=config.conversation_id,
@@ -121,17 +123,16 @@ def plan_recording(
     request: pb.RecognizeRequest,
     settings: AsrSettings,
     capabilities: pb.RecognizerCapabilities,
+    engine: str,
     model: str,
 ) -> StreamPlan:
     """The plan for a whole recording."""
     rate = check_format(request.audio_format, "audio_format")
-    languages = choose_languages(
-        request.language_codes, capabilities, settings.engine, "language_codes"
-    )
+    languages = choose_languages(request.language_codes, capabilities, engine, "language_codes")
     phrases = check_phrases(request.phrase_hints, "phrase_hints")
     if request.enable_word_times and not capabilities.word_times:
         raise Unsupported(
-            f"the engine {settings.engine} knows no word times; leave it out",
+            f"the engine {engine} knows no word times; leave it out",
             field="enable_word_times",
         )
     vad, spec = _vad(pb.VadOptions(), settings, "vad")
@@ -169,7 +170,7 @@ def choose_languages(
         return chosen
     raise Unsupported(
         f"the engine {engine} hears {', '.join(heard)}, but not {', '.join(wanted)}; "
-        "set [asr] engine to one that does (see docs/engines.md)",
+        "add it to mesh.languages, or set asr.engine to one that does (see docs/engines.md)",
         field=field,
     )
 

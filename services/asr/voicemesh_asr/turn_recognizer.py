@@ -29,6 +29,7 @@ from voicemesh_asr.microphone_clock import MicrophoneClock
 from voicemesh_asr.stream_plan import StreamPlan
 from voicemesh_asr.transcripts import TranscriptWriter
 from voicemesh_asr.turn_detection.completeness.judge import CompletenessJudge, default_judge
+from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 from voicemesh_asr.turn_detection.detector import Action, TurnDecision, TurnDetector
 from voicemesh_asr.turn_detection.detectors import DETECTORS
 from voicemesh_asr.turn_detection.models import TurnModels
@@ -216,10 +217,15 @@ class TurnRecognizer:
         text = self._writer.text(running)
         self._writer.running(running)
         if text != self._detector.text or running.endpoint:
-            decisions = self._detector.understand(text, self._judge.judge(text), running.endpoint)
+            decisions = self._detector.understand(
+                text, self._judged(text, running), running.endpoint
+            )
             if self._plan.interim_results and not decisions:
                 self._update()
             await self._carry_out(decisions)
+
+    def _judged(self, text: str, hypothesis: Hypothesis) -> Judgement:
+        return self._judge.judge(text, hypothesis.stops_tell)
 
     def _update(self) -> None:
         self._send(
@@ -252,7 +258,7 @@ class TurnRecognizer:
         self._writer.final(final)
         text = self._writer.text(final)
         changed = text != self._detector.text
-        judgement = await better_judgement(self._punctuation, text, self._judge.judge(text))
+        judgement = await better_judgement(self._punctuation, text, self._judged(text, final))
         decisions = self._detector.finished(text, judgement, final.endpoint, complete)
         if changed and not decisions and self._plan.interim_results:
             self._update()

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from voicemesh import __version__
 from voicemesh.errors import Unavailable
@@ -42,7 +42,7 @@ def download(carrier: Carrier, member: str, target: Path, most: int, progress: P
             raise Unavailable(f"{address}: the server says {error.code} {error.reason}") from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
-        raise Unavailable(f"{address} could not be had: {reason}") from None
+        raise Unavailable(f"{urlsplit(address).netloc}: {reason}") from None
     else:
         goes_on = response.status == 206
         with response, part.open("ab" if goes_on else "wb") as file:

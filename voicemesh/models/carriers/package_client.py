@@ -80,7 +80,8 @@ def _run(carrier: Carrier, arguments: list[str], folder: Path, progress: Progres
     if "No space left on device" in said:
         raise OSError(errno.ENOSPC, f"no room for {carrier}", str(folder))
     if client.returncode != 0:
-        raise Unavailable(f"{carrier} could not be had: {_reason(said)}")
+        reason = _reason(said).removesuffix(f" for {carrier.name}=={carrier.version}")
+        raise Unavailable(f"{carrier}: {reason}")
 
 
 def _wait(client: subprocess.Popen[str], folder: Path, progress: Progress) -> str:

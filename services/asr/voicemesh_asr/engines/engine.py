@@ -63,6 +63,9 @@ class Hypothesis:
     does not know: its last words still change often."""
     language_code: str = ""
     """The language that was heard; empty: the one that was asked for."""
+    stops_tell: bool = True
+    """Whether a full stop at its end tells that the sentence is over. False: the engine was
+    trained on whole sentences and puts one behind half of one as well."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ ENCODER, DECODER, TOKENS = "encoder_model.ort", "decoder_model_merged.ort", "tok
 
 _SHORTEST = RATE_HERTZ // 4
 """Samples that are encoded at least, with silence behind: the encoder's filters need some."""
+_FATAL = 4
 _TOKENS_PER_S, _SPARE_TOKENS = 6.5, 8
 """The most tokens that are decoded; the authors' bound, for speech has about 4 a second."""
 
@@ -244,6 +245,7 @@ class MoonshineNetwork:
         import onnxruntime
 
         options = onnxruntime.RunOptions()
+        options.log_severity_level = _FATAL  # That a pass was ended is no error.
         counter.on_cancel = lambda: _terminate(options)
         try:
             stop_if_unwanted(counter)

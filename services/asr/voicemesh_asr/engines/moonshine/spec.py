@@ -34,7 +34,7 @@ def _check(config: MoonshineSettings, mesh: Settings) -> Probe:
 
 SPEC = EngineSpec(
     name="moonshine",
-    summary="English in 26 MB of network; quick, robust, with punctuation; from `voicemesh models`",
+    summary="English, 43 MB; quick, robust, with punctuation; from `voicemesh models`",
     licence="MIT",
     config_type=MoonshineSettings,
     factory=_make,

@@ -7,53 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 
-import numpy as np
-
-from voicemesh.audio import Samples
 from voicemesh.work_counter import WorkCounter
-from voicemesh_asr.engines.moonshine.network import Decoded, MoonshineNetwork
-from voicemesh_asr.engines.moonshine.pieces import cuts
+from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, MoonshineNetwork
 from voicemesh_asr.engines.moonshine.revision import Piece, Revision
-from voicemesh_asr.engines.redecoding.transcription import Request, Segment
+from voicemesh_asr.engines.redecoding.pieces import HeardPiece, PieceTranscription, hear_pieces
+from voicemesh_asr.engines.redecoding.transcription import Request
 
 LANGUAGE = "en"
+LONGEST_PIECE = 12 * RATE_HERTZ
+"""Samples that are decoded at once. The network is good to about 30 s, but what has to be
+read again at the end of a turn should fit into the silence before it: 12 s are read in
+about 0.15 s on a core."""
 
 
 @dataclass(frozen=True)
-class HeardPiece:
-    """A piece of the audio and its text."""
+class MoonshinePiece(HeardPiece):
+    """A piece, and what its text was before anybody revised it."""
 
-    begin: int
-    """Its first sample."""
-    end: int
-    """The sample after its last."""
     written: Decoded
-    """What the network wrote."""
-    taken: Decoded
-    """What was made of it."""
-    text: str
-    """``taken`` in letters, with a space before it."""
-
-
-@dataclass(frozen=True)
-class MoonshineTranscription:
-    """See Transcription."""
-
-    pieces: tuple[HeardPiece, ...]
-    language: str = LANGUAGE
-
-    @cached_property
-    def segments(self) -> tuple[Segment, ...]:
-        """A segment for each piece."""
-        return tuple(Segment(piece.text, piece.begin, piece.end) for piece in self.pieces)
-
-    @property
-    def confidence(self) -> float:
-        """The geometric mean of the tokens' probabilities; 0 without text."""
-        said = [piece.taken.log_probabilities for piece in self.pieces if piece.text]
-        return float(np.exp(np.concatenate(said).mean())) if said else 0.0
 
 
 class MoonshineTranscriber:
@@ -66,31 +39,22 @@ class MoonshineTranscriber:
 
     def transcribe(
         self, request: Request, is_final: bool, counter: WorkCounter
-    ) -> MoonshineTranscription:
+    ) -> PieceTranscription[MoonshinePiece]:
         """All of the audio; CancelledDecode where nobody wants it any more."""
-        newest: MoonshineTranscription | None = request.newest
-        before = {piece.begin: piece for piece in newest.pieces} if newest else {}
-        pieces: list[HeardPiece] = []
-        begin = 0
-        for end in cuts(request.samples):
-            known = before.get(begin)
-            if known is None or known.end != end or end == len(request.samples):
-                known = self._hear(request, begin, end, is_final, known, counter)
-            pieces.append(known)
-            begin = end
-        return MoonshineTranscription(tuple(pieces))
+        hear = partial(self._hear, request, is_final, counter)
+        return PieceTranscription(hear_pieces(request, LONGEST_PIECE, RATE_HERTZ, hear), LANGUAGE)
 
     def _hear(
         self,
         request: Request,
+        is_final: bool,
+        counter: WorkCounter,
         begin: int,
         end: int,
-        is_final: bool,
-        before: HeardPiece | None,
-        counter: WorkCounter,
-    ) -> HeardPiece:
-        """``before``: what was heard of the piece's beginning."""
-        samples: Samples = request.samples[begin:end]
+        before: MoonshinePiece | None,
+    ) -> MoonshinePiece:
+        """``before``: what was heard of the piece's beginning, whose text is a good draft."""
+        samples = request.samples[begin:end]
         is_last = end == len(request.samples)
         encoded = self._network.encode(samples, counter)
         draft = before.written.tokens if before is not None else ()
@@ -106,4 +70,6 @@ class MoonshineTranscriber:
         for revision in self._revisions:
             taken = revision.revise(self._network, piece, taken)
         text = self._network.text(taken)
-        return HeardPiece(begin, end, written, taken, f" {text}" if text else "")
+        return MoonshinePiece(
+            begin, end, f" {text}" if text else "", taken.log_probabilities, written
+        )

@@ -24,5 +24,4 @@ SPEC = EngineSpec(
     config_type=PocketSphinxSettings,
     factory=_make,
     probe=lambda: probe_import("pocketsphinx", "pocketsphinx"),
-    tags=frozenset({"default"}),
 )

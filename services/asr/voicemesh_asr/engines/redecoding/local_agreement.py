@@ -58,15 +58,20 @@ def overlap(before: Sequence[str], after: Sequence[str]) -> int:
 class LocalAgreement:
     """Follows the hypotheses of one utterance."""
 
-    def __init__(self) -> None:
-        """Nothing has been heard."""
+    def __init__(self, keeps: bool = True) -> None:
+        """``keeps``: confirmed words stay, whatever later texts say.
+
+        False: the text is the newest one, of which what it has in common with the one before
+        it counts as confirmed.
+        """
+        self._keeps = keeps
         self._dropped: list[str] = []
         self._confirmed: list[str] = []
         self._guess: list[str] = []
 
     @property
     def confirmed(self) -> str:
-        """The text that stays; it only ever grows."""
+        """The text that stays; it only ever grows, unless newer texts count more."""
         return "".join([*self._dropped, *self._confirmed]).strip()
 
     @property
@@ -81,8 +86,12 @@ class LocalAgreement:
 
     def feed(self, hypothesis: Sequence[str]) -> None:
         """Another text, in units, of the audio behind what was dropped."""
-        behind = self.behind_dropped(hypothesis)
-        rest = list(behind[self._known(behind) :])
+        behind = list(self.behind_dropped(hypothesis))
+        if not self._keeps:
+            count = agreement([*self._confirmed, *self._guess], behind)
+            self._confirmed, self._guess = behind[:count], behind[count:]
+            return
+        rest = behind[self._known(behind) :]
         count = agreement(self._guess, rest)
         self._confirmed += rest[:count]
         self._guess = rest[count:]

@@ -46,13 +46,24 @@ class Streaming:
     """Samples that the network reads at once."""
     every_ms: int
     """New speech after which an interim decode is due."""
+    first_ms: int = 0
+    """Speech before the first one, at least: networks guess at the beginnings of words."""
     guesses: bool = True
     """Whether words are shown that are not confirmed."""
     share: float | None = None
     """The most of the speech's time that its interim decodes may take: a decode that took long
     is followed by a longer interval. None: no limit."""
+    keeps: bool = True
+    """Whether confirmed words stay, whatever is heard later. See LocalAgreement."""
+    stops_tell: bool = True
+    """See Hypothesis."""
     translated: bool = False
     """Whether the text is English whatever is spoken."""
+
+    @property
+    def first(self) -> int:
+        """Samples before the first interim decode."""
+        return self.rate_hertz * max(self.first_ms, self.every_ms) // 1000
 
     def due_after(self, took_s: float) -> int:
         """New samples until the next interim decode, behind one that took so many seconds."""
@@ -85,13 +96,13 @@ class RedecodingSession:
         """Another utterance."""
         self._utterance = next(_utterances)
         self._buffer = SpeechBuffer()
-        self._agreement = LocalAgreement()
+        self._agreement = LocalAgreement(self._streaming.keeps)
         self._previous: tuple[int, ...] = ()
         self._newest: Transcription | None = None
         """Of the audio that is held, from its first sample on."""
         self._decoded = 0
         """How much of the utterance the newest interim decode has taken."""
-        self._due = self._streaming.due_after(0.0)
+        self._due = self._streaming.first
         self._job: Job | None = None
         self._news: Hypothesis | None = None
         self._failure: Exception | None = None
@@ -167,6 +178,7 @@ class RedecodingSession:
             confidence=transcription.confidence,
             stability=len(confirmed) / len(text) if text else 0.0,
             language_code=self._written_in(transcription),
+            stops_tell=self._streaming.stops_tell,
         )
 
     def _cut(self, transcription: Transcription, by_characters: bool) -> None:
@@ -213,6 +225,7 @@ class RedecodingSession:
             f"{self._agreement.dropped}{''.join(rest)}".strip(),
             confidence=transcription.confidence,
             language_code=self._written_in(transcription),
+            stops_tell=self._streaming.stops_tell,
         )
 
     def _stop_job(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from voicemesh.audio import Samples
+from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.engine import Phrase
 
 
@@ -64,3 +65,8 @@ class Request:
 def text_of(segments: Sequence[Segment]) -> str:
     """All segments in a row."""
     return "".join(segment.text for segment in segments)
+
+
+Transcribe = Callable[[Request, bool, WorkCounter], Transcription]
+"""Decodes all of a request's audio: request, whether the text is final, a counter of tokens that
+tells when nobody wants it any more. Blocking, in a thread; CancelledDecode when that is so."""

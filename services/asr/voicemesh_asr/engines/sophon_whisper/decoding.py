@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt, new_token
 from voicemesh_asr.engines.sophon_whisper.sampling import SamplingSearch
 from voicemesh_asr.engines.sophon_whisper.search import Floats, Integers, Search
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
+from voicemesh_asr.engines.whisper.fallback import compression_ratio
 
 
 class WhisperNetwork(Protocol):
@@ -68,8 +68,7 @@ class Decoded:
     @property
     def compression_ratio(self) -> float:
         """How much zlib shortens the text: high where it repeats itself."""
-        raw = self.text.encode()
-        return len(raw) / len(zlib.compress(raw))
+        return compression_ratio(self.text)
 
 
 def decode(

@@ -21,7 +21,6 @@ from voicemesh_asr.engines.redecoding.transcription import Request as SpeechRequ
 from voicemesh_asr.engines.sophon_whisper import metrics, self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import SearchOptions
-from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.model_files import (
     check_files,
@@ -36,6 +35,7 @@ from voicemesh_asr.engines.sophon_whisper.transcriber import (
     Transcription,
 )
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
+from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.mel_spectrum import RATE_HERTZ
 from voicemesh_sophon.client import Chip
 from voicemesh_sophon.placing.placement import Placement

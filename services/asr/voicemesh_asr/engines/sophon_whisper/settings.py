@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from voicemesh.settings import Section
 from voicemesh_asr.engines.redecoding.languages import language_of
-from voicemesh_asr.engines.sophon_whisper.languages import LANGUAGES
+from voicemesh_asr.engines.whisper.languages import LANGUAGES
 
 
 class SophonWhisperSettings(Section):

@@ -22,10 +22,10 @@ from voicemesh_asr.engines.sophon_whisper.decoding import (
     SearchOptions,
     decode,
 )
-from voicemesh_asr.engines.sophon_whisper.fallback import Fallback
 from voicemesh_asr.engines.sophon_whisper.prompt import DecoderPrompt, make_prompt
 from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 from voicemesh_asr.engines.sophon_whisper.windows import cut
+from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, log_mel
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from voicemesh.errors import SettingsError
-from voicemesh_asr.engines.sophon_whisper.languages import LANGUAGES
+from voicemesh_asr.engines.whisper.languages import LANGUAGES
 
 STAMP_S = 0.02
 """Seconds from one time stamp to the next."""

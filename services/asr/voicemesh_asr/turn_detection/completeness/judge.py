@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from voicemesh_asr.turn_detection.completeness.doubted_marks import (
+    weighed_by_doubted_mark,
+    without_doubted_mark,
+)
 from voicemesh_asr.turn_detection.completeness.judgement import (
     NO_MARK,
     Judgement,
@@ -28,9 +32,18 @@ class CompletenessJudge:
         self._strategies = tuple(strategies)
         self._evidence = evidence
 
-    def judge(self, text: str) -> Judgement:
-        """What ``text`` ends with; no mark where it is empty or nobody knows."""
-        text = text.strip()
+    def judge(self, text: str, stops_tell: bool = True) -> Judgement:
+        """What ``text`` ends with; no mark where it is empty or nobody knows.
+
+        ``stops_tell``: whether a full stop at its end counts. Where the recogniser puts one
+        behind everything, the words have to tell.
+        """
+        if stops_tell:
+            return self._judge(text.strip())
+        words, mark = without_doubted_mark(text)
+        return weighed_by_doubted_mark(self._judge(words), mark)
+
+    def _judge(self, text: str) -> Judgement:
         if not text:
             return NO_MARK
         opinions = (strategy.judge(text) for strategy in self._strategies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voicemesh.v1 import asr_pb2 as pb
 from voicemesh_asr.turn_detection.completeness.judgement import Judgement
 
-_CLOSING = "\"'”’»)]}）】」』 "
+CLOSING = "\"'”’»)]}）】」』 "
 _SENTENCE = "?!？！。"
 _CLAUSE = ",;:，；：、"
 _UNFINISHED = ("...", "…", "-", "–", "—")
@@ -16,7 +16,7 @@ class Punctuation:
 
     def judge(self, text: str) -> Judgement | None:
         """See Strategy."""
-        text = text.rstrip(_CLOSING)
+        text = text.rstrip(CLOSING)
         if text.endswith(_UNFINISHED):
             return Judgement(pb.END_MARK_UNFINISHED, 0.8)
         last = text[-1:]

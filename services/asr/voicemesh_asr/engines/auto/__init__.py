@@ -1,0 +1,1 @@
+"""The recogniser that suits the languages which are spoken."""

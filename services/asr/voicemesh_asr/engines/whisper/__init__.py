@@ -1,0 +1,1 @@
+"""Whisper on a processor, and what all engines of this family share."""

@@ -1,0 +1,70 @@
+"""The Whisper engine: many languages by one network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from voicemesh.errors import SettingsError
+from voicemesh.work_counter import WorkCounter
+from voicemesh_asr.engines.redecoding.languages import language_of
+from voicemesh_asr.engines.redecoding.recognizer import RedecodingRecognizer
+from voicemesh_asr.engines.redecoding.session import CUT_FROM, Streaming
+from voicemesh_asr.engines.redecoding.transcription import Request, Transcribe
+from voicemesh_asr.engines.whisper.network import WhisperNetwork
+from voicemesh_asr.engines.whisper.settings import WhisperSettings
+from voicemesh_asr.engines.whisper.simplified import Simplifier
+from voicemesh_asr.engines.whisper.transcriber import LONGEST_PIECE, WhisperTranscriber
+from voicemesh_asr.mel_spectrum import RATE_HERTZ
+
+
+class WhisperEngine(RedecodingRecognizer):
+    """The engine."""
+
+    def __init__(self, config: WhisperSettings, folder: Path, languages: Sequence[str]) -> None:
+        """``folder`` holds the model; errors as of RedecodingRecognizer."""
+        streaming = Streaming(
+            RATE_HERTZ,
+            # Where a piece is complete, the buffer is cut behind it.
+            window=round(LONGEST_PIECE / CUT_FROM),
+            every_ms=config.interim_every_ms,
+            share=config.interim_share,
+            keeps=False,
+            stops_tell=False,
+        )
+        super().__init__(
+            "whisper",
+            folder,
+            languages,
+            streaming,
+            workers=config.workers,
+            decodes_at_once=config.decodes_at_once,
+        )
+        self._config = config
+        self._languages = tuple(languages)
+
+    def load_network(self) -> Transcribe:
+        """See RedecodingRecognizer; about a second."""
+        config = self._config
+        network = WhisperNetwork.load(
+            self._folder, config.threads, config.decodes_at_once, config.shortest_window_s
+        )
+        codes = tuple(language_of(tag) for tag in self._languages)
+        self._check_languages(network)
+        simplifier = Simplifier() if config.simplified and "zh" in codes else None
+        transcriber = WhisperTranscriber(network, config, simplifier)
+        silence = np.zeros(RATE_HERTZ, np.int16)
+        request = Request(silence, utterance=-1, begin=0, languages=codes)
+        transcriber.transcribe(request, True, WorkCounter())
+        return transcriber.transcribe
+
+    def _check_languages(self, network: WhisperNetwork) -> None:
+        for tag in self._languages:
+            if not network.knows(language_of(tag)):
+                raise SettingsError(
+                    f"the model in {self._folder} does not know {tag}; leave it out, or take a "
+                    "model that does",
+                    field="asr.whisper.languages" if self._config.languages else "mesh.languages",
+                )
