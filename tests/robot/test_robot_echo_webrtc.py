@@ -25,18 +25,18 @@ REPLY = (
 
 
 def test_missing_library_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "livekit", None)
+    monkeypatch.setitem(sys.modules, "pywebrtc_audio", None)
     with pytest.raises(EngineMissing, match=r"pip install 'voicemesh-robot\[aec\]'"):
         canceller_maker("webrtc", RATE, EchoTimes())
 
 
-def cleaned(heard: Samples, played: Samples) -> tuple[Samples, FrameCleaner]:
+def cleaned(heard: Samples, played: Samples, frame: int = FRAME) -> tuple[Samples, FrameCleaner]:
     """All frames through the canceller, as long as what was heard."""
-    cleaner = FrameCleaner(canceller_maker("webrtc", RATE, EchoTimes()), FRAME)
+    cleaner = FrameCleaner(canceller_maker("webrtc", RATE, EchoTimes()), frame)
     out = [
         one.samples
-        for at in range(0, len(heard) - FRAME + 1, FRAME)
-        for one in cleaner.process(heard[at : at + FRAME], played[at : at + FRAME])
+        for at in range(0, len(heard) - frame + 1, frame)
+        for one in cleaner.process(heard[at : at + frame], played[at : at + frame])
     ]
     return np.concatenate(out), cleaner
 
@@ -62,10 +62,13 @@ def test_reply_is_taken_out_and_who_speaks_over_it_is_not(flite_speech: Speech) 
     assert power_db(left[spoken]) > power_db(user.astype(np.int16)) - 6
 
 
-def test_frames_are_as_many_and_as_long_as_those_that_went_in(flite_speech: Speech) -> None:
+@pytest.mark.parametrize("frame", [FRAME, 160, 100])
+def test_frames_are_as_many_and_as_long_as_those_that_went_in(
+    flite_speech: Speech, frame: int
+) -> None:
     reply = flite_speech("yes", "slt")
-    reply = reply[: len(reply) // FRAME * FRAME]
-    left, _ = cleaned(reply, np.zeros_like(reply))
+    reply = reply[: len(reply) // frame * frame]
+    left, _ = cleaned(reply, np.zeros_like(reply), frame)
     assert len(left) == len(reply)
     # Nothing was played: what was heard is there, a moment later.
     lags = np.correlate(left.astype(np.float64), reply.astype(np.float64), "full")

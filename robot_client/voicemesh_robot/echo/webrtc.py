@@ -1,6 +1,6 @@
-"""WebRTC's echo canceller (AEC3), from the wheels of the livekit package.
+"""WebRTC's echo canceller (AEC3), from the wheels of pywebrtc-audio.
 
-Licences: livekit Apache-2.0, WebRTC BSD-3-Clause. It finds the delay by itself, up to
+Licences: pywebrtc-audio Apache-2.0, WebRTC BSD-3-Clause. It finds the delay by itself, up to
 half a second, and suppresses what is left: strongly, also what a user says softly.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,8 +20,11 @@ from voicemesh_robot.echo.cancelling import Cancelled, CancellerStage, EchoTimes
 from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence
 from voicemesh_robot.echo.levels import Levels
 
+if TYPE_CHECKING:
+    from pywebrtc_audio import EchoCanceller
+
 _FRAME_MS = 10
-"""The only length that the library takes."""
+"""What the library works on; it would fill up less with silence."""
 # Where so much is taken out within the last moments, the robot alone was heard.
 _ALONE_DB = 10.0
 _SURE = 0.9
@@ -29,7 +32,7 @@ _SURE = 0.9
 
 def require_webrtc() -> None:
     """EngineMissing with the cure where the library is not installed."""
-    probe = probe_import("livekit.rtc", "livekit", "'voicemesh-robot[aec]'")
+    probe = probe_import("pywebrtc_audio", "pywebrtc-audio", "'voicemesh-robot[aec]'")
     if not probe.usable:
         raise EngineMissing(
             f"the echo canceller webrtc cannot be used: {probe.reason}; {probe.cure}, or set "
@@ -41,7 +44,7 @@ def require_webrtc() -> None:
 class WebRtcCanceller:
     """See Canceller. What comes out is up to 10 ms later than what went in.
 
-    The library wants frames of 10 ms; blocks of other lengths wait for each other.
+    Blocks that are no whole frames wait for each other.
     """
 
     def __init__(self, rate_hertz: int, block: int, times: EchoTimes) -> None:
@@ -56,12 +59,10 @@ class WebRtcCanceller:
 
     def reset(self) -> None:
         """See Canceller."""
-        from livekit import rtc
+        from pywebrtc_audio import EchoCanceller
 
-        self._make_frame: Any = rtc.AudioFrame
-        self._module: Any = rtc.AudioProcessingModule(echo_cancellation=True)
-        if self._delay_ms is not None:
-            self._module.set_stream_delay_ms(max(0, round(self._delay_ms)))
+        delay_ms = max(0, round(self._delay_ms or 0))  # 0: it finds out.
+        self._canceller: EchoCanceller = EchoCanceller(self._rate, stream_delay_ms=delay_ms)
         late = self._frame - math.gcd(self._frame, self._block)
         self._waiting: list[Samples] = [np.zeros(0, np.int16)] * 2
         """What was heard, and played, and makes no frame yet."""
@@ -84,22 +85,14 @@ class WebRtcCanceller:
         self._waiting = [
             np.concatenate([old, new]) for old, new in zip(self._waiting, pair, strict=True)
         ]
-        while len(self._waiting[0]) >= self._frame:
-            near, far = (samples[: self._frame] for samples in self._waiting)
-            self._waiting = [samples[self._frame :] for samples in self._waiting]
-            self._cleaned = np.concatenate([self._cleaned, self._process(near, far)])
+        whole = len(self._waiting[0]) // self._frame * self._frame
+        if whole:  # The library takes no empty arrays.
+            near, far = (samples[:whole] for samples in self._waiting)
+            self._waiting = [samples[whole:] for samples in self._waiting]
+            self._cleaned = np.concatenate([self._cleaned, self._canceller.process(near, far)])
         block, self._cleaned = np.split(self._cleaned, [self._block])
         before, self._heard = np.split(self._heard, [self._block])
         return [self._judged(before, block, played)]
-
-    def _process(self, near: Samples, far: Samples) -> Samples:
-        self._module.process_reverse_stream(self._as_frame(far))
-        frame = self._as_frame(near)
-        self._module.process_stream(frame)
-        return np.frombuffer(frame.data, np.int16).copy()
-
-    def _as_frame(self, samples: Samples) -> Any:
-        return self._make_frame(bytearray(samples.tobytes()), self._rate, 1, self._frame)
 
     def _judged(self, before: Samples, block: Samples, played: Samples) -> Cancelled:
         if self.stage is CancellerStage.IDLE:
