@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from voicemesh.settings import Section
+from voicemesh.cores import OnCores
 from voicemesh_asr.engines.redecoding.languages import language_of
 from voicemesh_asr.engines.whisper.languages import LANGUAGES
 
@@ -17,7 +17,7 @@ MODEL = "whisper-base"
 """The model's name in the catalogue."""
 
 
-class WhisperSettings(Section):
+class WhisperSettings(OnCores):
     """``[asr.whisper]``."""
 
     model: Path | None = Field(
@@ -141,3 +141,8 @@ class WhisperSettings(Section):
         if list(temperatures) != sorted(set(temperatures)):
             raise ValueError("temperatures must rise from one to the next")
         return temperatures
+
+    @property
+    def most_threads(self) -> int:
+        """See OnCores."""
+        return self.threads * self.decodes_at_once

@@ -42,7 +42,7 @@ class Hibari:
         """Nothing is loaded before ``load``."""
         self._settings = settings
         self._store = store
-        self._worker = ThreadWorker("hibari")
+        self._worker = ThreadWorker("hibari", settings.cores)
         self._closed = False
         # Of the worker's thread alone:
         self._pronunciations: dict[bool, Pronunciation] = {}

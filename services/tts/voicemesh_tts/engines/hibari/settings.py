@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from voicemesh.settings import Section
+from voicemesh.cores import OnCores
 from voicemesh_tts.audio.target_level import TARGET_DBFS, TargetLevel
 
 VoiceName = Literal["heart", "fenrir", "emma", "fable", "kore"]
 
 
-class HibariSettings(Section):
+class HibariSettings(OnCores):
     """``[tts.hibari]``: an English voice in the service's own process."""
 
     voice: VoiceName = Field(
@@ -29,3 +29,8 @@ class HibariSettings(Section):
         "more hardly help with so small a network and keep cores from recognition.",
     )
     target_level_dbfs: TargetLevel = TARGET_DBFS
+
+    @property
+    def most_threads(self) -> int:
+        """See OnCores."""
+        return self.threads
