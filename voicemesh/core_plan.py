@@ -9,9 +9,9 @@ from itertools import combinations
 from pydantic import BaseModel
 
 from voicemesh.cores import OnCores, check_cores, spelled
-from voicemesh.engine_choices import Choice, choices
+from voicemesh.engine_choices import Choice, choices, meant_engine
 from voicemesh.errors import SettingsError
-from voicemesh.registry import EngineSpec, config_field, engine_spec, engine_specs, meant_engine
+from voicemesh.registry import EngineSpec, config_field, engine_spec, engine_specs
 from voicemesh.settings import Settings, engine_config
 
 

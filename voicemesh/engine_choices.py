@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from voicemesh.errors import SettingsError
-from voicemesh.registry import EngineSpec, engine_spec, engine_specs, meant_engine
+from voicemesh.registry import EngineSpec, engine_spec, engine_specs
 from voicemesh.settings import Section, Settings
 
 MAIN_ENGINE = "engine"
@@ -65,6 +65,14 @@ def wrong_choices(settings: Settings, sections: Collection[str] | None = None) -
                 engine_spec(choice.group, choice.name, choice.path)
             except SettingsError as error:
                 yield str(error)
+
+
+def meant_engine(group: str, name: str, setting: str, settings: Settings) -> EngineSpec:
+    """The engine that is meant by ``name``, which may stand for another; SettingsError as there."""
+    spec = engine_spec(group, name, setting)
+    if spec.stands_for is None:
+        return spec
+    return engine_spec(group, spec.stands_for(settings), setting)
 
 
 def main_engines(settings: Settings) -> dict[str, EngineSpec]:

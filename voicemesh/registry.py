@@ -19,8 +19,6 @@ from voicemesh.errors import SettingsError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from voicemesh.settings import Settings
-
 
 @dataclass(frozen=True)
 class Probe:
@@ -63,19 +61,20 @@ class EngineSpec:
     takes_settings: bool = False
     """Whether factory and check want the settings of the whole mesh too: where models are
     kept, which languages are spoken, how sibling engines are set."""
-    stands_for: Callable[[Settings], str] | None = None
-    """Names the engine that is meant where settings name this one; None: itself."""
-    parts: Callable[[Settings], Collection[str]] | None = None
+    stands_for: Callable[[Any], str] | None = None
+    """Names the engine that is meant where settings name this one, by the mesh's Settings;
+    None: itself."""
+    parts: Callable[[Any], Collection[str]] | None = None
     """Names the engines of its group that it works with, such as one for each language; None:
     it works by itself."""
 
-    def make(self, config: Any, placement: Any = None, settings: Settings | None = None) -> Any:
-        """The engine; ``placement`` is where on its ``device`` it sits."""
+    def make(self, config: Any, placement: Any = None, settings: Any = None) -> Any:
+        """The engine; ``placement`` is where on its ``device`` it sits, ``settings`` the mesh's."""
         where = (placement,) if self.device else ()
         mesh = (settings,) if self.takes_settings else ()
         return self.factory(config, *where, *mesh)
 
-    def checked(self, config: Any, settings: Settings) -> Probe | None:
+    def checked(self, config: Any, settings: Any) -> Probe | None:
         """What its check says of its settings; None: it has none."""
         if self.check is None:
             return None
@@ -106,14 +105,6 @@ def engine_spec(group: str, name: str, setting: str) -> EngineSpec:
             field=setting,
         )
     return specs[name]
-
-
-def meant_engine(group: str, name: str, setting: str, settings: Settings) -> EngineSpec:
-    """The engine that is meant by ``name``, which may stand for another; errors as above."""
-    spec = engine_spec(group, name, setting)
-    if spec.stands_for is None:
-        return spec
-    return engine_spec(group, spec.stands_for(settings), setting)
 
 
 def config_field(name: str) -> str:

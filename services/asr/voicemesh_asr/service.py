@@ -12,8 +12,9 @@ import grpc.aio
 from voicemesh.aio import uninterrupted
 from voicemesh.audio import StreamResampler, pcm16
 from voicemesh.devices import watch_for
+from voicemesh.engine_choices import meant_engine
 from voicemesh.errors import Busy, InvalidArgument
-from voicemesh.registry import config_field, engine_spec, meant_engine
+from voicemesh.registry import config_field, engine_spec
 from voicemesh.server import (
     Admission,
     Outbox,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import grpc.aio
 
 from voicemesh.devices import watch_for
-from voicemesh.registry import meant_engine
+from voicemesh.engine_choices import meant_engine
 from voicemesh.server import Admission, Outbox, Service, ServiceSpec, rpc_errors
 from voicemesh.settings import Settings, engine_config
 from voicemesh.v1 import common_pb2, llm_pb2, operations_pb2

@@ -11,8 +11,8 @@ from voicemesh import logs
 from voicemesh.aio import TaskSet
 from voicemesh.audio_format import linear16
 from voicemesh.devices import watch_for
+from voicemesh.engine_choices import meant_engine
 from voicemesh.errors import ProtocolViolation
-from voicemesh.registry import meant_engine
 from voicemesh.server import (
     Admission,
     Outbox,
