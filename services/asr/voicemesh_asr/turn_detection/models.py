@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from voicemesh.cores import OnCores
+from voicemesh.engine_choices import meant_engine
 from voicemesh.errors import EngineMissing
-from voicemesh.registry import meant_engine
 from voicemesh.settings import Settings, engine_config
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.entry_point_groups import (
