@@ -28,6 +28,7 @@ def write(path: Path, content: Any) -> None:
 def measured(tmp_path: Path, *arguments: str) -> Any:
     figures = tmp_path / "figures.json"
     command = ["eval", "recognition", "--material", str(tmp_path), "--json", str(figures)]
+    command += ["--set", "asr.engine=pocketsphinx", "--set", "asr.pocketsphinx.workers=1"]
     assert main([*command, *arguments]) == 0
     return json.loads(figures.read_text(encoding="utf-8"))
 
@@ -70,7 +71,7 @@ def test_speakers_at_once_are_refused_where_there_is_no_place_for_them(
     for name in ("one", "two"):
         write_wav(tmp_path / f"{name}.wav", flite_speech("what is the time"), 16_000)
         write(tmp_path / f"{name}.txt", "what is the time")
-    settings = ("asr.engine=pocketsphinx", "asr.pocketsphinx.workers=1", "asr.max_open_streams=1")
+    settings = ("asr.engine=simulated", "asr.simulated.workers=1", "asr.max_open_streams=1")
     flags = [argument for setting in settings for argument in ("--set", setting)]
     found = measured(tmp_path, "--speakers", "2", *flags)
     assert found["speakers"] == 2
@@ -84,7 +85,7 @@ def test_languages_that_the_engine_does_not_hear_are_named(
 ) -> None:
     write_wav(tmp_path / "one.wav", flite_speech("what is the time"), 16_000)
     write(tmp_path / "one.json", {"text": "几点了", "language": "zh-CN"})
-    found = measured(tmp_path, "--set", "asr.engine=pocketsphinx")
+    found = measured(tmp_path)
     assert found["groups"] == {}
     assert "zh" in found["not_heard"]["zh"]
 

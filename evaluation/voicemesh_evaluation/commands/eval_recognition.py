@@ -119,6 +119,7 @@ async def run(
         target=options.target or "",
         config=options.config,
         flags=dict(options.settings),
+        usual_language=settings.mesh.languages[0],
         languages_set=any(
             value.path == _LANGUAGES and value.source != "default" for value in settings.values()
         ),

@@ -90,7 +90,7 @@ class Figures:
     no_turn: dict[str, SoundGroup] = field(default_factory=dict)
     """Of sounds by their kind."""
     engines: dict[str, str] = field(default_factory=dict)
-    """By language; that which heard the sounds by "sounds"."""
+    """By language."""
     not_heard: dict[str, str] = field(default_factory=dict)
     """Languages that the service does not hear, with its sentence."""
     speakers: int = 1

@@ -1,7 +1,7 @@
 """Streams clips to a recogniser and takes down what it hears in each.
 
-What is heard stands on the samples alone, so clips are sent as fast as they are taken unless
-their pace is asked for.
+What is heard stands on the samples, so clips are sent as fast as they are taken unless their
+pace is asked for.
 """
 
 from __future__ import annotations

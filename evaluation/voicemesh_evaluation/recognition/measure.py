@@ -40,6 +40,8 @@ class Scope:
     config: Path | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     """Settings of a service that is started, as for :class:`Mesh`."""
+    usual_language: str = "en"
+    """BCP-47; a service that is set to it hears the sounds, which are in no language."""
     languages_set: bool = False
     """Whether the settings say which languages are spoken: then one service hears all."""
 
@@ -84,7 +86,7 @@ async def measure(material: Material, scope: Scope, progress: Progress) -> Figur
     """All figures; ``progress`` gets a line for each part."""
     figures = Figures(speakers=scope.speakers, real_time=scope.paced)
     for language, trials in _parts(material, scope, figures).items():
-        progress(f"{language or 'sounds'}: {len(trials)} clips ...")
+        progress(f"{language}: {len(trials)} clips ...")
         async with _service(scope, language) as service:
             try:
                 await _hear_all(service, language, trials, figures)
@@ -95,13 +97,13 @@ async def measure(material: Material, scope: Scope, progress: Progress) -> Figur
 
 
 def _parts(material: Material, scope: Scope, figures: Figures) -> dict[str, list[_Trial]]:
-    """What is to be heard, by language, and the groups that it counts in.
-
-    Sounds are in no language: a service as the settings make it hears them.
-    """
+    """What is to be heard, by the language of who hears it, and the groups that it counts in."""
     parts: dict[str, list[_Trial]] = {}
+    written = {recording.group for recording in material.recordings if recording.text is not None}
     for noise_db in (None, *scope.noises_db):
         for recording in material.recordings:
+            if noise_db is not None and recording.group not in written:
+                continue
             trial = _Trial(recording, noise_db)
             language = _primary(recording.language)
             group = figures.groups.setdefault(trial.group, Group(language))
@@ -110,7 +112,8 @@ def _parts(material: Material, scope: Scope, figures: Figures) -> dict[str, list
             else:
                 parts.setdefault(language, []).append(trial)
     if material.sounds:
-        parts[""] = [_Trial(sound) for sound in material.sounds]
+        sounds = [_Trial(sound) for sound in material.sounds]
+        parts.setdefault(_primary(scope.usual_language), []).extend(sounds)
     return parts
 
 
@@ -126,7 +129,7 @@ async def _service(scope: Scope, language: str) -> AsyncIterator[_Service]:
             yield _Service(SpeechRecognizerServiceStub(channel), None)
         return
     flags = {"mesh.log_level": "warning", **scope.flags}
-    if language and not scope.languages_set:
+    if not scope.languages_set:
         flags["mesh.languages"] = json.dumps([language])
     mesh = Mesh(
         ("asr",), config=scope.config, flags=flags, ephemeral=True, report=lambda event: None
@@ -145,7 +148,8 @@ async def _hear_all(
     async def speaker() -> None:
         for trial in waiting:
             clip = await asyncio.to_thread(trial.clip)
-            heard = await hear(service.stub, clip, language, figures.real_time)
+            told = language if isinstance(trial.said, Recording) else ""
+            heard = await hear(service.stub, clip, told, figures.real_time)
             figures.audio_s += heard.seconds
             _count(figures, language, trial, heard)
 
@@ -167,7 +171,7 @@ def _count(figures: Figures, language: str, trial: _Trial, heard: Heard) -> None
     if heard.refused:
         figures.refused += 1
         return
-    figures.engines[language or "sounds"] = heard.engine
+    figures.engines[language] = heard.engine
     figures.final_pass_ms += heard.final_pass_ms
     said = trial.said
     if isinstance(said, Sound):

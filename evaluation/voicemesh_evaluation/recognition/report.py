@@ -13,9 +13,9 @@ def report(figures: Figures) -> list[str]:
     pace = "in real time" if figures.real_time else "as fast as they are taken"
     at_once = f", {figures.speakers} at once" if figures.speakers > 1 else ""
     share = figures.cpu_share
-    cost = "" if share is None else f" Its processes took {share:.3f} of a core while one speaks."
+    cost = "" if share is None else f" Who speaks takes {share:.3f} of a core."
     lines = [
-        "# Recognition of people",
+        "# Recognition of recordings",
         "",
         f"Clips were streamed {pace}{at_once} to {figures.engine or 'no recogniser'}; counted are "
         "the final texts of their turns.",
