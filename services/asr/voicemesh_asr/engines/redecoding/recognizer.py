@@ -27,12 +27,12 @@ class RedecodingRecognizer(ABC):
         *,
         workers: int,
         decodes_at_once: int,
-        cores: Sequence[int],
+        cores: Sequence[int] = (),
     ) -> None:
         """Nothing is loaded before ``load``; EngineMissing where the model is not there.
 
         ``name`` is the engine's, ``folder`` the model's, ``languages`` are BCP-47 tags;
-        ``workers`` speakers are heard at once; ``cores``: see ThreadWorker.
+        ``workers`` speakers are heard at once; ``decodes_at_once`` threads work on ``cores``.
         """
         if not folder.is_dir():
             raise EngineMissing(

@@ -127,6 +127,11 @@ class WhisperSettings(OnCores):
         "the final one may have to wait for it.",
     )
 
+    @property
+    def most_threads(self) -> int:
+        """See OnCores."""
+        return self.threads * self.decodes_at_once
+
     @field_validator("languages")
     @classmethod
     def _known(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -141,8 +146,3 @@ class WhisperSettings(OnCores):
         if list(temperatures) != sorted(set(temperatures)):
             raise ValueError("temperatures must rise from one to the next")
         return temperatures
-
-    @property
-    def most_threads(self) -> int:
-        """See OnCores."""
-        return self.threads * self.decodes_at_once
