@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from espeak import RATE, Espeak
 
-from voicemesh_tts.engines.sophon_vits.phonemes import SYMBOLS, syllable
+from voicemesh_tts.engines.mandarin.syllables import syllable
+from voicemesh_tts.engines.sophon_vits.phonemes import SYMBOLS
 
 HOP = 256  # samples of a frame
 MOST_FRAMES = 12  # of one sound

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from voicemesh.audio import Samples
 from voicemesh_tts.audio.stretching import stretched
-from voicemesh_tts.engines.sophon_vits.clauses import Clause, SpokenCharacter
-from voicemesh_tts.engines.sophon_vits.phonemes import Syllable
+from voicemesh_tts.engines.mandarin.clauses import Clause, SpokenCharacter
+from voicemesh_tts.engines.mandarin.syllables import Syllable
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 from voicemesh_tts.engines.sophon_vits.speech import Finishing, chunks
 from voicemesh_tts.engines.sophon_vits.trimming import audible, trimmed

@@ -14,12 +14,13 @@ from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
 from pypinyin.contrib.tone_convert import to_tone3
 
 from voicemesh.errors import EngineMissing, SettingsError
-from voicemesh_tts.engines.sophon_vits.clauses import Clause, PhoneticText, Reader
+from voicemesh_tts.engines.mandarin.clauses import Clause, PhoneticText, Reader
+from voicemesh_tts.engines.mandarin.latin import LatinReading
+from voicemesh_tts.engines.mandarin.lexicon import BUILT_IN, Lexicon
+from voicemesh_tts.engines.mandarin.pronunciation import Pronunciation
+from voicemesh_tts.engines.mandarin.syllables import syllable
 from voicemesh_tts.engines.sophon_vits.encoding import encode, spread
-from voicemesh_tts.engines.sophon_vits.latin import LatinReading
-from voicemesh_tts.engines.sophon_vits.lexicon import BUILT_IN, Lexicon
-from voicemesh_tts.engines.sophon_vits.phonemes import IDS, SYMBOLS, syllable
-from voicemesh_tts.engines.sophon_vits.pronunciation import Pronunciation
+from voicemesh_tts.engines.sophon_vits.phonemes import IDS, SYMBOLS, symbol_ids
 from voicemesh_tts.engines.sophon_vits.vocabulary import BertVocabulary
 from voicemesh_tts.engines.sophon_vits.windows import Capacity, LaunchWindow, halves, plan
 from voicemesh_tts.text.scripts import Reading
@@ -86,7 +87,7 @@ def test_every_syllable_of_the_dictionaries_has_its_two_symbols() -> None:
     for spelling in numbered:
         found = syllable(spelling)
         assert found is not None
-        sounds.setdefault(found.ids, set()).add(spelling)
+        sounds.setdefault(symbol_ids(found), set()).add(spelling)
     shared = {frozenset(s[:-1] for s in group) for group in sounds.values() if len(group) > 1}
     assert all(group & RARE for group in shared), shared
 
@@ -121,7 +122,7 @@ RARE = {"m", "n", "ng", "hm", "hng", "ê", "yo", "yai", "wong"}
 def test_a_syllable_is_an_initial_and_a_final(spelling: str, initial: str, final: str) -> None:
     found = syllable(spelling)
     assert found is not None
-    assert found.ids == (IDS[initial], IDS[final])
+    assert symbol_ids(found) == (IDS[initial], IDS[final])
 
 
 @pytest.mark.parametrize("spelling", ["", "5", "abc1", "hao6", "xyz"])

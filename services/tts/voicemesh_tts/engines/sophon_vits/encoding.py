@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemesh_tts.engines.sophon_vits.phonemes import SHORT_PAUSE, SILENCE
+from voicemesh_tts.engines.sophon_vits.phonemes import SHORT_PAUSE, SILENCE, symbol_ids
 from voicemesh_tts.engines.sophon_vits.vocabulary import BertVocabulary
 from voicemesh_tts.engines.sophon_vits.windows import LaunchWindow
 
@@ -29,7 +29,7 @@ def encode(window: LaunchWindow, vocabulary: BertVocabulary) -> Encoded:
     phonemes, tokens, repeats = [SILENCE], [vocabulary.padding], [1]
     for clause in window.clauses:
         for spoken in clause.characters:
-            phonemes += spoken.syllable.ids
+            phonemes += symbol_ids(spoken.syllable)
             tokens.append(vocabulary.token(spoken.character))
             repeats.append(2)
         phonemes.append(SHORT_PAUSE)

@@ -14,11 +14,11 @@ from voicemesh_sophon.client import Chip
 from voicemesh_sophon.placing.placement import Placement
 from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
-from voicemesh_tts.engines.sophon_vits.clauses import Reader
-from voicemesh_tts.engines.sophon_vits.latin import LatinReading
-from voicemesh_tts.engines.sophon_vits.lexicon import BUILT_IN, Lexicon
+from voicemesh_tts.engines.mandarin.clauses import Reader
+from voicemesh_tts.engines.mandarin.latin import LatinReading
+from voicemesh_tts.engines.mandarin.lexicon import BUILT_IN, Lexicon
+from voicemesh_tts.engines.mandarin.pronunciation import Pronunciation
 from voicemesh_tts.engines.sophon_vits.networks import VitsNetworks
-from voicemesh_tts.engines.sophon_vits.pronunciation import Pronunciation
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 from voicemesh_tts.engines.sophon_vits.vocabulary import BertVocabulary
 from voicemesh_tts.engines.sophon_vits.voice import MandarinVoice
@@ -68,7 +68,7 @@ class SophonVits:
             )
         await self._load_others()
         own = [settings.dictionary_file] if settings.dictionary_file else []
-        lexicon = Lexicon.load(BUILT_IN, *own)
+        lexicon = Lexicon.load(BUILT_IN, *own, field="tts.sophon_vits.dictionary_file")
         latin = LatinReading(lexicon, spell_unknown=not self._speaks("en"))
         reader = Reader(Pronunciation(lexicon.readings), latin)
         vocabulary = BertVocabulary(settings.vocabulary)

@@ -15,7 +15,7 @@ from voicemesh.workers import ThreadWorker
 from voicemesh_tts import metrics
 from voicemesh_tts.audio.levelling import gain_to
 from voicemesh_tts.engines.engine import SpokenChunk
-from voicemesh_tts.engines.sophon_vits.clauses import Reader
+from voicemesh_tts.engines.mandarin.clauses import Reader
 from voicemesh_tts.engines.sophon_vits.encoding import encode
 from voicemesh_tts.engines.sophon_vits.networks import VitsNetworks, Waveform
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voicemesh_tts.engines.sophon_vits.clauses import Clause, SpokenCharacter
+from voicemesh_tts.engines.mandarin.clauses import Clause, SpokenCharacter, equal_parts
 
 # Silence at both ends.
 _FRAME = 2
@@ -63,7 +63,7 @@ def plan(clauses: Sequence[Clause], capacity: Capacity, first: int = 0) -> list[
     windows: list[LaunchWindow] = []
     held: list[Clause] = []
     for whole in clauses:
-        for clause in _parts(whole, capacity.longest_clause):
+        for clause in equal_parts(whole, capacity.longest_clause):
             if held and not capacity.takes([*held, clause]):
                 windows.append(LaunchWindow(tuple(held)))
                 held = []
@@ -80,22 +80,9 @@ def halves(window: LaunchWindow) -> list[LaunchWindow]:
     if total == 1:
         return [window]
     if len(window.clauses) == 1:
-        return [LaunchWindow((part,)) for part in _parts(window.clauses[0], total - total // 2)]
+        return [
+            LaunchWindow((part,)) for part in equal_parts(window.clauses[0], total - total // 2)
+        ]
     counts = [len(clause.characters) for clause in window.clauses]
     cut = min(range(1, len(counts)), key=lambda i: abs(2 * sum(counts[:i]) - total))
     return [LaunchWindow(window.clauses[:cut]), LaunchWindow(window.clauses[cut:])]
-
-
-def _parts(clause: Clause, longest: int) -> Iterator[Clause]:
-    """A clause in the fewest parts of about the same length, cut between words if possible."""
-    characters = clause.characters
-    begin = 0
-    while (left := len(characters) - begin) > longest:
-        parts = -(-left // longest)
-        ideal = begin + -(-left // parts)
-        earliest = max(begin + 1, len(characters) - (parts - 1) * longest)
-        cuts = [i for i in range(earliest, begin + longest + 1) if characters[i].begins_word]
-        cut = min(cuts, key=lambda i: abs(i - ideal), default=ideal)
-        yield Clause(characters[begin:cut], "")
-        begin = cut
-    yield Clause(characters[begin:], clause.mark)

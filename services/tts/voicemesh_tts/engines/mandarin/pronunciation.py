@@ -10,8 +10,8 @@ from pypinyin import Style, lazy_pinyin
 from pypinyin.constants import PINYIN_DICT
 from pypinyin.seg import mmseg
 
-from voicemesh_tts.engines.sophon_vits.phonemes import Syllable, syllable
-from voicemesh_tts.engines.sophon_vits.sandhi import SegmentedWord, spoken
+from voicemesh_tts.engines.mandarin.sandhi import SegmentedWord, spoken
+from voicemesh_tts.engines.mandarin.syllables import Syllable, syllable
 
 
 class Pronunciation:

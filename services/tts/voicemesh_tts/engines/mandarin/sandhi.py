@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voicemesh_tts.engines.sophon_vits.phonemes import Syllable
+from voicemesh_tts.engines.mandarin.syllables import Syllable
 
 _DIGITS = frozenset("零一二三四五六七八九十百千万亿点")
 _POWERS = frozenset("百千万亿")

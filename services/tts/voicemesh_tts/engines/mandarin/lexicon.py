@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemesh.errors import SettingsError
-from voicemesh_tts.engines.sophon_vits.phonemes import Syllable, syllable
+from voicemesh_tts.engines.mandarin.syllables import Syllable, syllable
 from voicemesh_tts.text.scripts import script_of
 
 BUILT_IN = Path(__file__).with_name("lexicon.txt")
@@ -28,14 +28,16 @@ class Lexicon:
     """Chinese words and their syllables, with the tones as they are spoken."""
 
     @classmethod
-    def load(cls, *files: Path) -> Lexicon:
-        """Read files; SettingsError names the file and the line that is wrong."""
+    def load(cls, *files: Path, field: str = "") -> Lexicon:
+        """Read files; SettingsError names the file and the line that is wrong, and ``field``."""
         lexicon = cls({}, {})
         for file in files:
-            for number, line in _lines(file):
+            for number, line in _lines(file, field):
                 word, _, reading = line.partition(" ")
                 if script_of(word[0]) == "latin":
-                    lexicon.latin[key(word)] = _characters(reading, f"{file}:{number}: {word}")
+                    lexicon.latin[key(word)] = _characters(
+                        reading, f"{file}:{number}: {word}", field
+                    )
                     continue
                 syllables = tuple(s for p in reading.split() if (s := syllable(p)) is not None)
                 if len(syllables) != len(word) or len(reading.split()) != len(word):
@@ -43,20 +45,20 @@ class Lexicon:
                         f"{file}:{number}: {word} has {len(word)} characters, but {reading!r} are "
                         "not as many syllables; write one Pinyin syllable with its tone number "
                         "for each, such as 重庆 chong2 qing4",
-                        field="tts.sophon_vits.dictionary_file",
+                        field=field,
                     )
                 lexicon.readings[word] = syllables
         return lexicon
 
 
-def _characters(reading: str, where: str) -> str:
+def _characters(reading: str, where: str, field: str) -> str:
     """The characters that a Latin word is read by; SettingsError where there are others."""
     characters = reading.replace(" ", "")
     if not characters or any(script_of(c) != "han" for c in characters):
         raise SettingsError(
             f"{where} has no reading in Chinese characters but {reading!r}; write one, such as "
             "iPhone 爱疯",
-            field="tts.sophon_vits.dictionary_file",
+            field=field,
         )
     return characters
 
@@ -66,13 +68,13 @@ def key(word: str) -> str:
     return "".join(c for c in word.lower() if c.isalpha())
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
+def _lines(file: Path, field: str) -> Iterator[tuple[int, str]]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"the dictionary {file} cannot be read ({error}); it must be a UTF-8 text file",
-            field="tts.sophon_vits.dictionary_file",
+            field=field,
         ) from None
     for number, line in enumerate(text.splitlines(), 1):
         content = " ".join(line.partition("#")[0].split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voicemesh_tts.engines.sophon_vits.lexicon import Lexicon, key
+from voicemesh_tts.engines.mandarin.lexicon import Lexicon, key
 from voicemesh_tts.text.rules import Rule, apply_rules
 from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.text.traced import Part, TracedText

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from voicemesh_tts.engines.sophon_vits.latin import LatinReading
-from voicemesh_tts.engines.sophon_vits.phonemes import Syllable
-from voicemesh_tts.engines.sophon_vits.pronunciation import Pronunciation
+from voicemesh_tts.engines.mandarin.latin import LatinReading
+from voicemesh_tts.engines.mandarin.pronunciation import Pronunciation
+from voicemesh_tts.engines.mandarin.syllables import Syllable
 from voicemesh_tts.text.characters import MARKS
 from voicemesh_tts.text.scripts import script_of
 from voicemesh_tts.text.traced import TracedText
@@ -72,3 +73,18 @@ class Reader:
             if characters:
                 clauses.append(Clause(tuple(characters), text.text[end : end + 1]))
         return PhoneticText(tuple(clauses), "".join(dropped))
+
+
+def equal_parts(clause: Clause, longest: int) -> Iterator[Clause]:
+    """A clause in the fewest parts of about the same length, cut between words if possible."""
+    characters = clause.characters
+    begin = 0
+    while (left := len(characters) - begin) > longest:
+        parts = -(-left // longest)
+        ideal = begin + -(-left // parts)
+        earliest = max(begin + 1, len(characters) - (parts - 1) * longest)
+        cuts = [i for i in range(earliest, begin + longest + 1) if characters[i].begins_word]
+        cut = min(cuts, key=lambda i: abs(i - ideal), default=ideal)
+        yield Clause(characters[begin:cut], "")
+        begin = cut
+    yield Clause(characters[begin:], clause.mark)
