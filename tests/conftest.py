@@ -116,7 +116,7 @@ def serving() -> Serving:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def mesh() -> AsyncIterator[Mesh]:
     """All services as supervised processes on free ports."""
-    flags = {"mesh.log_level": "warning", "asr.pocketsphinx.workers": "2"}
+    flags = {"mesh.log_level": "warning"}
     async with Mesh(ephemeral=True, flags=flags, report=lambda line: None) as running:
         yield running
 

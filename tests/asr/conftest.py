@@ -35,7 +35,7 @@ async def stub(
 ) -> AsyncIterator[Any]:
     """A client of a service that hears one speaker."""
     async with (
-        serving("asr", **{"asr.pocketsphinx.workers": 1}) as target,
+        serving("asr", **{"asr.engine": "pocketsphinx", "asr.pocketsphinx.workers": 1}) as target,
         recognizer(target) as stub,
     ):
         yield stub

@@ -21,7 +21,7 @@ START, EAGER, RESUMED, END = (
     pb.TURN_EVENT_TYPE_END_OF_TURN,
 )
 PHRASES = ("what time is it", "tell me a joke", "what is your name", "how are you")
-ONE_WORKER = {"asr.pocketsphinx.workers": 1}
+ONE_WORKER = {"asr.engine": "pocketsphinx", "asr.pocketsphinx.workers": 1}
 
 
 def room(samples: Sequence[float] | Samples, seed: int = 1) -> Samples:

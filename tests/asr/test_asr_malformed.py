@@ -82,7 +82,7 @@ WRONG_CONFIGS: list[Break] = [
         f"{ROOT}.language_codes",
         {"language_codes": ["zh-CN"]},
         errors.Unsupported,
-        r"hears en, but not zh-CN.*\[asr\] engine",
+        r"hears en, but not zh-CN.*mesh.languages.*asr.engine",
     ),
     (
         f"{ROOT}.vad.name",

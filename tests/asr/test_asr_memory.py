@@ -41,7 +41,7 @@ async def test_a_detectors_network_is_freed_with_its_stream(
         audio_format=linear16(16_000), vad=pb.VadOptions(name="silero")
     )
     async with (
-        serving("asr", **{"asr.pocketsphinx.workers": 1}) as target,
+        serving("asr", **{"asr.engine": "pocketsphinx", "asr.pocketsphinx.workers": 1}) as target,
         recognizer(target) as stub,
     ):
         for _ in range(3):

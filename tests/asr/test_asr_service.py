@@ -24,7 +24,18 @@ from voicemesh.v1 import asr_pb2 as pb
 from voicemesh.v1 import common_pb2
 from voicemesh_asr.service import AsrService
 
-from .speaker import EAGER, END, PHRASES, RATE, RESUMED, START, Speaker, spoken, utterance
+from .speaker import (
+    EAGER,
+    END,
+    ONE_WORKER,
+    PHRASES,
+    RATE,
+    RESUMED,
+    START,
+    Speaker,
+    spoken,
+    utterance,
+)
 
 Speech = Callable[..., NDArray[np.int16]]
 Serving = Callable[..., AbstractAsyncContextManager[str]]
@@ -230,7 +241,7 @@ async def test_two_who_speak_at_once_do_not_mix(
     recognizer: Recognizer, serving: Serving, flite_speech: Speech
 ) -> None:
     async with (
-        serving("asr", **{"asr.pocketsphinx.workers": 2}) as target,
+        serving("asr", **{"asr.engine": "pocketsphinx", "asr.pocketsphinx.workers": 2}) as target,
         recognizer(target) as stub,
     ):
         one, two = Speaker(stub), Speaker(stub)
@@ -258,8 +269,10 @@ async def test_a_client_that_vanishes_frees_its_decoder(stub: Any, flite_speech:
 async def test_a_decoder_that_dies_ends_its_stream_only(
     recognizer: Recognizer, flite_speech: Speech
 ) -> None:
-    flags = {"asr.port": "0", "asr.metrics_port": "-1", "asr.pocketsphinx.workers": "1"}
-    service = installed("voicemesh.services")["asr"].factory(load(environ={}, flags=flags))
+    flags = {"asr.port": 0, "asr.metrics_port": -1, **ONE_WORKER}
+    service = installed("voicemesh.services")["asr"].factory(
+        load(environ={}, flags={path: str(value) for path, value in flags.items()})
+    )
     assert isinstance(service, AsrService)
     server = Server(service)
     await server.start()
@@ -288,8 +301,10 @@ async def test_a_decoder_that_dies_ends_its_stream_only(
 async def test_streams_are_told_when_the_service_drains(
     recognizer: Recognizer, flite_speech: Speech
 ) -> None:
-    flags = {"asr.port": "0", "asr.metrics_port": "-1", "asr.pocketsphinx.workers": "1"}
-    service = installed("voicemesh.services")["asr"].factory(load(environ={}, flags=flags))
+    flags = {"asr.port": 0, "asr.metrics_port": -1, **ONE_WORKER}
+    service = installed("voicemesh.services")["asr"].factory(
+        load(environ={}, flags={path: str(value) for path, value in flags.items()})
+    )
     server = Server(service)
     await server.start()
     async with recognizer(f"127.0.0.1:{server.port}") as stub:

@@ -24,7 +24,7 @@ Speech = Callable[..., NDArray[np.int16]]
 Serving = Callable[..., AbstractAsyncContextManager[str]]
 Open = Callable[..., AbstractAsyncContextManager["Service"]]
 
-ONE = {"asr.pocketsphinx.workers": 1}
+ONE = {"asr.engine": "pocketsphinx", "asr.pocketsphinx.workers": 1}
 LONG = {"asr.slot_wait_ms": 5000}
 """No test needs it: what is waited for comes as soon as it is asked for."""
 
@@ -94,7 +94,7 @@ async def test_more_robots_than_recognisers_are_heard_one_after_the_other(
 async def test_slots_tell_how_many_utterances_are_being_recognised(
     service: Open, flite_speech: Speech
 ) -> None:
-    async with service(**{"asr.pocketsphinx.workers": 2}) as asr:
+    async with service(**{"asr.engine": "pocketsphinx", "asr.pocketsphinx.workers": 2}) as asr:
         one, two, _ = await speakers(asr, 3)
         await begin(one, flite_speech(PHRASES[0]))
         await asr.until_used(1)

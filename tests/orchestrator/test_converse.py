@@ -288,7 +288,7 @@ async def test_a_spoken_question_is_answered_and_speech_interrupts(
     silence = np.zeros(RATE, dtype=np.int16)
     first = Request(config=config(input_format=linear16(RATE)))
     async with (
-        mesh("asr", "llm", "tts", **{"asr.pocketsphinx.workers": 1}) as target,
+        mesh("asr", "llm", "tts", **{"asr.moonshine.workers": 1}) as target,
         connect(target, first) as client,
     ):
         await client.say(np.concatenate([question, silence]))
@@ -307,7 +307,7 @@ async def test_the_final_text_is_there_before_the_turn_ends(
     speech = np.concatenate([flite_speech("what time is it"), np.zeros(RATE, dtype=np.int16)])
     first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
     async with (
-        mesh("asr", "llm", **{"asr.pocketsphinx.workers": 1}) as target,
+        mesh("asr", "llm", **{"asr.moonshine.workers": 1}) as target,
         connect(target, first) as client,
     ):
         await client.say(speech)
@@ -322,7 +322,7 @@ async def test_typed_text_joins_the_spoken_question(
     speech = np.concatenate([flite_speech("what time is it"), np.zeros(RATE, dtype=np.int16)])
     first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
     async with (
-        mesh("asr", "llm", **{"asr.pocketsphinx.workers": 1}) as target,
+        mesh("asr", "llm", **{"asr.moonshine.workers": 1}) as target,
         connect(target, first) as client,
     ):
         await client.send(text=dialog_pb2.TypedText(text="in Berlin", with_speech=True))
@@ -337,7 +337,7 @@ async def test_news_of_a_spoken_turn_bears_its_own_stamp_though_text_is_typed_me
 ) -> None:
     first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
     async with (
-        mesh("asr", "llm", **{"asr.pocketsphinx.workers": 1}) as target,
+        mesh("asr", "llm", **{"asr.moonshine.workers": 1}) as target,
         connect(target, first) as client,
     ):
         await client.say(flite_speech("what is artificial intelligence"))
@@ -361,7 +361,7 @@ async def test_an_utterance_cannot_end_beyond_its_sound(
 ) -> None:
     first = Request(config=dialog_pb2.ConverseConfig(input_format=linear16(RATE)))
     async with (
-        mesh("asr", **{"asr.pocketsphinx.workers": 1}) as target,
+        mesh("asr", **{"asr.moonshine.workers": 1}) as target,
         connect(target, first) as client,
     ):
         await client.until("started")

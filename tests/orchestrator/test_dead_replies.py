@@ -31,7 +31,7 @@ VOICES: dict[str, dict[str, Any]] = {
     "simulated": {"tts.engine": "simulated", "tts.simulated.realtime_factor": 3},
 }
 PATIENT = {
-    "asr.pocketsphinx.workers": 1,
+    "asr.moonshine.workers": 1,
     "asr.sentence_end_wait_ms": 1500,
     "asr.clause_end_wait_ms": 1500,
     "asr.no_mark_wait_ms": 1500,

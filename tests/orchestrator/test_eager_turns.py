@@ -26,7 +26,7 @@ from voicemesh.v1.operations_pb2_grpc import OperationsServiceStub
 
 from .conftest import RATE, Client, Connect, Mesh, Request, config
 
-ONE_SPEAKER = {"asr.pocketsphinx.workers": 1, "llm.engine": "simulated"}
+ONE_SPEAKER = {"asr.moonshine.workers": 1, "llm.engine": "simulated"}
 # So long that nothing ends by itself while a test looks at what was begun.
 PATIENT = {
     "asr.sentence_end_wait_ms": 1500,
@@ -136,7 +136,7 @@ async def test_a_model_without_a_place_for_it_is_asked_again_at_the_end(
         mesh(
             "asr",
             "tts",
-            **{"orchestrator.llm_target": llm, "asr.pocketsphinx.workers": 1},
+            **{"orchestrator.llm_target": llm, "asr.moonshine.workers": 1},
             **PATIENT,
         ) as target,
         connect(target, SPEAKS) as client,
@@ -214,7 +214,7 @@ async def test_a_refusal_that_comes_after_the_end_of_the_turn_does_no_harm(
     await server.start()
     target_of_model = {"orchestrator.llm_target": f"127.0.0.1:{port}"}
     async with (
-        mesh("asr", "tts", **target_of_model, **{"asr.pocketsphinx.workers": 1}) as target,
+        mesh("asr", "tts", **target_of_model, **{"asr.moonshine.workers": 1}) as target,
         connect(target, SPEAKS) as client,
     ):
         await client.say(np.concatenate([flite_speech("what time is it"), SILENCE]))

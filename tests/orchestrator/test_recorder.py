@@ -88,7 +88,7 @@ async def test_recording_holds_both_directions_and_every_message(
     mesh: Mesh, connect: Connect, flite_speech: Any, tmp_path: Path
 ) -> None:
     folder = tmp_path / "kept" / "here"
-    flags = recorder_flags(folder) | {"asr.pocketsphinx.workers": 1}
+    flags = recorder_flags(folder) | {"asr.moonshine.workers": 1}
     speech = flite_speech("hello")
     async with (
         mesh("asr", "llm", "tts", **flags) as target,

@@ -25,7 +25,7 @@ from .conftest import RATE, Client, Connect, Mesh, Request, config
 from .controller import Controller, controlling
 
 SILENCE = np.zeros(2 * RATE, dtype=np.int16)
-ONE_EAR = {"asr.pocketsphinx.workers": 1}
+ONE_EAR = {"asr.moonshine.workers": 1}
 LISTENS = {"listen": robot_pb2.ListenResponse()}
 
 

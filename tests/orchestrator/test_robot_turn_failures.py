@@ -16,7 +16,7 @@ from .conftest import RATE, Mesh
 from .controller import controlling
 from .scripted_robot import ScriptedRobot, offering_robot
 
-ONE_EAR = {"asr.pocketsphinx.workers": 1}
+ONE_EAR = {"asr.moonshine.workers": 1}
 
 IMPATIENT = {"orchestrator.deadlines.connect_s": 0.3}
 

@@ -16,7 +16,7 @@ from .conftest import RATE, Mesh
 from .controller import Controller, controlling
 from .scripted_robot import ScriptedRobot, offering_robot
 
-ONE_EAR = {"asr.pocketsphinx.workers": 1}
+ONE_EAR = {"asr.moonshine.workers": 1}
 
 
 async def test_three_spoken_questions_in_a_row_are_one_conversation(

@@ -103,7 +103,7 @@ async def test_a_whole_turn_never_keeps_the_loop_busy(
         input_format=linear16(RATE), output_format=linear16(48_000), reply_lead_ms=600_000
     )
     async with (
-        mesh("asr", "llm", "tts", **{"asr.pocketsphinx.workers": 1}) as target,
+        mesh("asr", "llm", "tts", **{"asr.moonshine.workers": 1}) as target,
         connect(target, Request(config=config)) as client,
     ):
         await client.until("started")
