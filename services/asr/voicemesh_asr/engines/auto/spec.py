@@ -7,15 +7,12 @@ from functools import cache
 from typing import Any
 
 from voicemesh.registry import EngineSpec, Probe, engine_spec
-from voicemesh.settings import Section, Settings, engine_config
+from voicemesh.settings import Settings, engine_config
 from voicemesh_asr.engines.auto.choice import choose
+from voicemesh_asr.engines.auto.settings import AutoSettings
 from voicemesh_asr.entry_point_groups import ENGINES
 
 log = logging.getLogger(__name__)
-
-
-class AutoSettings(Section):
-    """``[asr.auto]``: nothing but mesh.languages counts."""
 
 
 def _meant(settings: Settings) -> str:

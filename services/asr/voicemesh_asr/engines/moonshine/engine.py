@@ -47,6 +47,7 @@ class Moonshine(RedecodingRecognizer):
             streaming,
             workers=config.workers,
             decodes_at_once=config.decodes_at_once,
+            cores=config.cores,
         )
         self._config = config
 

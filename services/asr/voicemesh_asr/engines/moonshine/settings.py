@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from voicemesh.settings import Section
+from voicemesh.cores import OnCores
 
 EXTRA = "voicemesh-asr[moonshine]"
 """What has to be installed for it."""
@@ -14,7 +14,7 @@ MODEL = "moonshine-tiny-en"
 """The model's name in the catalogue."""
 
 
-class MoonshineSettings(Section):
+class MoonshineSettings(OnCores):
     """``[asr.moonshine]``."""
 
     model: Path | None = Field(
@@ -57,3 +57,8 @@ class MoonshineSettings(Section):
         description="The most of a speaker's time that interim decodes may take. Utterances that "
         "grow long, and machines that are busy, get fewer of them.",
     )
+
+    @property
+    def most_threads(self) -> int:
+        """See OnCores."""
+        return self.threads * self.decodes_at_once

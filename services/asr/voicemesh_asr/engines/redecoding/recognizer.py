@@ -27,11 +27,12 @@ class RedecodingRecognizer(ABC):
         *,
         workers: int,
         decodes_at_once: int,
+        cores: Sequence[int] = (),
     ) -> None:
         """Nothing is loaded before ``load``; EngineMissing where the model is not there.
 
         ``name`` is the engine's, ``folder`` the model's, ``languages`` are BCP-47 tags;
-        ``workers`` speakers are heard at once.
+        ``workers`` speakers are heard at once; ``decodes_at_once`` threads work on ``cores``.
         """
         if not folder.is_dir():
             raise EngineMissing(
@@ -51,7 +52,7 @@ class RedecodingRecognizer(ABC):
         self._folder = folder
         self._streaming = streaming
         self._workers = workers
-        self._threads = tuple(ThreadWorker(f"{name} {n}") for n in range(decodes_at_once))
+        self._threads = tuple(ThreadWorker(f"{name} {n}", cores) for n in range(decodes_at_once))
         self._jobs: Jobs | None = None
         self._speakers = 0
 

@@ -41,6 +41,7 @@ class WhisperEngine(RedecodingRecognizer):
             streaming,
             workers=config.workers,
             decodes_at_once=config.decodes_at_once,
+            cores=config.cores,
         )
         self._config = config
         self._languages = tuple(languages)

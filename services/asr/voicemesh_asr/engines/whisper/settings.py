@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from voicemesh.settings import Section
+from voicemesh.cores import OnCores
 from voicemesh_asr.engines.redecoding.languages import language_of
 from voicemesh_asr.engines.whisper.languages import LANGUAGES
 
@@ -17,7 +17,7 @@ MODEL = "whisper-base"
 """The model's name in the catalogue."""
 
 
-class WhisperSettings(Section):
+class WhisperSettings(OnCores):
     """``[asr.whisper]``."""
 
     model: Path | None = Field(
@@ -126,6 +126,11 @@ class WhisperSettings(Section):
         "0.4 s the next comes 1.3 s later at the earliest. A decode cannot be broken off, and "
         "the final one may have to wait for it.",
     )
+
+    @property
+    def most_threads(self) -> int:
+        """See OnCores."""
+        return self.threads * self.decodes_at_once
 
     @field_validator("languages")
     @classmethod

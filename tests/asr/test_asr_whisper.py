@@ -1,0 +1,119 @@
+"""Whisper with its real model and synthetic speech, English and Mandarin."""
+
+import wave
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicemesh.audio import Samples
+from voicemesh.errors import EngineMissing, SettingsError
+from voicemesh.models.store import ModelStore
+from voicemesh.work_counter import WorkCounter
+from voicemesh_asr.engines.engine import SessionOptions
+from voicemesh_asr.engines.redecoding.transcription import Request
+from voicemesh_asr.engines.whisper.engine import WhisperEngine
+from voicemesh_asr.engines.whisper.fallback import Fallback
+from voicemesh_asr.engines.whisper.network import Decoded, WhisperNetwork
+from voicemesh_asr.engines.whisper.settings import MODEL, WhisperSettings
+from voicemesh_asr.engines.whisper.simplified import Simplifier
+from voicemesh_asr.engines.whisper.transcriber import WhisperTranscriber
+
+from .speaker import room, utterance
+
+Speech = Callable[..., Samples]
+
+RATE = 16_000
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+@pytest.fixture(scope="module")
+def network(models: ModelStore) -> WhisperNetwork:
+    return WhisperNetwork.load(
+        models.find(MODEL), threads=1, decodes_at_once=1, shortest_window_s=10
+    )
+
+
+@pytest.fixture
+async def engine(models: ModelStore) -> AsyncIterator[WhisperEngine]:
+    engine = WhisperEngine(WhisperSettings(), models.find(MODEL), ("en", "zh"))
+    await engine.load()
+    yield engine
+    await engine.close()
+
+
+async def test_a_turn_is_heard_in_the_language_that_it_sounds_like(
+    engine: WhisperEngine, flite_speech: Speech
+) -> None:
+    english = flite_speech("what is artificial intelligence")
+    with wave.open(str(SAMPLES / "question_zh.wav")) as file:
+        mandarin = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
+    session = await engine.open(SessionOptions("zh-CN", languages=("zh-CN", "en-US")))
+    for speech, text, tag in (
+        (utterance(english, 0.25, 0.2), "What is artificial intelligence?", "en-US"),
+        (mandarin, "什么是机器人?", "zh-CN"),
+    ):
+        await session.accept(speech)
+        heard = await session.finish()
+        assert (heard.text, heard.language_code) == (text, tag)
+        assert heard.confidence > 0.5
+        await session.reset()
+    await session.close()
+    alone = await engine.open(SessionOptions("en", languages=("en",)))
+    await alone.accept(mandarin)
+    assert (await alone.finish()).language_code == "en"
+    await alone.close()
+
+
+@pytest.mark.parametrize("level", [0, 3, 300])
+def test_of_silence_and_noise_nothing_is_made(network: WhisperNetwork, level: int) -> None:
+    transcriber = WhisperTranscriber(network, WhisperSettings(), None)
+    noise = np.random.default_rng(0).normal(0, level, RATE).astype(np.int16)
+    request = Request(noise, utterance=0, begin=0, languages=("en",))
+    heard = transcriber.transcribe(request, True, WorkCounter())
+    assert "".join(segment.text for segment in heard.segments) == ""
+    assert heard.confidence == 0
+
+
+def test_a_text_that_goes_in_circles_is_tried_again_and_then_dropped() -> None:
+    guard = Fallback(2.4, -1.0, 0.6, -0.3)
+    circles = Decoded("ha " * 40, average=-0.1, tokens=40, no_speech=0.1)
+    clear = Decoded("What is that?", average=-0.1, tokens=5, no_speech=0.1)
+    tried: list[float] = []
+
+    def decode(temperature: float) -> Decoded:
+        tried.append(temperature)
+        return circles if temperature == 0 else clear
+
+    assert guard.repeats(circles)
+    assert guard.first_good((0.0, 0.4), decode) is clear
+    assert tried == [0.0, 0.4]
+
+
+def test_a_likely_text_counts_although_silence_is_likely() -> None:
+    strict, own = Fallback(2.4, -1.0, 0.6, -0.3), Fallback()
+    you = Decoded("you", average=-0.7, tokens=2, no_speech=0.9)
+    sure = Decoded("Stop.", average=-0.1, tokens=3, no_speech=0.7)
+    assert (strict.is_silence(you), own.is_silence(you)) == (True, False)
+    assert not strict.is_silence(sure)
+
+
+def test_chinese_is_written_in_simplified_characters() -> None:
+    assert Simplifier().simplified("他們的電腦，OK？") == "他们的电脑，OK？"
+
+
+def test_short_speech_has_a_short_window(network: WhisperNetwork, flite_speech: Speech) -> None:
+    states = network.encode(room(flite_speech("stop")))
+    assert list(states.shape) == [1, 500, 512]
+    assert list(network.encode(np.zeros(40 * RATE, np.int16)).shape) == [1, 1500, 512]
+
+
+async def test_what_the_model_does_not_have_is_told(models: ModelStore, tmp_path: Path) -> None:
+    with pytest.raises(EngineMissing, match="voicemesh models pull"):
+        WhisperEngine(WhisperSettings(), tmp_path / "nowhere", ("zh",))
+    engine = WhisperEngine(WhisperSettings(), models.find(MODEL), ("en", "yue"))
+    with pytest.raises(SettingsError, match="does not know yue") as told:
+        await engine.load()
+    assert told.value.field == "mesh.languages"
+    await engine.close()
