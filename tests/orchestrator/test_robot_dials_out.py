@@ -194,7 +194,7 @@ async def test_listening_once_returns_the_words_and_answers_nothing(
     async with dialled("asr", "llm", "tts", first=dialling(), **ONE_EAR) as (robot, controller):
         listening = asyncio.ensure_future(controller.listen(conversation_id=robot.conversation_id))
         await robot.hear(flite_speech("what is the moon"))
-        assert (await listening).text == "what is the moon"
+        assert (await listening).text == "What is the moon?"
         # Whoever speaks unasked is answered, as ever.
         await robot.client.say(np.concatenate([flite_speech("hello"), SILENCE]))
         await robot.client.until("reply_started")
@@ -356,7 +356,7 @@ async def test_a_robot_that_wakes_up_is_told_to_listen_and_answered(
         )
         await client.say(np.concatenate([flite_speech("what is the moon"), SILENCE]))
         started = await client.until("reply_started")
-        assert started.reply_started.question == "what is the moon"
+        assert started.reply_started.question == "What is the moon?"
         assert started.stamp.turn == command.listen.stamp.turn
         assert len(client.of("command")) == 1
         # Woken while it speaks, it falls silent and listens.

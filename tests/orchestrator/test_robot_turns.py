@@ -24,7 +24,7 @@ async def test_three_spoken_questions_in_a_row_are_one_conversation(
 ) -> None:
     robot = ScriptedRobot(
         flite_speech("what is the moon"),
-        flite_speech("say that again"),
+        flite_speech("please say that again"),
         flite_speech("what is artificial intelligence"),
     )
     async with (
@@ -110,11 +110,11 @@ async def test_the_robot_says_something_first_and_then_listens(
     ):
         ended = await controller.run(robot_target=target, say="What do you want to know?")
         assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
-        assert ended.question == "what is the moon"
+        assert ended.question == "What is the moon?"
         assert controller.reply.startswith("What do you want to know?")
         assert robot.plays == 2
         started = [n.reply_started for n in controller.news if n.HasField("reply_started")]
-        assert [news.question for news in started] == ["", "what is the moon"]
+        assert [news.question for news in started] == ["", "What is the moon?"]
         first, *_, last = robot.stamps  # Of Play, then of Listen and Play.
         assert order(first) < order(last)
         assert [n for n in controller.news if n.HasField("turn_ended")] == [controller.news[-1]]
@@ -170,7 +170,7 @@ async def test_listening_once_returns_the_words_and_answers_nothing(
         controlling(orchestrator) as controller,
     ):
         heard = await controller.listen(robot_target=target)
-        assert heard.text == "what is the moon"
+        assert heard.text == "What is the moon?"
         assert heard.is_final
         await robot.closed_microphone.wait()
         assert robot.plays == 0
