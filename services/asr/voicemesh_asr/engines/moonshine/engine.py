@@ -8,6 +8,7 @@ import numpy as np
 
 from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, MoonshineNetwork
+from voicemesh_asr.engines.moonshine.second_reading import SecondReading
 from voicemesh_asr.engines.moonshine.settings import MoonshineSettings
 from voicemesh_asr.engines.moonshine.transcriber import (
     LANGUAGE,
@@ -54,7 +55,7 @@ class Moonshine(RedecodingRecognizer):
     def load_network(self) -> Transcribe:
         """See RedecodingRecognizer; about half a second."""
         network = MoonshineNetwork.load(self._folder, self._config.threads)
-        transcriber = MoonshineTranscriber(network)
+        transcriber = MoonshineTranscriber(network, (SecondReading(),))
         for seconds in _WARM_UP_S:
             silence = np.zeros(seconds * RATE_HERTZ, np.int16)
             request = Request(silence, utterance=-1, begin=0, languages=(LANGUAGE,))

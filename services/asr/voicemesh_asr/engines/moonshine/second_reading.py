@@ -1,0 +1,34 @@
+"""A doubtful text is read once more with silence around it, and the likelier of the two kept.
+
+The network does not know where its input was cut: a few samples more or less of silence
+change words that it hardly heard. What it is sure of stays; of what it doubts two readings
+are worth more than one. On 27 utterances of people (five sources) the second reading took
+18 wrong words to 15, at 15 dB of white noise 38 to 39, and was made of a third of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voicemesh.audio import Samples
+from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, MoonshineNetwork
+from voicemesh_asr.engines.moonshine.revision import Piece
+
+_DOUBTFUL = -0.2
+"""The mean logarithm of a token's probability below which a text is doubtful. Between -0.1
+and -0.3 the words hardly differ; from -0.2 on most utterances of a quiet room are read once."""
+_AROUND: Samples = np.zeros(RATE_HERTZ // 5, dtype=np.int16)
+"""The silence: about as much as stands around a sentence that is read out."""
+
+
+class SecondReading:
+    """See Revision."""
+
+    def revise(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> Decoded:
+        """The likelier of two readings of a final text that is doubtful; a whole one wins."""
+        sure = decoded.finished and decoded.average >= _DOUBTFUL
+        if sure or not piece.is_final:
+            return decoded
+        samples = np.concatenate([_AROUND, piece.samples, _AROUND])
+        again = network.decode(network.encode(samples, piece.counter), (), piece.counter)
+        return max(decoded, again, key=lambda read: (read.finished, read.average))
