@@ -55,7 +55,7 @@ def talking(serving: Any) -> Talking:
             for name in services:
                 own = {k: v for k, v in settings.items() if k.startswith(f"{name}.")}
                 if name == "asr":
-                    own = {"asr.pocketsphinx.workers": 1} | own
+                    own = {"asr.engine": "pocketsphinx", "asr.pocketsphinx.workers": 1} | own
                 front[f"orchestrator.{name}_target"] = await stack.enter_async_context(
                     serving(name, **own)
                 )

@@ -85,12 +85,12 @@ async def test_turns_are_run_and_their_timings_printed(
             mesh.target, "--robot", robot, "--turns", "2", "--json", str(report)
         )
     assert status == 0, text
-    assert text.count("you:   how old are you") == 2
+    assert text.count("you:   How old are you?") == 2
     assert text.count("robot: ") == 2
     assert "Turn 2 of 2" in text
     turns = json.loads(report.read_text())["turns"]
     for turn in turns:
-        assert turn["question"] == "how old are you"
+        assert turn["question"] == "How old are you?"
         assert turn["outcome"] == "completed"
         assert turn["heard_text"] == turn["reply_text"].strip()
         timings = turn["timings_ms"]
@@ -128,7 +128,7 @@ async def test_a_robot_that_streams_to_the_recogniser_itself(
     ):
         status, text = await control(target, "--robot", robot, "--once")
     assert status == 0, text
-    assert "you:   how old are you" in text
+    assert "you:   How old are you?" in text
 
 
 async def dialled_in(target: str) -> str:
@@ -159,7 +159,7 @@ async def test_a_robot_that_has_dialled_out_is_controlled_by_its_conversation(
         await robot.wait()
     assert status == 0, text
     turns = json.loads(report.read_text())["turns"]
-    assert [turn["question"] for turn in turns] == ["how old are you"] * 3
+    assert [turn["question"] for turn in turns] == ["How old are you?"] * 3
     for turn in turns:
         assert set(TIMINGS) - {"asr_final"} <= set(turn["timings_ms"])
 

@@ -132,7 +132,7 @@ async def test_robot_hears_one_turn_and_tells_its_events(
             events = [r.turn_event async for r in call if r.HasField("turn_event")]
         assert events[0].type == asr_pb2.TURN_EVENT_TYPE_START_OF_TURN
         assert events[-1].type == asr_pb2.TURN_EVENT_TYPE_END_OF_TURN
-        assert events[-1].transcript.text == "what is a robot"
+        assert events[-1].transcript.text == "What is a robot?"
         await hardware.until(lambda status: not status.listening)
 
 

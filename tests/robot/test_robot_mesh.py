@@ -53,7 +53,7 @@ async def test_spoken_question_is_answered_and_heard_in_real_time(
     question = Question(audio=spoken_file("what is your name"))
     async with session(mesh, REAL_TIME) as client:
         record = await client.ask(question)
-    assert_answered(record, "what is your name", "name")
+    assert_answered(record, "What is your name?", "name")
     assert record.reply.seconds > 0.5
     assert np.abs(record.reply.samples()).max() > 1000
     assert record.configured_silence_ms >= 300
@@ -70,9 +70,9 @@ async def test_question_as_fast_as_possible_and_a_second_one_in_the_same_convers
 ) -> None:
     async with session(mesh, FAST) as client:
         first = await client.ask(Question(audio=spoken_file("what is the moon")))
-        second = await client.ask(Question(audio=spoken_file("why is the sky blue", "kal16")))
-    assert_answered(first, "what is the moon", "moon")
-    assert_answered(second, "why is the sky blue", "blue")
+        second = await client.ask(Question(audio=spoken_file("what is a rainbow")))
+    assert_answered(first, "What is the moon?", "moon")
+    assert_answered(second, "What is a rainbow?", "rain")
 
 
 async def test_typed_question_gets_a_written_answer(mesh: Mesh) -> None:
@@ -103,9 +103,9 @@ async def test_typed_text_goes_with_the_speech_that_follows(
     path = spoken_file("what is a robot")
     async with QuestionSession(RobotSettings(target=mesh.target), FAST, observe) as client:
         record = await client.ask(Question(audio=path, text="in one sentence"))
-    assert record.transcript == "what is a robot"
+    assert record.transcript == "What is a robot?"
     assert len(questions) == 1
-    assert "what is a robot" in questions[0]
+    assert "What is a robot?" in questions[0]
     assert "in one sentence" in questions[0]
     assert record.spoken_answer
 
@@ -117,8 +117,8 @@ async def test_two_conversations_at_once_do_not_mix(mesh: Mesh, spoken_file: Spo
                 one.ask(Question(audio=spoken_file("what is the moon"))),
                 other.ask(Question(audio=spoken_file("what is a rainbow"))),
             )
-            assert_answered(moon, "what is the moon", "moon")
-            assert_answered(rain, "what is a rainbow", "rain")
+            assert_answered(moon, "What is the moon?", "moon")
+            assert_answered(rain, "What is a rainbow?", "rain")
             assert "rainbow" not in moon.reply_text.lower()
             assert "moon" not in rain.reply_text.lower()
 
@@ -153,7 +153,7 @@ async def test_clients_that_vanish_free_their_places(mesh: Mesh, spoken_file: Sp
                 if not any(isinstance(record.error, Busy) for record in records):
                     break
         for record in records:
-            assert_answered(record, "what is the moon", "moon")
+            assert_answered(record, "What is the moon?", "moon")
 
 
 async def test_file_without_speech_is_said_to_be_so_and_the_next_turn_works(
@@ -166,7 +166,7 @@ async def test_file_without_speech_is_said_to_be_so_and_the_next_turn_works(
             assert record.outcome == dialog_pb2.TURN_OUTCOME_NOTHING_HEARD
             assert not record.answered
             again = await client.ask(Question(audio=spoken_file("what is the moon")))
-            assert_answered(again, "what is the moon", "moon")
+            assert_answered(again, "What is the moon?", "moon")
 
 
 async def test_second_question_in_a_recording_interrupts_the_first_answer(
@@ -186,11 +186,11 @@ async def test_second_question_in_a_recording_interrupts_the_first_answer(
 
     async with QuestionSession(RobotSettings(target=mesh.target), REAL_TIME, observe) as client:
         record = await client.ask(Question(audio=tmp_path / "both.wav"))
-    assert [end.question for end in ends] == ["what is the moon", "what is your name"]
+    assert [end.question for end in ends] == ["What is the moon?", "What is your name?"]
     assert ends[0].outcome == dialog_pb2.TURN_OUTCOME_INTERRUPTED
     # Only what had been played when the user spoke again counts as heard.
     assert len(ends[0].heard_text.split()) < 10
-    assert_answered(record, "what is your name", "name")
+    assert_answered(record, "What is your name?", "name")
 
 
 async def run_ask(*arguments: str | Path) -> tuple[int, str, str]:
@@ -216,7 +216,7 @@ async def test_ask_writes_the_answer_and_the_report(
     assert (status, err) == (0, "")
     written = json.loads(report.read_text())
     turns = written["turns"]
-    assert [turn["transcript"] for turn in turns] == ["what is the moon"] * 2
+    assert [turn["transcript"] for turn in turns] == ["What is the moon?"] * 2
     for figure in ("over_silence_ms", "voice_to_voice_ms"):
         assert written[figure] == pytest.approx(sum(turn[figure] for turn in turns) / 2, abs=0.2)
     assert turns[0]["reply_text"] in out

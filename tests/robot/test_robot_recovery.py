@@ -66,7 +66,7 @@ async def test_dead_service_is_named_and_the_next_turn_works(
         await assassin.child.wait_serving(assassin.restarts + 1)
         again = await client.ask(question)
     assert again.error is None
-    assert again.transcript == "what is artificial intelligence"
+    assert again.transcript == "What is artificial intelligence?"
     assert again.spoken_answer
 
 
@@ -82,7 +82,7 @@ async def test_question_that_is_said_while_recognition_comes_back_is_understood(
         os.kill(child.pid, signal.SIGKILL)
         await child.wait_serving(restarts + 1)
         record = await client.ask(question)
-    assert record.transcript == "what is a rainbow"
+    assert record.transcript == "What is a rainbow?"
     assert record.spoken_answer
 
 

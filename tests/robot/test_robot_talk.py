@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 Speech = Callable[..., NDArray[np.int16]]
 
 # Their answers are short: all of this happens in real time.
-QUESTIONS = ("can you hear me", "say that again", "what year is it")
+QUESTIONS = ("can you hear me", "please say that again", "what is your name")
 
 
 def address(mesh: Mesh) -> tuple[str, ...]:
@@ -55,9 +55,13 @@ async def recognised(mesh: Mesh, heard: Samples) -> str:
 
 def shared_words(text: str, other: str) -> float:
     """The share of the words of ``text`` that ``other`` has too."""
-    words = [word.strip(".,!?").lower() for word in text.split()]
-    there = set(other.lower().split())
+    words, there = plain(text).split(), set(plain(other).split())
     return sum(word in there for word in words) / len(words)
+
+
+def plain(text: str) -> str:
+    """A text without case and marks."""
+    return re.sub(r"[^\w' ]", "", text.lower())
 
 
 async def test_three_spoken_questions_are_answered_in_one_dialled_in_conversation(
@@ -72,7 +76,7 @@ async def test_three_spoken_questions_are_answered_in_one_dialled_in_conversatio
         for number, question in enumerate(QUESTIONS, start=1):
             begin = len(recorded.samples)
             await pulse.say(flite_speech(question))
-            assert await talk.line("you:") == f"you:   {question}"
+            assert plain(await talk.line("you:")) == f"you   {question}"
             answer = (await talk.line("robot: ")).removeprefix("robot: ")
             if number == 3:
                 assert await talk.end() == 0
@@ -105,7 +109,7 @@ async def test_three_questions_are_answered_when_a_controller_triggers_the_liste
             await pulse.say(flite_speech(question))
             news = [response async for response in turn]
             ended = news[-1].turn_ended
-            assert ended.question == question
+            assert plain(ended.question) == question
             assert ended.outcome == dialog_pb2.TURN_OUTCOME_COMPLETED
             assert any(response.HasField("playback") for response in news)
             text = await recognised(mesh, await recorded.wait_for_silence(begin=begin))
@@ -132,7 +136,7 @@ async def test_who_speaks_into_an_answer_is_answered_instead(
         await pulse.say(flite_speech("can you hear me"))
         await talk.line("(interrupted: speech)")
         begin = len(recorded.samples)
-        assert await talk.line("you:") == "you:   can you hear me"
+        assert await talk.line("you:") == "you:   Can you hear me?"
         answer = (await talk.line("robot: ")).removeprefix("robot: ")
         assert await talk.end() == 0
         text = await recognised(mesh, await recorded.wait_for_silence(begin=begin))
@@ -154,7 +158,7 @@ async def test_talk_goes_on_after_the_orchestrator_was_killed(
         await talk.line("trying again")
         await talk.line("connected to")
         await pulse.say(flite_speech("how old are you"))
-        assert await talk.line("you:") == "you:   how old are you"
+        assert await talk.line("you:") == "you:   How old are you?"
         await talk.line("robot: ")
 
 
@@ -175,7 +179,7 @@ async def test_robot_behind_a_router_is_woken_by_a_signal_and_answers(
         service.process.send_signal(signal.SIGTERM)
         assert await service.end() == 0
     heard, _ = soundfile.read(answer, dtype="int16")
-    assert "yes" in await recognised(mesh, heard)
+    assert "yes" in plain(await recognised(mesh, heard))
 
 
 async def test_reply_ends_for_a_client_that_never_reports_playback(mesh: Mesh) -> None:
