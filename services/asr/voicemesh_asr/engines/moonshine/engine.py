@@ -8,6 +8,9 @@ import numpy as np
 
 from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, MoonshineNetwork
+from voicemesh_asr.engines.moonshine.no_speech import NoSpeech, WithoutLoops
+from voicemesh_asr.engines.moonshine.phrase_hints import PhraseHints
+from voicemesh_asr.engines.moonshine.revision import Revision
 from voicemesh_asr.engines.moonshine.second_reading import SecondReading
 from voicemesh_asr.engines.moonshine.settings import MoonshineSettings
 from voicemesh_asr.engines.moonshine.transcriber import (
@@ -55,9 +58,21 @@ class Moonshine(RedecodingRecognizer):
     def load_network(self) -> Transcribe:
         """See RedecodingRecognizer; about half a second."""
         network = MoonshineNetwork.load(self._folder, self._config.threads)
-        transcriber = MoonshineTranscriber(network, (SecondReading(),))
+        transcriber = MoonshineTranscriber(network, revisions(self._config))
         for seconds in _WARM_UP_S:
             silence = np.zeros(seconds * RATE_HERTZ, np.int16)
             request = Request(silence, utterance=-1, begin=0, languages=(LANGUAGE,))
             transcriber.transcribe(request, True, WorkCounter())
         return transcriber.transcribe
+
+
+def revisions(config: MoonshineSettings) -> tuple[Revision, ...]:
+    """Who looks at each text, in this order: what is no speech is no phrase either."""
+    without_loops = WithoutLoops()
+    revisions: list[Revision] = [without_loops]
+    if config.no_speech_threshold < 0:
+        revisions.append(NoSpeech(config.no_speech_threshold))
+    revisions.append(SecondReading(without_loops))
+    if config.phrase_margin > 0:
+        revisions.append(PhraseHints(config.phrase_margin))
+    return tuple(revisions)

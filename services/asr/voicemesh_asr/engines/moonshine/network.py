@@ -175,6 +175,42 @@ class MoonshineNetwork:
             results.append(Decoded(tuple(tokens), scores.astype(np.float32)))
         return results
 
+    def behind_start(
+        self, encoded: Encoded, counter: WorkCounter | None = None
+    ) -> tuple[Floats, Past]:
+        """Logarithms [1, tokens] of the first token's probabilities, and the past: one row."""
+        logits, past = self._read(encoded, np.array([[START]], dtype=np.int64), counter)
+        return _log_probabilities(logits[:, -1]), past
+
+    def branch(
+        self,
+        encoded: Encoded,
+        past: Past,
+        rows: Sequence[int],
+        tokens: Sequence[int],
+        counter: WorkCounter | None = None,
+    ) -> tuple[Floats, Past]:
+        """Texts that go on from others, which may be several from one.
+
+        ``rows``: of the ``past``, the one that each text goes on from; ``tokens``: with what.
+        Returns logarithms [texts, tokens] of the next token's probabilities, and their past.
+        """
+        count = len(rows)
+        chosen = {name: values[np.asarray(rows)] for name, values in past.items()}
+        logits, *present = self._run(
+            self._decoder,
+            {
+                "input_ids": np.array(tokens, dtype=np.int64)[:, None],
+                "encoder_hidden_states": np.repeat(encoded.hidden, count, axis=0),
+                "encoder_attention_mask": np.repeat(encoded.mask, count, axis=0),
+                "use_cache_branch": np.array([True]),
+                **chosen,
+            },
+            counter,
+        )
+        _note_present(chosen, self._past_names, present)
+        return _log_probabilities(logits[:, -1]), chosen
+
     def text(self, decoded: Decoded) -> str:
         """What was said, without space before it."""
         return self.tokenizer.decode(decoded.tokens).strip()
@@ -227,9 +263,7 @@ class MoonshineNetwork:
         )
         if counter is not None:
             counter.spend()
-        for name, values in zip(self._past_names, present, strict=True):
-            if ".decoder." in name:  # What it knows of the encoder's states does not change.
-                past[name] = values
+        _note_present(past, self._past_names, present)
         rows: Floats = logits[0]
         return rows
 
@@ -260,6 +294,19 @@ class MoonshineNetwork:
 
 def _terminate(options: RunOptions) -> None:
     options.terminate = True
+
+
+def _note_present(past: Past, names: Sequence[str], present: Sequence[Floats]) -> None:
+    """``past`` grows by a token; what it knows of the encoder's states does not change."""
+    for name, values in zip(names, present, strict=True):
+        if ".decoder." in name:
+            past[name] = values
+
+
+def _log_probabilities(logits: Floats) -> Floats:
+    """Of rows of logits."""
+    rows: Floats = logits - _log_sum(logits)[:, None]
+    return rows
 
 
 def _log_sum(logits: Floats) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, MoonshineNetwork
-from voicemesh_asr.engines.moonshine.revision import Piece
+from voicemesh_asr.engines.moonshine.revision import Piece, Revision
 
 _DOUBTFUL = -0.2
 """The mean logarithm of a token's probability below which a text is doubtful. Between -0.1
@@ -24,11 +24,16 @@ _AROUND: Samples = np.zeros(RATE_HERTZ // 5, dtype=np.int16)
 class SecondReading:
     """See Revision."""
 
+    def __init__(self, checked: Revision) -> None:
+        """``checked`` looks at the second text as it has looked at the first."""
+        self._checked = checked
+
     def revise(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> Decoded:
         """The likelier of two readings of a final text that is doubtful; a whole one wins."""
         sure = decoded.finished and decoded.average >= _DOUBTFUL
-        if sure or not piece.is_final:
+        if sure or not piece.is_final or not decoded.tokens:
             return decoded
         samples = np.concatenate([_AROUND, piece.samples, _AROUND])
         again = network.decode(network.encode(samples, piece.counter), (), piece.counter)
+        again = self._checked.revise(network, piece, again)
         return max(decoded, again, key=lambda read: (read.finished, read.average))

@@ -57,6 +57,23 @@ class MoonshineSettings(OnCores):
         description="The most of a speaker's time that interim decodes may take. Utterances that "
         "grow long, and machines that are busy, get fewer of them.",
     )
+    phrase_margin: float = Field(
+        5.0,
+        ge=0,
+        le=50,
+        description="How much less likely than the text that the network wrote an expected phrase "
+        "may be and still be taken, in nats: a factor of 150. Less where their letters differ. "
+        "0: no phrase is taken.",
+    )
+    no_speech_threshold: float = Field(
+        -5.0,
+        ge=-100,
+        le=0,
+        description="From how much evidence on nobody spoke, and there is no text: the logarithm "
+        "of the probability of the text that the network writes for noise, and eight times the "
+        "mean of its own text's with the sign changed. 97 % of noises lie above, one in 100 "
+        "utterances of one or two words, and hardly any longer one. 0: the guard is off.",
+    )
 
     @property
     def most_threads(self) -> int:

@@ -1,0 +1,73 @@
+"""The guard: what is no speech is no text.
+
+Of a bang, a hum or music this network writes "You", without a full stop, as if it had
+learnt that there has to be a text. That makes its own measure: how likely that text is
+is how likely it is that nobody spoke, whatever else the network writes. Its logarithm lies
+below -12 with 95 % of what people and voices say, and above -8 with nine of ten noises.
+
+Where the network doubts its own text as well, less of that is enough. It does not know
+laughter; what is said of two seconds of it is too short for them, or too long for a
+single "ha" (:mod:`speech_rate`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, MoonshineNetwork
+from voicemesh_asr.engines.moonshine.revision import Piece
+from voicemesh_asr.engines.redecoding.phrase_likeness import plain
+from voicemesh_asr.engines.redecoding.repetition import loop_begin
+from voicemesh_asr.engines.redecoding.speech_rate import is_too_fast, is_too_slow
+
+NOTHING = Decoded((), np.zeros(0, np.float32))
+"""Nobody spoke."""
+_TEXT_OF_NOISE = "You"
+_WEIGHT_OF_DOUBT = 8.0
+"""What the mean logarithm of a token's probability counts beside that of the text of noise."""
+
+
+class WithoutLoops:
+    """Says once what the network wrote again and again. See Revision."""
+
+    def revise(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> Decoded:
+        """``decoded`` up to where it begins to repeat itself.
+
+        A text that was cut off, or that nobody can say so fast, may repeat itself but once.
+        """
+        text = network.text(decoded)
+        spoken = decoded.finished and not is_too_fast(text, piece.samples, RATE_HERTZ)
+        end = len(decoded.tokens)
+        while end and not plain(network.tokenizer.decode(decoded.tokens[end - 1 : end])):
+            end -= 1
+        for tokens in (decoded.tokens, decoded.tokens[:end]):
+            begin = loop_begin(tokens, spoken)
+            if begin is not None:
+                return Decoded(tokens[:begin], decoded.log_probabilities[:begin])
+        return decoded
+
+
+class NoSpeech:
+    """Takes away the text of what is no speech. See Revision."""
+
+    def __init__(self, threshold: float) -> None:
+        """``threshold``: of the evidence, from which on nobody spoke, in nats."""
+        self._threshold = threshold
+
+    def revise(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> Decoded:
+        """``decoded``, or nothing."""
+        text = network.text(decoded)
+        if not plain(text) or self._evidence(network, piece, decoded) > self._threshold:
+            return NOTHING
+        if not piece.is_final:  # Its end may not have been heard.
+            return decoded
+        fits = not (
+            is_too_fast(text, piece.samples, RATE_HERTZ)
+            or is_too_slow(text, piece.samples, RATE_HERTZ)
+        )
+        return decoded if fits else NOTHING
+
+    @staticmethod
+    def _evidence(network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> float:
+        (noise,) = network.score(piece.encoded, [network.tokenizer.encode(_TEXT_OF_NOISE)])
+        return float(noise.log_probabilities.sum()) - _WEIGHT_OF_DOUBT * decoded.average

@@ -1,0 +1,41 @@
+"""How like a text and an expected phrase are, by their letters."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+
+def plain(text: str) -> str:
+    """The letters and digits of a text, without case, marks and spaces."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(sign for sign in folded if sign.isalnum())
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Of two texts."""
+
+    distance: float
+    """Letters that have to be changed, left out or put in, as a share of the longer text's."""
+    length_ratio: float
+    """The longer text's letters by the shorter one's."""
+
+
+def likeness(left: str, right: str) -> Likeness:
+    """Of two texts that both have letters."""
+    a, b = plain(left), plain(right)
+    longer = max(len(a), len(b))
+    return Likeness(_edits(a, b) / longer, longer / min(len(a), len(b)))
+
+
+def _edits(left: str, right: str) -> int:
+    """Levenshtein's distance."""
+    above = list(range(len(right) + 1))
+    for row, sign in enumerate(left, 1):
+        below = [row]
+        for column, other in enumerate(right, 1):
+            changed = above[column - 1] + (sign != other)
+            below.append(min(above[column] + 1, below[-1] + 1, changed))
+        above = below
+    return above[-1]

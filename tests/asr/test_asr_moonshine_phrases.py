@@ -1,0 +1,166 @@
+"""Moonshine with expected phrases, and with what is no speech: the real network."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from voicemesh.models.store import ModelStore
+from voicemesh.work_counter import WorkCounter
+from voicemesh_asr.engines.engine import Phrase
+from voicemesh_asr.engines.moonshine.engine import revisions
+from voicemesh_asr.engines.moonshine.network import MoonshineNetwork
+from voicemesh_asr.engines.moonshine.phrase_search import PhraseSearch
+from voicemesh_asr.engines.moonshine.phrase_tree import build
+from voicemesh_asr.engines.moonshine.settings import MODEL, MoonshineSettings
+from voicemesh_asr.engines.moonshine.transcriber import LANGUAGE, MoonshineTranscriber
+from voicemesh_asr.engines.redecoding.phrase_likeness import likeness, plain
+from voicemesh_asr.engines.redecoding.repetition import loop_begin
+from voicemesh_asr.engines.redecoding.speech_rate import (
+    is_too_fast,
+    is_too_slow,
+    letters,
+    sounding_s,
+)
+from voicemesh_asr.engines.redecoding.transcription import Request, text_of
+
+Speech = Callable[..., NDArray[np.int16]]
+RATE = 16_000
+PHRASES = tuple(
+    Phrase(text)
+    for text in (
+        *("what is the moon", "what is a neural network", "how does a battery work", "okay", "why"),
+        *("stop", "please stop", "really", "oh my goodness", "quiet", "exactly", "that's right"),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def network(models: ModelStore) -> MoonshineNetwork:
+    return MoonshineNetwork.load(models.find(MODEL))
+
+
+def heard(
+    network: MoonshineNetwork,
+    samples: NDArray[np.int16],
+    phrases: tuple[Phrase, ...] = PHRASES,
+    is_final: bool = True,
+    phrase_margin: float = 5.0,
+) -> str:
+    config = MoonshineSettings(phrase_margin=phrase_margin)
+    transcriber = MoonshineTranscriber(network, revisions(config))
+    request = Request(samples, 0, 0, (LANGUAGE,), phrases=phrases)
+    return text_of(transcriber.transcribe(request, is_final, WorkCounter()).segments).strip()
+
+
+def in_quiet(clip: NDArray[np.int16]) -> NDArray[np.int16]:
+    """As the voice activity detector cuts it out: a little silence before and after."""
+    return np.pad(clip, (RATE // 4, RATE // 4))
+
+
+def test_expected_questions_are_heard_word_for_word(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    said = [phrase.text for phrase in PHRASES if len(phrase.text.split()) > 3]
+    clips = [
+        (text, in_quiet(flite_speech(text, voice)))
+        for text in said
+        for voice in ("awb", "kal16", "rms")
+    ]
+
+    def right(phrases: tuple[Phrase, ...], phrase_margin: float = 5.0) -> int:
+        texts = (heard(network, clip, phrases, phrase_margin=phrase_margin) for _, clip in clips)
+        return sum(plain(a) == plain(b) for a, (b, _) in zip(texts, clips, strict=True))
+
+    assert right(PHRASES) == len(clips)
+    assert right(()) == right(PHRASES, phrase_margin=0) < len(clips)
+
+
+def test_what_is_not_expected_is_not_forced_into_a_phrase(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    for said in ("what is the room like", "where is the kitchen", "no", "how does a radio work"):
+        samples = in_quiet(flite_speech(said, "rms"))
+        assert heard(network, samples) == heard(network, samples, ())
+
+
+def test_a_longer_text_is_not_cut_down_to_a_phrase_that_it_begins_with(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    text = heard(network, in_quiet(flite_speech("please stop the music at once", "rms")))
+    assert len(text.split()) >= 5
+
+
+def test_the_search_finds_the_phrase_that_was_said_first_and_stays_above_its_bound(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    tree = build(PHRASES, network.tokenizer)
+    encoded = network.encode(in_quiet(flite_speech("please stop", "rms")))
+    found = PhraseSearch(tree, network.tokenizer).find(network, encoded, least=-12.0)
+    assert found[0].phrase == "please stop"
+    assert plain(network.text(found[0].decoded)) == plain("please stop")
+    assert [f.log_probability for f in found] == sorted(
+        (f.log_probability for f in found), reverse=True
+    )
+    assert all(f.log_probability >= -12.0 for f in found)
+    assert not PhraseSearch(tree, network.tokenizer).find(network, encoded, least=0.0)
+
+
+def test_short_words_are_speech(network: MoonshineNetwork, flite_speech: Speech) -> None:
+    for said in ("no", "yes", "stop", "quit"):
+        assert heard(network, in_quiet(flite_speech(said, "rms")), ())
+
+
+def noises() -> dict[str, NDArray[np.int16]]:
+    rng = np.random.default_rng(11)
+    times = np.arange(RATE) / RATE
+    overtones = np.arange(1, 8)[:, None]
+    hum = (np.sin(2 * np.pi * 50 * overtones * times) / overtones).sum(axis=0)
+    tone = (np.sin(2 * np.pi * 330 * overtones * times) / overtones**2).sum(axis=0)
+    bang = rng.standard_normal(RATE // 4) * np.exp(-np.arange(RATE // 4) / 800)
+    sounds = {
+        "silence": np.zeros(RATE),
+        "white noise": rng.standard_normal(RATE) * 1000,
+        "hum": hum * 3000,
+        "tone": tone * np.exp(-times * 2) * 6000,
+        "bang": np.pad(bang, (RATE // 4, RATE // 4)) * 12_000,
+    }
+    return {name: sound.astype(np.int16) for name, sound in sounds.items()}
+
+
+@pytest.mark.parametrize("name", list(noises()))
+def test_what_is_no_speech_is_no_text(network: MoonshineNetwork, name: str) -> None:
+    for is_final in (False, True):
+        assert heard(network, noises()[name], is_final=is_final) == ""
+
+
+def test_a_loop_is_cut_to_what_is_said_once() -> None:
+    its_true = (5, 6, 7, 8)
+    assert loop_begin((*its_true * 3, 5), spoken=True) == len(its_true)
+    assert loop_begin((1, 2, *its_true, 5, 6, 7), spoken=False) == 6
+    assert loop_begin((1, 2, *its_true, 5, 6, 7), spoken=True) is None
+    assert loop_begin((1, 2) * 3) is None  # "No, no, no," is said by people.
+    assert loop_begin(()) is None
+
+
+def test_likeness_is_that_of_the_letters() -> None:
+    assert likeness("Stop!", "stop").distance == 0
+    assert likeness("Stuck,", "stop").distance == pytest.approx(3 / 5)
+    assert likeness("Sure, yeah.", "sure").length_ratio == 2
+    assert likeness("Bye.", "why").distance == 1
+
+
+def test_a_text_fits_into_the_sound_that_it_is_said_to_be() -> None:
+    noise = np.random.default_rng(1).standard_normal(2 * RATE) * 1000
+    sound = noise.astype(np.int16)
+    assert sounding_s(sound, RATE) == pytest.approx(2, abs=0.05)
+    assert sounding_s(np.pad(sound, RATE) + np.int16(500), RATE) == pytest.approx(2, abs=0.1)
+    assert sounding_s(sound[:0], RATE) == 0
+    question = "Where is the kitchen?"
+    assert is_too_slow("Montreal,", sound, RATE)
+    assert not is_too_slow(question, sound, RATE)
+    assert not is_too_slow("Um.", sound[: RATE // 2], RATE)
+    assert is_too_fast(question, sound[: RATE // 2], RATE)
+    assert not is_too_fast(question, sound, RATE)
+    assert letters("42") == letters("four two") + 1
