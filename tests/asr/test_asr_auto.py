@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from voicemesh.engine_choices import meant_engine
 from voicemesh.errors import EngineMissing
 from voicemesh.models.store import ModelStore
-from voicemesh.registry import engine_spec, installed, meant_engine
+from voicemesh.registry import engine_spec, installed
 from voicemesh.settings import Settings, load
 from voicemesh_asr.entry_point_groups import ENGINES
 
