@@ -33,11 +33,14 @@ RATE_HERTZ = 16_000
 ENCODER, DECODER, TOKENS = "encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"
 """The files of a model's folder."""
 
-_SHORTEST = RATE_HERTZ // 4
-"""Samples that are encoded at least, with silence behind: the encoder's filters need some."""
+_BEFORE, _BEHIND = RATE_HERTZ // 4, RATE_HERTZ * 3 // 10
+"""Samples of silence around the speech. The network was trained on recordings that have some:
+with what a stream has around an utterance it made 1.8 % of the words wrong in 16 recordings of
+people and 13.6 % in 152 clips of flite, with these 0.7 and 11.6 %, for 6 ms."""
 _FATAL = 4
-_TOKENS_PER_S, _SPARE_TOKENS = 6.5, 8
-"""The most tokens that are decoded; the authors' bound, for speech has about 4 a second."""
+_TOKENS_PER_S, _SPARE_TOKENS = 6.5, 4
+"""The most tokens that are decoded, the silence counted: about the authors' bound. Speech has 4
+a second."""
 
 Floats = NDArray[np.float32]
 Past = dict[str, Floats]
@@ -117,8 +120,8 @@ class MoonshineNetwork:
 
     def encode(self, samples: Samples, counter: WorkCounter | None = None) -> Encoded:
         """Hidden states of samples at 16 kHz; CancelledDecode where ``counter`` is cancelled."""
-        sound = np.zeros((1, max(len(samples), _SHORTEST)), dtype=np.float32)
-        sound[0, : len(samples)] = samples
+        sound = np.zeros((1, _BEFORE + len(samples) + _BEHIND), dtype=np.float32)
+        sound[0, _BEFORE : _BEFORE + len(samples)] = samples
         sound /= FULL_SCALE
         mask = np.ones(sound.shape, dtype=np.int64)
         feeds: Feeds = {"input_values": sound, "attention_mask": mask}
