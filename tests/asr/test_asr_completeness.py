@@ -3,10 +3,12 @@
 import pytest
 
 from voicemesh.v1 import asr_pb2 as pb
+from voicemesh_asr.turn_detection.completeness.doubted_marks import weighed_by_doubted_mark
 from voicemesh_asr.turn_detection.completeness.judge import CompletenessJudge, default_judge
 from voicemesh_asr.turn_detection.completeness.judgement import (
     HARDLY_WHOLE,
     LIKELY_WHOLE,
+    NO_MARK,
     Judgement,
 )
 
@@ -120,3 +122,28 @@ def test_the_first_strategy_with_an_opinion_counts() -> None:
 
     judge = CompletenessJudge([Silent(), Always(pb.END_MARK_CLAUSE), Always(pb.END_MARK_SENTENCE)])
     assert judge.judge("anything").mark == pb.END_MARK_CLAUSE
+
+
+DOUBTED = [
+    ("I want to go to the.", pb.END_MARK_UNFINISHED),
+    ("The big red house.", pb.END_MARK_NONE),
+    ("What time is it?", pb.END_MARK_SENTENCE),
+    ("Turn on the light.", pb.END_MARK_SENTENCE),
+    ("Turn on the light,", pb.END_MARK_CLAUSE),
+    ("And then we...", pb.END_MARK_UNFINISHED),
+    ("今天天气怎么样。", pb.END_MARK_SENTENCE),
+    ("北京和。", pb.END_MARK_UNFINISHED),
+    (".", pb.END_MARK_SENTENCE),
+    ("", pb.END_MARK_NONE),
+]
+
+
+@pytest.mark.parametrize(("text", "mark"), DOUBTED)
+def test_where_a_stop_tells_nothing_the_words_do(text: str, mark: pb.EndMark.ValueType) -> None:
+    assert default_judge().judge(text, stops_tell=False).mark == mark
+
+
+def test_a_stop_behind_words_that_are_hardly_whole_makes_nobody_wait_longer() -> None:
+    assert weighed_by_doubted_mark(HARDLY_WHOLE, ".") == NO_MARK
+    assert weighed_by_doubted_mark(LIKELY_WHOLE, ".") == LIKELY_WHOLE
+    assert weighed_by_doubted_mark(HARDLY_WHOLE, "") == HARDLY_WHOLE

@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemesh.errors import Unavailable
@@ -23,6 +24,8 @@ from voicemesh_asr.engines.redecoding.local_agreement import (
     overlap,
     units,
 )
+from voicemesh_asr.engines.redecoding.pieces import cuts
+from voicemesh_asr.engines.redecoding.session import Streaming
 from voicemesh_asr.engines.redecoding.speech_buffer import SpeechBuffer
 
 WORDS = st.lists(st.sampled_from([" a", " b", " c", " A,", " d."]), max_size=8)
@@ -86,6 +89,44 @@ def test_confirmed_words_stay_when_later_texts_say_them_differently() -> None:
     assert confirmed[1] == "turn on the"
     assert confirmed[2] == "turn on the light"
     assert confirmed[3] == "turn on the light now"
+
+
+def test_where_newer_texts_count_more_the_text_is_the_newest() -> None:
+    following = LocalAgreement(keeps=False)
+    shown = []
+    for text in ("You", "You go", "Hello Rob", "Hello robot, stop"):
+        following.feed(units(text, False))
+        shown.append((following.confirmed, following.text))
+    assert shown == [
+        ("", "You"),
+        ("You", "You go"),
+        ("", "Hello Rob"),
+        ("Hello", "Hello robot, stop"),
+    ]
+
+
+def test_interim_decodes_keep_to_their_share_of_the_time() -> None:
+    streaming = Streaming(16_000, window=160_000, every_ms=400, first_ms=600, share=0.25)
+    assert streaming.first == 9_600
+    assert streaming.due_after(0.05) == 6_400, "not more often than it was asked for"
+    assert streaming.due_after(0.4) == 25_600
+    assert replace(streaming, share=None).due_after(0.4) == 6_400
+
+
+@given(speech_s=st.floats(0, 40), more_s=st.floats(0, 20), seed=st.integers(0, 9))
+@settings(max_examples=30, deadline=None)
+def test_more_audio_moves_no_cut(speech_s: float, more_s: float, seed: int) -> None:
+    rate, longest = 1_000, 12_000
+    noise = np.random.default_rng(seed).normal(0, 1000, round((speech_s + more_s) * rate))
+    speech = noise.astype(np.int16)
+    before, after = (
+        cuts(part, longest, rate) for part in (speech[: round(speech_s * rate)], speech)
+    )
+    assert after[: len(before) - 1] == before[:-1]
+    assert after[-1] == len(speech)
+    sizes = np.diff([0, *after])
+    assert sizes.max(initial=0) <= longest
+    assert all(size >= longest / 2 for size in sizes[:-1])
 
 
 def test_what_is_cut_off_stays_and_is_not_said_twice() -> None:
