@@ -27,7 +27,7 @@ TELLS = {
     "llm.simulated.tokens_per_second": 300,
 }
 VOICES: dict[str, dict[str, Any]] = {
-    "embedded": {"tts.embedded.flite_workers": 1},
+    "embedded": {"tts.engine": "embedded", "tts.embedded.flite_workers": 1},
     "simulated": {"tts.engine": "simulated", "tts.simulated.realtime_factor": 3},
 }
 PATIENT = {

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 
 from voicemesh.errors import EngineMissing
-from voicemesh.models.store import ModelStore
 from voicemesh.work_counter import WorkCounter
 from voicemesh_tts.engines.hibari.engine import Hibari
 from voicemesh_tts.engines.hibari.pronunciation import Pronunciation
@@ -23,13 +22,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEXT = "The kitchen light is on, and the door is open."
 RATE_HERTZ = 24_000
-NOWHERE = ModelStore(Path("/nonexistent"))
 
 
 # Loading the lexicon is what costs time: the tests share it.
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine() -> AsyncIterator[Hibari]:
-    engine = Hibari(HibariSettings(), NOWHERE)
+    engine = Hibari(HibariSettings())
     await engine.load()
     yield engine
     await engine.close()
@@ -111,8 +109,11 @@ async def test_every_word_knows_where_its_sounds_begin(pronunciation: Pronunciat
     assert [w.first for w in read.words] == sorted({w.first for w in read.words})
 
 
-async def test_a_voice_that_is_not_here_is_told_with_its_cure() -> None:
-    engine = Hibari(HibariSettings(voice="emma"), NOWHERE)
-    with pytest.raises(EngineMissing, match="voicemesh models pull hibari-voices"):
+async def test_a_voice_that_is_not_here_is_told_with_its_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIBARI_HOME", str(tmp_path))
+    engine = Hibari(HibariSettings(voice="emma"))
+    with pytest.raises(EngineMissing, match="run `hibari --voice emma"):
         await engine.load()
     await engine.close()

@@ -28,7 +28,7 @@ from voicemesh_tts.service import SPEC, TtsService
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Call = Any
-FAST = {"tts.embedded.flite_workers": "1"}
+FAST = {"tts.engine": "embedded", "tts.embedded.flite_workers": "1"}
 
 
 def stamp(turn: int = 1) -> common.Stamp:

@@ -22,6 +22,10 @@ LATE_CHUNKS = Histogram(
     buckets=LATE_WORK_BUCKETS,
 )
 RETRIES = Counter("voicemesh_tts_retries_total", "Units repeated after a process had died")
+SUBSTITUTED = Counter(
+    "voicemesh_tts_substituted_units_total",
+    "Units that the embedded engine said because another engine had failed",
+)
 UNSPOKEN = Counter("voicemesh_tts_unspoken_units_total", "Units without a voice", ["language"])
 WAITING = Gauge("voicemesh_tts_waiting_pieces", "Pieces that wait on all streams")
 UNSPOKEN_CHARACTERS = Counter(

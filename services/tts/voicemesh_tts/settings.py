@@ -24,7 +24,7 @@ class TtsSettings(ServerSettings):
         description="Prometheus port; 0: any free one, -1: no metrics server.",
     )
     engine: Annotated[str, EngineChoice(ENGINES)] = Field(
-        "embedded", description="The engine; `voicemesh doctor` lists those that are installed."
+        "auto", description="The engine; `voicemesh doctor` lists those that are installed."
     )
     language: str = Field(
         "en",

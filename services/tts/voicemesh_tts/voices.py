@@ -74,6 +74,6 @@ class VoiceTable:
                     name=voice.name,
                     languages=[common_pb2.Language(language_code=c) for c in voice.languages],
                     native_sample_rate_hertz=voice.native_rate_hertz,
-                    engine=self._engine,
+                    engine=voice.engine or self._engine,
                     licence=voice.licence,
                 )

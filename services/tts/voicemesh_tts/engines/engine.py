@@ -23,6 +23,8 @@ class Voice:
     native_rate_hertz: int
     licence: str
     """SPDX identifier of the voice and of the engine that carries it."""
+    engine: str = ""
+    """The engine that carries it, where it is another than the one that lists it."""
 
 
 @dataclass(frozen=True)

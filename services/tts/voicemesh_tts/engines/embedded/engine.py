@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 
 from voicemesh.audio import pcm16
 from voicemesh.errors import EngineError, EngineMissing
 from voicemesh.work_counter import WorkCounter
-from voicemesh.workers import ProcessPool
+from voicemesh_tts.engines.embedded.library_children import LibraryChildren
 from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
 from voicemesh_tts.engines.embedded.voice_process import VoiceProcessConfig
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
 
 log = logging.getLogger(__name__)
 
-_VOICE_PROCESS = "voicemesh_tts.engines.embedded.voice_process"
 # Flite's first sample comes about 0.4 ms later for every character; with this the
 # first audio of any unit is there within 50 ms, and nobody waits for long.
 _MAX_UNIT_CHARS = 100
@@ -36,40 +35,45 @@ class Embedded:
         """Nothing is started before ``load``."""
         level, english = settings.target_level_dbfs, settings.english_voice
         self._english_voice = english
-        self._flite = ProcessPool(
-            f"{_VOICE_PROCESS}:flite",
+        self._flite = LibraryChildren(
+            "flite",
             VoiceProcessConfig(level, (english,)),
             "flite",
             settings.flite_workers,
             settings.cores,
         )
-        self._espeak = ProcessPool(
-            f"{_VOICE_PROCESS}:espeak",
+        self._espeak = LibraryChildren(
+            "espeak",
             VoiceProcessConfig(level, ("espeak-cmn",)),
             "espeak-ng",
             settings.espeak_workers,
             settings.cores,
         )
         self._voices: list[Voice] = []
-        self._pools: dict[str, ProcessPool] = {}
+        self._children: dict[str, LibraryChildren] = {}
 
     async def load(self) -> None:
         """Start the children. One kind may be missing: the other then speaks alone."""
         missing: list[str] = []
-        for pool in (self._flite, self._espeak):
+        for children in (self._flite, self._espeak):
             try:
-                await pool.start()
+                voices = await children.voices()
             except EngineMissing as error:
                 log.warning("%s; going on without it", error)
                 missing.append(str(error))
                 continue
-            async with pool.borrow() as worker:
-                voices: list[Voice] = await worker.call("voices")
-            voices.sort(key=lambda v: v.name != self._english_voice)
+            voices = sorted(voices, key=lambda v: v.name != self._english_voice)
             self._voices += voices
-            self._pools.update(dict.fromkeys((v.name for v in voices), pool))
+            self._children.update(dict.fromkeys((v.name for v in voices), children))
         if not self._voices:
             raise EngineMissing("; ".join(missing))
+
+    async def rest(self, but: Collection[str]) -> None:
+        """End the children that speak none of the voices ``but``, until they are wanted."""
+        busy = [self._children[name] for name in but if name in self._children]
+        for children in (self._flite, self._espeak):
+            if children not in busy:
+                await children.rest()
 
     def voices(self) -> Sequence[Voice]:
         """The voice for English first, then flite's others, then espeak-ng's."""
@@ -79,10 +83,10 @@ class Embedded:
         self, text: str, voice: Voice, rate: float, counter: WorkCounter
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
-        pool = self._pools.get(voice.name)
-        if pool is None:
+        children = self._children.get(voice.name)
+        if children is None:
             raise EngineError(f"no voice {voice.name} is loaded")
-        async with pool.borrow() as worker:
+        async with children.borrow() as worker:
             items = worker.stream("speak", voice.name, text, rate, counter=counter)
             async with aclosing(items):
                 async for data, begin, end in items:

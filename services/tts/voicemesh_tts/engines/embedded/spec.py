@@ -51,5 +51,4 @@ SPEC = EngineSpec(
     factory=_make,
     probe=_probe,
     extra="voicemesh-tts[espeak]",
-    tags=frozenset({"default"}),
 )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from hibari.tts import ASSETS
-from hibari.voices import VOICES
+from hibari.voices import VOICES, cache_dir, voice_path
 
 from voicemesh.errors import EngineError, EngineMissing, Unavailable
-from voicemesh.models.store import ModelStore
 from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_tts.audio.levelling import gain_to
@@ -19,8 +17,6 @@ from voicemesh_tts.engines.hibari.settings import HibariSettings
 from voicemesh_tts.engines.hibari.voice import RATE_HERTZ, HibariVoice
 from voicemesh_tts.engines.onnx_voice.rendered import spoken_chunks
 
-MODEL = "hibari-voices"
-"""Where the store keeps the voices that are no part of the package."""
 # As the embedded voices: the first audio of any unit is there within 50 ms.
 _MAX_UNIT_CHARS = 100
 # It tells how loud a voice is, and has a word that no lexicon holds, which opens the
@@ -38,10 +34,9 @@ class Hibari:
 
     capabilities = Capabilities(streaming=True, word_spans=True, max_unit_chars=_MAX_UNIT_CHARS)
 
-    def __init__(self, settings: HibariSettings, store: ModelStore) -> None:
+    def __init__(self, settings: HibariSettings) -> None:
         """Nothing is loaded before ``load``."""
         self._settings = settings
-        self._store = store
         self._worker = ThreadWorker("hibari", settings.cores)
         self._closed = False
         # Of the worker's thread alone:
@@ -50,26 +45,20 @@ class Hibari:
 
     async def load(self) -> None:
         """Load the voice that is set and say a sentence; others are loaded when first used."""
-        if self._model(self._settings.voice) is None:
+        name = self._settings.voice
+        if _model(name) is None:
             raise EngineMissing(
-                f"the voice {self._settings.voice} of hibari is not in {self._store.path(MODEL)}; "
-                f"run `voicemesh models pull {MODEL}`, or set tts.hibari.voice to heart, which is "
-                "part of the package",
+                f"hibari's voice {name} is not in {cache_dir()}; run `hibari --voice {name} Hello "
+                "-o hello.wav` once, which fetches it, or set tts.hibari.voice to heart",
                 field="tts.hibari.voice",
             )
-        await self._worker.run(self._voice, self._settings.voice)
+        await self._worker.run(self._voice, name)
 
     def voices(self) -> Sequence[Voice]:
         """The voice that is set, then the others that are here."""
-        names = [name for name in VOICES if self._model(name) is not None]
+        names = [name for name in VOICES if _model(name) is not None]
         names.sort(key=lambda name: name != self._settings.voice)
         return [Voice(name, ("en",), RATE_HERTZ, "Apache-2.0") for name in names]
-
-    def _model(self, name: str) -> Path | None:
-        about = VOICES[name]
-        folder = Path(ASSETS) if about.get("bundled") else self._store.path(MODEL)
-        path = folder / about["file"]
-        return path if path.is_file() else None
 
     async def synthesize(
         self, text: str, voice: Voice, rate: float, counter: WorkCounter
@@ -85,12 +74,12 @@ class Hibari:
         voice, gain = self._voice(name)
         rendered = voice.render(text, rate)
         counter.spend()
-        return list(spoken_chunks(rendered, RATE_HERTZ, gain, len(text)))
+        return list(spoken_chunks(rendered, RATE_HERTZ, gain, (0, len(text))))
 
     def _voice(self, name: str) -> tuple[HibariVoice, float]:
         """A voice that is loaded, and the gain that brings it to the level of the others."""
         if name not in self._loaded:
-            model = self._model(name)
+            model = _model(name)
             if model is None:
                 raise EngineError(f"no voice {name} is here")
             british = bool(VOICES[name]["british"])
@@ -106,3 +95,11 @@ class Hibari:
         """Take no more calls; what is under way ends by itself."""
         self._closed = True
         self._worker.close()
+
+
+def _model(name: str) -> Path | None:
+    """The network of a voice, where the package or the library's own cache has it."""
+    try:
+        return Path(voice_path(name, download_missing=False))
+    except FileNotFoundError:
+        return None

@@ -18,8 +18,8 @@ class HibariSettings(OnCores):
     voice: VoiceName = Field(
         "heart",
         description="The voice. heart (American, female) is part of the package; fenrir (American, "
-        "male), kore (American, female), emma (British, female) and fable (British, male) lie in "
-        "the models folder, under hibari-voices, once they are pulled.",
+        "male), kore (American, female), emma (British, female) and fable (British, male) are "
+        "fetched once by the package's own command, `hibari --voice fenrir Hello -o hello.wav`.",
     )
     threads: int = Field(
         1,

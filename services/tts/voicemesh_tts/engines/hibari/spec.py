@@ -8,17 +8,15 @@ from voicemesh.registry import EngineSpec, Probe, probe_import
 from voicemesh_tts.engines.hibari.settings import HibariSettings
 
 if TYPE_CHECKING:
-    from voicemesh.settings import Settings
     from voicemesh_tts.engines.hibari.engine import Hibari
 
 _EXTRA = "voicemesh-tts[hibari]"
 
 
-def _make(config: HibariSettings, settings: Settings) -> Hibari:
-    from voicemesh.models.store import ModelStore
+def _make(settings: HibariSettings) -> Hibari:
     from voicemesh_tts.engines.hibari.engine import Hibari
 
-    return Hibari(config, ModelStore.of(settings))
+    return Hibari(settings)
 
 
 def _probe() -> Probe:
@@ -33,5 +31,4 @@ SPEC = EngineSpec(
     factory=_make,
     probe=_probe,
     extra=_EXTRA,
-    takes_settings=True,
 )

@@ -32,12 +32,16 @@ def samples_of(waveform: NDArray[np.float32]) -> Samples:
 
 
 def spoken_chunks(
-    rendered: Rendered, rate_hertz: int, gain: float, length: int
+    rendered: Rendered, rate_hertz: int, gain: float, span: tuple[int, int]
 ) -> Iterator[SpokenChunk]:
-    """The chunks of a unit of ``length`` code points, trimmed and brought to its level."""
-    clock = WordClock(length)
+    """Chunks that speak for ``span`` of a unit's text, trimmed and brought to their level.
+
+    The words are places of the unit's text within that span.
+    """
+    offset, stop_char = span
+    clock = WordClock(stop_char - offset)
     for word in rendered.words:
-        clock.add(word)
+        clock.add(TimedWord(word.begin - offset, word.end - offset, word.start))
     for samples, first, stop, last in shaped(rendered.samples, rate_hertz, gain):
         begin, end = clock.span(first, stop, complete=last)
-        yield SpokenChunk(samples, begin, end)
+        yield SpokenChunk(samples, offset + begin, offset + end)

@@ -1,0 +1,1 @@
+"""For each language the best voice that is here."""

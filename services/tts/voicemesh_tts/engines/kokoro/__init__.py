@@ -1,0 +1,1 @@
+"""Mandarin by Kokoro, a neural voice of 82 million parameters."""
