@@ -15,6 +15,7 @@ from voicemesh_asr.engines.moonshine.phrase_search import PhraseSearch
 from voicemesh_asr.engines.moonshine.phrase_tree import build
 from voicemesh_asr.engines.moonshine.settings import MODEL, MoonshineSettings
 from voicemesh_asr.engines.moonshine.transcriber import LANGUAGE, MoonshineTranscriber
+from voicemesh_asr.engines.pocketsphinx.contest import TextContest
 from voicemesh_asr.engines.redecoding.phrase_likeness import likeness, plain
 from voicemesh_asr.engines.redecoding.repetition import loop_begin
 from voicemesh_asr.engines.redecoding.speech_rate import (
@@ -46,7 +47,7 @@ def heard(
     samples: NDArray[np.int16],
     phrases: tuple[Phrase, ...] = PHRASES,
     is_final: bool = True,
-    phrase_margin: float = 5.0,
+    phrase_margin: float = 6.0,
 ) -> str:
     config = MoonshineSettings(phrase_margin=phrase_margin)
     transcriber = MoonshineTranscriber(network, revisions(config))
@@ -69,7 +70,7 @@ def test_expected_questions_are_heard_word_for_word(
         for voice in ("awb", "kal16", "rms")
     ]
 
-    def right(phrases: tuple[Phrase, ...], phrase_margin: float = 5.0) -> int:
+    def right(phrases: tuple[Phrase, ...], phrase_margin: float = 6.0) -> int:
         texts = (heard(network, clip, phrases, phrase_margin=phrase_margin) for _, clip in clips)
         return sum(plain(a) == plain(b) for a, (b, _) in zip(texts, clips, strict=True))
 
@@ -105,6 +106,23 @@ def test_the_search_finds_the_phrase_that_was_said_first_and_stays_above_its_bou
     )
     assert all(f.log_probability >= -12.0 for f in found)
     assert not PhraseSearch(tree, network.tokenizer).find(network, encoded, least=0.0)
+
+
+def test_of_texts_that_are_alike_the_one_that_was_said_sounds_best(flite_speech: Speech) -> None:
+    contest = TextContest()
+    for said, like_it in (("bye", "why"), ("express please", "exactly"), ("stop", "stuck")):
+        samples = in_quiet(flite_speech(said, "rms"))
+        assert contest.winner(samples, [like_it, said]) == said
+        assert contest.winner(samples, [said, like_it]) == said
+    assert contest.winner(samples, ["Stop!", "stuck"]) == "Stop!"
+
+
+def test_a_word_that_nobody_can_pronounce_takes_no_part(flite_speech: Speech) -> None:
+    contest, samples = TextContest(), in_quiet(flite_speech("stop", "rms"))
+    assert contest.winner(samples, ["Stoppelchen!", "stop"]) is None
+    assert contest.winner(samples, ["...", "stop"]) is None
+    assert contest.winner(samples, ["stuck", "stoppelchen", "stop"]) == "stop"
+    assert contest.winner(np.zeros(0, np.int16), ["stuck", "stop"]) is None
 
 
 def test_short_words_are_speech(network: MoonshineNetwork, flite_speech: Speech) -> None:

@@ -18,6 +18,7 @@ from voicemesh_asr.engines.moonshine.transcriber import (
     LONGEST_PIECE,
     MoonshineTranscriber,
 )
+from voicemesh_asr.engines.pocketsphinx.contest import TextContest
 from voicemesh_asr.engines.redecoding.recognizer import RedecodingRecognizer
 from voicemesh_asr.engines.redecoding.session import CUT_FROM, Streaming
 from voicemesh_asr.engines.redecoding.transcription import Request, Transcribe
@@ -72,7 +73,7 @@ def revisions(config: MoonshineSettings) -> tuple[Revision, ...]:
     revisions: list[Revision] = [without_loops]
     if config.no_speech_threshold < 0:
         revisions.append(NoSpeech(config.no_speech_threshold))
-    revisions.append(SecondReading(without_loops))
-    if config.phrase_margin > 0:
-        revisions.append(PhraseHints(config.phrase_margin))
-    return tuple(revisions)
+    if config.phrase_margin == 0:
+        return (*revisions, SecondReading(without_loops))
+    hints = PhraseHints(config.phrase_margin, TextContest())
+    return (*revisions, hints, SecondReading(without_loops, hints))

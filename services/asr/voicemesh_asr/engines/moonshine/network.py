@@ -11,7 +11,7 @@ Commands" (2024).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,10 @@ class Decoded:
     the end's where the text was cut off."""
     finished: bool = True
     """False: it has more tokens than speech can have and was cut off."""
+    encoded: Encoded | None = field(default=None, repr=False, compare=False)
+    """What it was read from."""
+    is_expected: bool = False
+    """Whether it is one of the expected phrases."""
 
     @property
     def average(self) -> float:
@@ -150,7 +154,7 @@ class MoonshineNetwork:
                 if token == END or len(tokens) == limit:
                     finished = token == END
                     kept = scores if finished else scores[:-1]
-                    return Decoded(tuple(tokens), np.array(kept, np.float32), finished)
+                    return Decoded(tuple(tokens), np.array(kept, np.float32), finished, encoded)
                 tokens.append(token)
                 if at < len(draft) and token != draft[at]:
                     break

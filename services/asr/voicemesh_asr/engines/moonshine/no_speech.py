@@ -12,6 +12,8 @@ single "ha" (:mod:`speech_rate`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, MoonshineNetwork
@@ -43,7 +45,12 @@ class WithoutLoops:
         for tokens in (decoded.tokens, decoded.tokens[:end]):
             begin = loop_begin(tokens, spoken)
             if begin is not None:
-                return Decoded(tokens[:begin], decoded.log_probabilities[:begin])
+                return replace(
+                    decoded,
+                    tokens=tokens[:begin],
+                    log_probabilities=decoded.log_probabilities[:begin],
+                    finished=True,
+                )
         return decoded
 
 

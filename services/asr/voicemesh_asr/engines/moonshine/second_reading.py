@@ -12,6 +12,7 @@ import numpy as np
 
 from voicemesh.audio import Samples
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, MoonshineNetwork
+from voicemesh_asr.engines.moonshine.phrase_hints import PhraseHints
 from voicemesh_asr.engines.moonshine.revision import Piece, Revision
 
 _DOUBTFUL = -0.2
@@ -24,16 +25,24 @@ _AROUND: Samples = np.zeros(RATE_HERTZ // 5, dtype=np.int16)
 class SecondReading:
     """See Revision."""
 
-    def __init__(self, checked: Revision) -> None:
-        """``checked`` looks at the second text as it has looked at the first."""
+    def __init__(self, checked: Revision, hints: PhraseHints | None = None) -> None:
+        """``checked`` and ``hints`` look at the second text as they have looked at the first."""
         self._checked = checked
+        self._hints = hints
 
     def revise(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> Decoded:
-        """The likelier of two readings of a final text that is doubtful; a whole one wins."""
+        """The likelier of two readings of a final text that is doubtful.
+
+        An expected phrase wins that sounds better, and a whole text over one that was cut off.
+        """
         sure = decoded.finished and decoded.average >= _DOUBTFUL
-        if sure or not piece.is_final or not decoded.tokens:
+        if sure or decoded.is_expected or not piece.is_final or not decoded.tokens:
             return decoded
         samples = np.concatenate([_AROUND, piece.samples, _AROUND])
         again = network.decode(network.encode(samples, piece.counter), (), piece.counter)
         again = self._checked.revise(network, piece, again)
+        if self._hints is not None:
+            again = self._hints.revise(network, piece, again)
+            if again.is_expected and self._hints.confirms(network, piece, again, decoded):
+                return again
         return max(decoded, again, key=lambda read: (read.finished, read.average))

@@ -58,12 +58,12 @@ class MoonshineSettings(OnCores):
         "grow long, and machines that are busy, get fewer of them.",
     )
     phrase_margin: float = Field(
-        5.0,
+        6.0,
         ge=0,
         le=50,
         description="How much less likely than the text that the network wrote an expected phrase "
-        "may be and still be taken, in nats: a factor of 150. Less where their letters differ. "
-        "0: no phrase is taken.",
+        "may be and still be taken, in nats, where it sounds better: a factor of 400. A third of "
+        "it where it sounds worse. 0: no phrase is taken, and 28 MB are saved.",
     )
     no_speech_threshold: float = Field(
         -5.0,
