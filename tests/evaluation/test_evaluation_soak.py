@@ -47,7 +47,8 @@ async def test_500_turns_and_500_connections_leave_nothing_behind() -> None:
 
 
 async def test_a_few_turns_and_connections_are_measured() -> None:
-    talked, connected = await soak(10, 10, Question(text="hello"), {"asr.engine": "pocketsphinx"})
+    flags = {"asr.engine": "pocketsphinx"}  # It has children, which are measured too.
+    talked, connected = await soak(10, 10, Question(text="hello"), flags)
     assert (talked.steps, connected.steps) == (10, 10)
     for measured in (talked, connected):
         assert {"asr", "llm", "orchestrator", "tts"} <= measured.processes.keys()
