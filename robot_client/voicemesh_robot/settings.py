@@ -26,11 +26,11 @@ class RobotSettings(ServerSettings):
         (), description="BCP-47 tags of the languages spoken to it; empty: the mesh's own."
     )
     reply_rate_hertz: int = Field(
-        16_000,
+        24_000,
         ge=8_000,
         le=48_000,
         description="Sample rate of the replies, in hertz. That of the default voices, so that "
-        "nothing is resampled on the way.",
+        "nothing is resampled on the way, and they are heard with all that they have.",
     )
     silence_chunk_ms: int = Field(
         160,

@@ -335,7 +335,7 @@ async def test_the_speaker_pauses_goes_on_exactly_there_when_the_mesh_says_so(
             pass
 
     speaker = MemorySpeaker()
-    settings = RobotSettings(vad_type="none")
+    settings = RobotSettings(vad_type="none", reply_rate_hertz=16_000)
     robot = Robot(settings, microphone=MemoryMicrophone(), speaker=speaker)
     async with scripted(script) as target, await open_at(target) as conversation:
         talk = await RobotConversation.open(conversation, robot, always_listening=True)

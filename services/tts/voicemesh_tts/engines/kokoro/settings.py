@@ -46,7 +46,7 @@ class KokoroSettings(OnCores):
         ge=2,
         le=60,
         description="The longest first part of a piece of text, in characters; a clause that is "
-        "longer than this and half as much again is cut between words. Each further part is as "
+        "longer than this and a quarter more is cut between words. Each further part is as "
         "long as the one before it gives time for. Eight take about 0.7 s on two cores.",
     )
     slowest_realtime_factor: float = Field(
