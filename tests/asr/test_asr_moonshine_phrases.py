@@ -24,6 +24,7 @@ from voicemesh_asr.engines.redecoding.speech_rate import (
     letters,
     sounding_s,
 )
+from voicemesh_asr.engines.redecoding.spelled_alike import SpelledAlike
 from voicemesh_asr.engines.redecoding.transcription import Request, text_of
 
 Speech = Callable[..., NDArray[np.int16]]
@@ -123,6 +124,20 @@ def test_a_word_that_nobody_can_pronounce_takes_no_part(flite_speech: Speech) ->
     assert contest.winner(samples, ["...", "stop"]) is None
     assert contest.winner(samples, ["stuck", "stoppelchen", "stop"]) == "stop"
     assert contest.winner(np.zeros(0, np.int16), ["stuck", "stop"]) is None
+
+
+def test_a_phrase_is_heard_for_a_text_that_is_spelt_like_it_and_sounds_worse(
+    flite_speech: Speech,
+) -> None:
+    hints = SpelledAlike(TextContest(), 0.34)
+    samples = in_quiet(flite_speech("what is the moon", "rms"))
+    assert hints.phrase(" What is the room?", samples, PHRASES) == "what is the moon"
+    assert hints.phrase("What is a mooon?", samples, PHRASES) == "what is the moon"
+    assert hints.phrase("What is the moon?", samples, PHRASES) is None
+    assert hints.phrase("Where is the kitchen?", samples, PHRASES) is None
+    assert hints.phrase("...", samples, PHRASES) is None
+    other = in_quiet(flite_speech("what is the room", "rms"))
+    assert hints.phrase("What is the room?", other, PHRASES) is None
 
 
 def test_short_words_are_speech(network: MoonshineNetwork, flite_speech: Speech) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Protocol
 
 from voicemesh.audio import Samples
 from voicemesh_asr.engines.engine import Phrase
@@ -14,7 +13,7 @@ from voicemesh_asr.engines.moonshine.phrase_search import FoundPhrase, PhraseSea
 from voicemesh_asr.engines.moonshine.phrase_tree import PhraseTree, build
 from voicemesh_asr.engines.moonshine.revision import Piece
 from voicemesh_asr.engines.moonshine.tokenizer import Tokenizer
-from voicemesh_asr.engines.redecoding.phrase_likeness import likeness, plain
+from voicemesh_asr.engines.redecoding.phrase_likeness import Contest, likeness, plain
 
 _TREES = 8
 """Trees that are kept: as many sets of phrases as there are kinds of conversations."""
@@ -32,13 +31,6 @@ _CONTRADICTED_DISTANCE, _CONTRADICTED_LONGER = 0.5, 1.7
 _UNSURE_DISTANCE, _STRICTNESS = 0.65, 0.7
 """Where sound tells nothing: the share of letters that may differ, and how much of the margin a
 phrase loses that has no letter in common with the text."""
-
-
-class Contest(Protocol):
-    """See TextContest."""
-
-    def winner(self, samples: Samples, texts: Sequence[str]) -> str | None:
-        """The text that sounds most like the samples; None: not known."""
 
 
 class PhraseHints:

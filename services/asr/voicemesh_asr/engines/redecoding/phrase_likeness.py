@@ -1,9 +1,20 @@
-"""How like a text and an expected phrase are, by their letters."""
+"""How like a text and an expected phrase are, by their letters; and which sounds better."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from voicemesh.audio import Samples
+
+
+class Contest(Protocol):
+    """Tells texts apart by sound. See TextContest."""
+
+    def winner(self, samples: Samples, texts: Sequence[str]) -> str | None:
+        """The text that sounds most like the samples; None: not known."""
 
 
 def plain(text: str) -> str:

@@ -9,9 +9,11 @@ import numpy as np
 
 from voicemesh.errors import SettingsError
 from voicemesh.work_counter import WorkCounter
+from voicemesh_asr.engines.pocketsphinx.contest import TextContest
 from voicemesh_asr.engines.redecoding.languages import language_of
 from voicemesh_asr.engines.redecoding.recognizer import RedecodingRecognizer
 from voicemesh_asr.engines.redecoding.session import CUT_FROM, Streaming
+from voicemesh_asr.engines.redecoding.spelled_alike import SpelledAlike
 from voicemesh_asr.engines.redecoding.transcription import Request, Transcribe
 from voicemesh_asr.engines.whisper.network import WhisperNetwork
 from voicemesh_asr.engines.whisper.settings import WhisperSettings
@@ -55,7 +57,9 @@ class WhisperEngine(RedecodingRecognizer):
         codes = tuple(language_of(tag) for tag in self._languages)
         self._check_languages(network)
         simplifier = Simplifier() if config.simplified and "zh" in codes else None
-        transcriber = WhisperTranscriber(network, config, simplifier)
+        hinted = config.phrase_difference > 0 and "en" in codes
+        hints = SpelledAlike(TextContest(), config.phrase_difference) if hinted else None
+        transcriber = WhisperTranscriber(network, config, simplifier, hints)
         silence = np.zeros(RATE_HERTZ, np.int16)
         request = Request(silence, utterance=-1, begin=0, languages=codes)
         transcriber.transcribe(request, True, WorkCounter())

@@ -13,6 +13,7 @@ from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.redecoding.jobs import stop_if_unwanted
 from voicemesh_asr.engines.redecoding.languages import UNSPACED
 from voicemesh_asr.engines.redecoding.pieces import HeardPiece, PieceTranscription, hear_pieces
+from voicemesh_asr.engines.redecoding.spelled_alike import SpelledAlike
 from voicemesh_asr.engines.redecoding.transcription import Request
 from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.engines.whisper.network import Decoded, Encoded, WhisperNetwork
@@ -23,19 +24,27 @@ from voicemesh_asr.mel_spectrum import RATE_HERTZ
 LONGEST_PIECE = 15 * RATE_HERTZ
 """Samples that are decoded at once: half of what the network can read, which takes a third of
 the time."""
-_CHINESE = "zh"
+_CHINESE, _ENGLISH = "zh", "en"
 
 
 class WhisperTranscriber:
     """The network, and what keeps it from inventing."""
 
     def __init__(
-        self, network: WhisperNetwork, config: WhisperSettings, simplifier: Simplifier | None
+        self,
+        network: WhisperNetwork,
+        config: WhisperSettings,
+        simplifier: Simplifier | None,
+        hints: SpelledAlike | None = None,
     ) -> None:
-        """``simplifier``: None leaves the script of Chinese as it is heard."""
+        """``simplifier``: None leaves the script of Chinese as it is heard.
+
+        ``hints``: None takes no expected phrase.
+        """
         self._network = network
         self._config = config
         self._simplifier = simplifier
+        self._hints = hints
         self._fallback = Fallback(
             config.compression_ratio_threshold,
             config.log_probability_threshold,
@@ -70,6 +79,8 @@ class WhisperTranscriber:
         seconds = (end - begin) / RATE_HERTZ
         decoded = self._decode(encoded, languages[0], seconds, is_final, counter)
         text = self._written(decoded, languages[0])
+        if is_final and begin == request.begin == 0 and end == len(request.samples):
+            text = self._hinted(text, languages[0], request)
         scores = np.full(decoded.tokens, decoded.average, dtype=np.float32)
         return HeardPiece(begin, end, text, scores)
 
@@ -102,3 +113,10 @@ class WhisperTranscriber:
         if language == _CHINESE and self._simplifier is not None:
             text = self._simplifier.simplified(text)
         return text if language in UNSPACED else f" {text}"
+
+    def _hinted(self, text: str, language: str, request: Request) -> str:
+        """The expected phrase that was said, or the text of a whole utterance."""
+        if self._hints is None or language != _ENGLISH:
+            return text
+        phrase = self._hints.phrase(text, request.samples, request.phrases)
+        return text if phrase is None else f" {phrase[:1].upper()}{phrase[1:]}"
