@@ -162,6 +162,9 @@ class PieceSynthesizer:
                 if chunk is None:
                     return
                 yield chunk
+                # An engine that makes a unit at once has its next chunk ready: without this
+                # nobody else would have the event loop until the unit is sent.
+                await asyncio.sleep(0)
 
     def close(self) -> None:
         """Free the text worker."""
