@@ -56,5 +56,6 @@ async def test_others_come_in_between_the_chunks_of_a_unit() -> None:
         seen.add(len(said))
         await asyncio.sleep(0)
     synthesizer.close()
-    assert len(said) > CHUNKS
-    assert len(seen) > CHUNKS // 2
+    # Chunks are gathered into longer messages: nobody may see two new ones at once.
+    assert len(said) > CHUNKS // 2
+    assert len(seen) >= len(said) - 1
