@@ -15,13 +15,16 @@ from voicemesh.errors import EngineError, SettingsError
 from voicemesh.models.store import ModelStore
 from voicemesh.process_tree import descendants
 from voicemesh.settings import Settings, engine_config, load
+from voicemesh.work_counter import WorkCounter
 from voicemesh_tts.engines.auto.engine import Auto
 from voicemesh_tts.engines.auto.spec import SPEC
 from voicemesh_tts.engines.hibari.voice import HibariVoice
+from voicemesh_tts.engines.kokoro.engine import Kokoro
+from voicemesh_tts.engines.kokoro.settings import KokoroSettings
 from voicemesh_tts.settings import TtsSettings
 from voicemesh_tts.voices import VoiceTable
 
-from .speaking import joined, loudness, speak
+from .speaking import check_spans, joined, loudness, speak, voice
 
 ENGLISH = "The kitchen light is on."
 CHINESE = "厨房的灯开着."
@@ -92,7 +95,7 @@ async def test_chinese_with_its_model_is_kokoro_and_english_in_it_keeps_its_voic
     models: ModelStore,
 ) -> None:
     async with loaded(settings_of(models.folder, '["zh"]')) as engine:
-        assert speaker(engine, "zh") == ("zf_xiaoxiao", "kokoro")
+        assert speaker(engine, "zh") == ("zm_yunxi", "kokoro")
         assert speaker(engine, "en") == ("heart", "hibari")
         assert engine.capabilities.joined_languages == {"zh"}
         assert engine.capabilities.respell is not None
@@ -111,8 +114,23 @@ async def test_flite_says_what_hibari_fails_at(
 
     async with loaded(settings_of(tmp_path)) as engine:
         monkeypatch.setattr(HibariVoice, "render", fail)
-        samples = joined(await speak(engine, ENGLISH, "heart"))
-        assert 1.0 < len(samples) / 16_000 < 2.5
+        chunks = await speak(engine, ENGLISH, "heart")
+        assert 1.0 < len(joined(chunks)) / 24_000 < 2.5
+        check_spans(chunks, ENGLISH)
+
+
+async def test_espeak_goes_on_where_kokoro_is_late(models: ModelStore) -> None:
+    text = "你好, 我在路上慢慢地走着."
+    settings = settings_of(models.folder, '["zh"]', **{"tts.kokoro.first_part_characters": "2"})
+    async with loaded(settings) as engine:
+        stream = engine.synthesize(text, voice(engine, "zm_yunxi"), 1.0, WorkCounter())
+        said = [await anext(stream)]
+        engine_of_voice = engine._owners["zm_yunxi"]
+        assert isinstance(engine_of_voice, Kokoro)
+        engine_of_voice._settings = KokoroSettings(part_deadline_s=0.01)
+        said += [chunk async for chunk in stream]
+    assert said[-1].end == len(text)
+    assert 2.0 < len(joined(said)) / 24_000 < 4.5
 
 
 async def test_flite_speaks_where_hibari_does_not_load(

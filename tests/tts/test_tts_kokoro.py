@@ -29,7 +29,7 @@ from .speaking import check_edges, check_spans, joined, loudness, voice
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-VOICE, RATE_HERTZ = "zf_xiaoxiao", 24_000
+VOICE, RATE_HERTZ = "zm_yunxi", 24_000
 LEXICON = Lexicon.load(BUILT_IN)
 READER = Reader(Pronunciation(LEXICON.readings), LatinReading(LEXICON, spell_unknown=True))
 LONG = "人工智能是研究如何让机器完成通常需要人类智慧才能完成的事情的科学, 它很有用."

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from voicemesh.audio import StreamResampler
 from voicemesh.errors import EngineError, EngineMissing
 from voicemesh.registry import engine_spec
 from voicemesh.settings import Settings, engine_config
@@ -116,28 +117,31 @@ class Auto:
     ) -> AsyncGenerator[SpokenChunk, None]:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`.
 
-        A unit whose engine fails before its first audio is said by the embedded engine.
+        What an engine fails to say of a unit is said by the embedded engine.
         """
         owner = self._owners.get(voice.name)
         if owner is None:
             raise EngineError(f"no voice {voice.name} is loaded")
-        begun = False
+        said = 0
         try:
             async with aclosing(owner.synthesize(text, voice, rate, counter)) as chunks:
                 async for chunk in chunks:
-                    begun = True
+                    said = chunk.end
                     yield chunk
             return
         except EngineError as error:
             substitute = self._substitute(voice)
-            if begun or substitute is None or counter.cancelled:
+            if substitute is None or counter.cancelled:
                 raise
-            log.warning("%s failed: %s; %s says it", voice.name, error, substitute.name)
+            log.warning("%s failed: %s; %s goes on", voice.name, error, substitute.name)
             metrics.SUBSTITUTED.inc()
-        fallback = self._owners[substitute.name]
-        async with aclosing(fallback.synthesize(text, substitute, rate, counter)) as chunks:
+        resampler = StreamResampler(substitute.native_rate_hertz, voice.native_rate_hertz)
+        rest = self._owners[substitute.name].synthesize(text[said:], substitute, rate, counter)
+        async with aclosing(rest) as chunks:
             async for chunk in chunks:
-                yield chunk
+                samples = resampler.process(chunk.samples)
+                yield SpokenChunk(samples, said + chunk.begin, said + chunk.end)
+        yield SpokenChunk(resampler.finish(), len(text), len(text))
 
     def _substitute(self, voice: Voice) -> Voice | None:
         """The embedded engine's voice for a language of a voice that is not its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -166,17 +167,32 @@ class Kokoro:
         begin = 0
         for part, following in zip(planned, [*planned[1:], None], strict=True):
             end = len(text) if following is None else following[0].characters[0].begin
-            options = RunOptions()
-            counter.on_cancel = partial(setattr, options, "terminate", True)
-            chunks = await self._worker.spend(
-                counter, self._speak, part, (begin, end), voice.name, rate, options, counter
-            )
-            counter.on_cancel = None
+            chunks = await self._in_time(part, (begin, end), voice.name, rate, counter)
             for chunk in chunks:
                 yield chunk
             if following is not None:
                 yield SpokenChunk(self._pause(part, rate), end, end)
             begin = end
+
+    async def _in_time(
+        self, part: Part, span: tuple[int, int], name: str, rate: float, counter: WorkCounter
+    ) -> list[SpokenChunk]:
+        """The chunks of a part, which is broken off when nobody wants it or it takes too long."""
+        options, deadline_s = RunOptions(), self._settings.part_deadline_s
+        waiting = WorkCounter()  # of this part alone: the reply may go on without it
+        waiting.on_cancel = counter.on_cancel = partial(setattr, options, "terminate", True)
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._worker.spend(
+                    waiting, self._speak, part, span, name, rate, options, counter
+                )
+        except TimeoutError:
+            raise EngineError(
+                f"Kokoro did not say {characters(part)} characters within {deadline_s:g} s; the "
+                "machine is overloaded"
+            ) from None
+        finally:
+            counter.on_cancel = None
 
     def _speak(
         self,

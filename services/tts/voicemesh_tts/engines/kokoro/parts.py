@@ -15,7 +15,7 @@ SYLLABLE_S = 0.2
 SILENCE_S = 1.1
 """About how much silence the network makes around a part, which costs as much as speech."""
 # Bounds memory and how long others wait; also far below what the network can read.
-_MOST_CHARACTERS = 16
+_MOST_CHARACTERS = 20
 # A clause that is only this much longer than a part should be is not cut.
 _SLACK = 1.25
 # Particles and function words, before or after which a phrase may end without a mark.
