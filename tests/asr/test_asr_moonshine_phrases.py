@@ -169,11 +169,11 @@ def test_what_is_no_speech_is_no_text(network: MoonshineNetwork, name: str) -> N
 
 
 def test_a_loop_is_cut_to_what_is_said_once() -> None:
-    its_true = (5, 6, 7, 8)
-    assert loop_begin((*its_true * 3, 5), spoken=True) == len(its_true)
-    assert loop_begin((1, 2, *its_true, 5, 6, 7), spoken=False) == 6
-    assert loop_begin((1, 2, *its_true, 5, 6, 7), spoken=True) is None
-    assert loop_begin((1, 2) * 3) is None  # "No, no, no," is said by people.
+    its_true = ("it", "'s", "true", ".")
+    assert loop_begin((*its_true * 3, "it")) == len(its_true)
+    assert loop_begin(("oh", ",", *its_true, *its_true[:3]), spoken=False) == 6
+    assert loop_begin(("oh", ",", *its_true, *its_true[:3])) is None
+    assert loop_begin(("no", ",") * 3) is None  # That is said by people.
     assert loop_begin(()) is None
 
 

@@ -19,7 +19,9 @@ class Readings(MoonshineNetwork):
         self.second = second
         self.heard: list[Samples] = []
 
-    def encode(self, samples: Samples, counter: WorkCounter | None = None) -> Encoded:
+    def encode(
+        self, samples: Samples, counter: WorkCounter | None = None, *, in_silence: bool = True
+    ) -> Encoded:
         self.heard.append(samples)
         return Encoded(np.zeros((1, 1, 1), np.float32), np.ones((1, len(samples)), np.int64))
 

@@ -2,12 +2,12 @@
 
 Of a bang, a hum or music this network writes "You", without a full stop, as if it had
 learnt that there has to be a text. That makes its own measure: how likely that text is
-is how likely it is that nobody spoke, whatever else the network writes. Its logarithm lies
-below -12 with 95 % of what people and voices say, and above -8 with nine of ten noises.
+is how likely it is that nobody spoke, whatever else the network writes. What it wrote is
+looked at with it: what was said stays likely where the silence around the sound, with
+which it is read, is left away; what was invented does not.
 
-Where the network doubts its own text as well, less of that is enough. It does not know
-laughter; what is said of two seconds of it is too short for them, or too long for a
-single "ha" (:mod:`speech_rate`).
+The guard does not know laughter. What is said of two seconds of it is too short for
+them (:mod:`speech_rate`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from voicemesh_asr.engines.redecoding.speech_rate import is_too_fast, is_too_slo
 NOTHING = Decoded((), np.zeros(0, np.float32))
 """Nobody spoke."""
 _TEXT_OF_NOISE = "You"
-_WEIGHT_OF_DOUBT = 8.0
+_LONGEST_S = 6
+"""Seconds of sound that are encoded once more; of more the text tells enough, and it takes long."""
+_WEIGHT_OF_DOUBT = 4.0
 """What the mean logarithm of a token's probability counts beside that of the text of noise."""
 
 
@@ -39,15 +41,16 @@ class WithoutLoops:
         """
         text = network.text(decoded)
         spoken = decoded.finished and not is_too_fast(text, piece.samples, RATE_HERTZ)
-        end = len(decoded.tokens)
-        while end and not plain(network.tokenizer.decode(decoded.tokens[end - 1 : end])):
+        pieces = [network.tokenizer.decode([token]).casefold() for token in decoded.tokens]
+        end = len(pieces)
+        while end and not plain(pieces[end - 1]):
             end -= 1
-        for tokens in (decoded.tokens, decoded.tokens[:end]):
-            begin = loop_begin(tokens, spoken)
+        for units in (pieces, pieces[:end]):
+            begin = loop_begin(units, spoken)
             if begin is not None:
                 return replace(
                     decoded,
-                    tokens=tokens[:begin],
+                    tokens=decoded.tokens[:begin],
                     log_probabilities=decoded.log_probabilities[:begin],
                     finished=True,
                 )
@@ -64,7 +67,10 @@ class NoSpeech:
     def revise(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> Decoded:
         """``decoded``, or nothing."""
         text = network.text(decoded)
-        if not plain(text) or self._evidence(network, piece, decoded) > self._threshold:
+        if not plain(text):
+            return NOTHING
+        short = len(piece.samples) <= _LONGEST_S * RATE_HERTZ
+        if short and self._evidence(network, piece, decoded) > self._threshold:
             return NOTHING
         if not piece.is_final:  # Its end may not have been heard.
             return decoded
@@ -76,5 +82,8 @@ class NoSpeech:
 
     @staticmethod
     def _evidence(network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> float:
-        (noise,) = network.score(piece.encoded, [network.tokenizer.encode(_TEXT_OF_NOISE)])
-        return float(noise.log_probabilities.sum()) - _WEIGHT_OF_DOUBT * decoded.average
+        bare = network.encode(piece.samples, piece.counter, in_silence=False)
+        # One after the other: what is scored at once is rounded alike.
+        (noise,) = network.score(bare, [network.tokenizer.encode(_TEXT_OF_NOISE)])
+        (said,) = network.score(bare, [decoded.tokens])
+        return float(noise.log_probabilities.sum()) - _WEIGHT_OF_DOUBT * said.average

@@ -14,6 +14,7 @@ from voicemesh_asr.engines.moonshine.phrase_tree import PhraseTree, build
 from voicemesh_asr.engines.moonshine.revision import Piece
 from voicemesh_asr.engines.moonshine.tokenizer import Tokenizer
 from voicemesh_asr.engines.redecoding.phrase_likeness import Contest, likeness, plain
+from voicemesh_asr.engines.redecoding.spelled_alike import spelled_alike
 
 _TREES = 8
 """Trees that are kept: as many sets of phrases as there are kinds of conversations."""
@@ -28,6 +29,9 @@ _CONTRADICTED = 1 / 3
 """The share of the margin that is left where the text sounds better than any phrase; and how
 far its letters may differ then."""
 _CONTRADICTED_DISTANCE, _CONTRADICTED_LONGER = 0.5, 1.7
+_NO_WORD_DISTANCE = 0.34
+"""The share of letters in which a phrase may differ, however unlikely it is, from a text that
+has words that there are not: "pedracognition"."""
 _UNSURE_DISTANCE, _STRICTNESS = 0.65, 0.7
 """Where sound tells nothing: the share of letters that may differ, and how much of the margin a
 phrase loses that has no letter in common with the text."""
@@ -68,7 +72,14 @@ class PhraseHints:
             if likeness(text, found.phrase).length_ratio <= _MOST_LONGER
         ][:_MOST_COMPARED]
         chosen = self._choose(text, total, candidates, piece.samples)
-        return replace(chosen.decoded, is_expected=True) if chosen is not None else decoded
+        if chosen is not None:
+            return replace(chosen.decoded, is_expected=True)
+        if not self._contest.can_say(text):
+            for phrase in spelled_alike(text, piece.phrases, _NO_WORD_DISTANCE)[:1]:
+                tokens = network.tokenizer.encode(phrase[:1].upper() + phrase[1:])
+                (scored,) = network.score(encoded, [tokens])
+                return replace(scored, is_expected=True)
+        return decoded
 
     def confirms(
         self, network: MoonshineNetwork, piece: Piece, phrase: Decoded, other: Decoded

@@ -66,13 +66,13 @@ class MoonshineSettings(OnCores):
         "it where it sounds worse. 0: no phrase is taken, and 28 MB are saved.",
     )
     no_speech_threshold: float = Field(
-        -5.0,
+        -6.5,
         ge=-100,
         le=0,
-        description="From how much evidence on nobody spoke, and there is no text: the logarithm "
-        "of the probability of the text that the network writes for noise, and eight times the "
-        "mean of its own text's with the sign changed. 97 % of noises lie above, one in 100 "
-        "utterances of one or two words, and hardly any longer one. 0: the guard is off.",
+        description="From how much evidence on nobody spoke, and there is no text, in nats: the "
+        "logarithm of the probability of what the network writes for noise, less four times the "
+        "mean of that of its text's tokens. 98 % of noises lie above, 1.5 % of utterances of one "
+        "or two words, and hardly any longer one. 0: the guard is off.",
     )
 
     @property

@@ -42,14 +42,19 @@ class TextContest:
         """
         with self._lock:
             words = {text: spoken_words(text) for text in dict.fromkeys(texts)}
-            entered = [text for text, said in words.items() if said and self._knows(said)]
+            entered = [text for text, said in words.items() if self._knows(said)]
             if texts[0] not in entered or not len(samples):
                 return None
             heard = self._heard(samples, [words[text] for text in entered])
         return next((text for text in entered if words[text] == heard), None)
 
+    def can_say(self, text: str) -> bool:
+        """Whether all words of a text can be pronounced."""
+        with self._lock:
+            return self._knows(spoken_words(text))
+
     def _knows(self, words: Sequence[str]) -> bool:
-        return all(self._decoder.lookup_word(word) is not None for word in words)
+        return bool(words) and all(self._decoder.lookup_word(word) is not None for word in words)
 
     def _heard(self, samples: Samples, texts: Sequence[Sequence[str]]) -> list[str]:
         arcs = _arcs(texts)

@@ -16,6 +16,9 @@ class Contest(Protocol):
     def winner(self, samples: Samples, texts: Sequence[str]) -> str | None:
         """The text that sounds most like the samples; None: not known."""
 
+    def can_say(self, text: str) -> bool:
+        """Whether all of a text's words are known."""
+
 
 def plain(text: str) -> str:
     """The letters and digits of a text, without case, marks and spaces."""

@@ -17,11 +17,31 @@ _MOST_COMPARED = 8
 """The phrases that are most like the text, which are compared by sound."""
 
 
+def spelled_alike(text: str, phrases: Sequence[Phrase], most_different: float) -> list[str]:
+    """The phrases that are spelt almost like a text, the likest first.
+
+    ``most_different``: the share of letters that may differ. A text that is a phrase itself
+    is like no other.
+    """
+    said = plain(text)
+    alike: list[tuple[float, str]] = []
+    for phrase in phrases:
+        letters = len(plain(phrase.text))
+        if min(letters, len(said)) * _MOST_LONGER < max(letters, len(said), 1):
+            continue
+        distance = likeness(text, phrase.text).distance
+        if distance == 0:
+            return []
+        if distance <= most_different:
+            alike.append((distance, phrase.text))
+    return [phrase for _, phrase in sorted(alike)]
+
+
 class SpelledAlike:
     """Hears expected phrases better. Blocking; safe in any thread."""
 
     def __init__(self, contest: Contest, most_different: float) -> None:
-        """``most_different``: the share of letters in which text and phrase may differ."""
+        """``most_different``: see ``spelled_alike``."""
         self._contest = contest
         self._most_different = most_different
 
@@ -30,20 +50,7 @@ class SpelledAlike:
 
         Where nobody can pronounce the text, sound does not tell, and the likest is taken.
         """
-        said = plain(text)
-        if not said:
-            return None
-        alike: list[tuple[float, str]] = []
-        for phrase in phrases:
-            letters = len(plain(phrase.text))
-            if not letters or max(letters, len(said)) > _MOST_LONGER * min(letters, len(said)):
-                continue
-            distance = likeness(text, phrase.text).distance
-            if distance == 0:
-                return None
-            if distance <= self._most_different:
-                alike.append((distance, phrase.text))
-        candidates = [phrase for _, phrase in sorted(alike)[:_MOST_COMPARED]]
+        candidates = spelled_alike(text, phrases, self._most_different)[:_MOST_COMPARED]
         if not candidates:
             return None
         winner = self._contest.winner(samples, [text, *candidates])
