@@ -42,7 +42,9 @@ def test_growth_is_named(grown: tuple[int, int, int], words: str) -> None:
 
 @pytest.mark.long
 async def test_500_turns_and_500_connections_leave_nothing_behind() -> None:
-    patterns = await soak(500, 500, Question(audio=HELLO), {})
+    # The guard against noise is in doubt about one in twenty of flite's hellos.
+    flags = {"asr.moonshine.no_speech_threshold": "0"}
+    patterns = await soak(500, 500, Question(audio=HELLO), flags)
     assert above_bar(patterns) == [], "\n".join(report(patterns))
 
 

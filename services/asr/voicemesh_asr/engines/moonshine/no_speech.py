@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, MoonshineNetwork
+from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, Encoded, MoonshineNetwork
 from voicemesh_asr.engines.moonshine.revision import Piece
 from voicemesh_asr.engines.redecoding.phrase_likeness import plain
 from voicemesh_asr.engines.redecoding.repetition import loop_begin
@@ -70,7 +70,7 @@ class NoSpeech:
         if not plain(text):
             return NOTHING
         short = len(piece.samples) <= _LONGEST_S * RATE_HERTZ
-        if short and self._evidence(network, piece, decoded) > self._threshold:
+        if short and self._nobody_spoke(network, piece, decoded):
             return NOTHING
         if not piece.is_final:  # Its end may not have been heard.
             return decoded
@@ -80,10 +80,22 @@ class NoSpeech:
         )
         return decoded if fits else NOTHING
 
-    @staticmethod
-    def _evidence(network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> float:
+    def _nobody_spoke(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> bool:
+        """The silence around the sound is left away, which takes invented text its likelihood.
+
+        What is expected is likely to be said: it has to be in doubt with the silence as well.
+        """
         bare = network.encode(piece.samples, piece.counter, in_silence=False)
+        if self._evidence(network, bare, decoded) <= self._threshold:
+            return False
+        text = plain(network.text(decoded))
+        if all(plain(phrase.text) != text for phrase in piece.phrases):
+            return True
+        return self._evidence(network, piece.encoded, decoded) > self._threshold
+
+    @staticmethod
+    def _evidence(network: MoonshineNetwork, encoded: Encoded, decoded: Decoded) -> float:
         # One after the other: what is scored at once is rounded alike.
-        (noise,) = network.score(bare, [network.tokenizer.encode(_TEXT_OF_NOISE)])
-        (said,) = network.score(bare, [decoded.tokens])
+        (noise,) = network.score(encoded, [network.tokenizer.encode(_TEXT_OF_NOISE)])
+        (said,) = network.score(encoded, [decoded.tokens])
         return float(noise.log_probabilities.sum()) - _WEIGHT_OF_DOUBT * said.average
