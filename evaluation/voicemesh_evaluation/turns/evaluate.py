@@ -168,11 +168,7 @@ async def _live(
     pictures: Path | None,
     progress: Progress,
 ) -> None:
-    flags = {
-        "mesh.log_level": "warning",
-        # A conversation that ends may still hold its place when the next one begins.
-        "asr.pocketsphinx.workers": str(scope.at_once + 1),
-    }
+    flags = {"mesh.log_level": "warning"}
     trials = await barge_in.make_trials(script, scope.barge_ins)
     async with Mesh(ephemeral=True, flags=flags, report=lambda line: None) as mesh:
         progress(f"response: {scope.questions} questions in real time ...")

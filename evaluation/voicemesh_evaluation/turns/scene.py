@@ -203,7 +203,12 @@ class _Stage:
         self.microphone = BoothMicrophone(self._clock)
         self.speaker = BoothSpeaker(self._clock)
         # Nothing of the speaker reaches the booth's microphone: echo is measured elsewhere.
-        self.settings = RobotSettings(target=target, echo=EchoSettings(canceller="none"))
+        self.settings = RobotSettings(
+            target=target,
+            # The booth's own rate, so that what was heard can be compared sample by sample.
+            reply_rate_hertz=RATE_HERTZ,
+            echo=EchoSettings(canceller="none"),
+        )
         self.robot = Robot(
             self.settings, microphone=self.microphone, speaker=self.speaker, clock=self._clock
         )
