@@ -87,8 +87,14 @@ async def test_who_leaves_early_has_cost_one_unit_and_who_never_began_nothing(
     assert left.made == 1
     speaking = asyncio.create_task(speak(engine, TEXT, "heart"))
     chunks = engine.synthesize(TEXT, heart, 1.0, waited)
-    waiting = asyncio.ensure_future(anext(chunks))
-    await asyncio.sleep(0)
+    in_line = asyncio.Event()
+
+    async def wait_in_line() -> None:
+        in_line.set()
+        await anext(chunks)
+
+    waiting = asyncio.create_task(wait_in_line())
+    await in_line.wait()
     waiting.cancel()
     assert len(await speaking) > 3
     await asyncio.wait({waiting})

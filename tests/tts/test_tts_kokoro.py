@@ -61,12 +61,25 @@ async def test_a_sentence_is_said_at_the_usual_level_and_its_spans_follow(engine
     check_spans(chunks, text)
 
 
+class WatchedCounter(WorkCounter):
+    """Tells while the engine is at work on a part: it can be told then to leave off."""
+
+    def __init__(self) -> None:
+        self.working = asyncio.Event()
+        super().__init__()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "on_cancel":
+            (self.working.clear if value is None else self.working.set)()
+
+
 async def test_a_part_that_nobody_wants_any_more_is_broken_off(engine: Kokoro) -> None:
-    counter = WorkCounter()
+    counter = WatchedCounter()
     stream = engine.synthesize(LONG, voice(engine, VOICE), 1.0, counter)
     await anext(stream)
     following = asyncio.ensure_future(anext_with_audio_of_the_next_part(stream, counter))
-    await asyncio.sleep(0.05)
+    await counter.working.wait()
     counter.cancel()
     with pytest.raises(EngineError, match="terminate"):
         await following
