@@ -17,6 +17,10 @@ ECHO_RETURN_LOSS = Gauge(
 ECHO_CANCELLED = Gauge(
     "voicemesh_robot_echo_cancelled_db", "How much weaker the echo is after the canceller"
 )
+NO_SPEECH = Counter(
+    "voicemesh_robot_signs_of_speech_refuted_total",
+    "Pauses of playback at a first sign of speech that no speech followed",
+)
 LOCAL_PAUSES = Counter(
     "voicemesh_robot_local_pauses_total", "Pauses of playback because somebody spoke"
 )

@@ -6,7 +6,7 @@ import pytest
 from voicemesh.audio import Samples
 from voicemesh_robot.echo.cancelling import Cancelled
 from voicemesh_robot.echo.evidence import NO_ECHO, EchoEvidence
-from voicemesh_robot.local_vad import VadType, make_local_vad
+from voicemesh_robot.local_vad import VadType, Voice, make_local_vad
 
 ZEROS = np.zeros(320, np.int16)
 SOUND = np.full(320, 3000, np.int16)
@@ -19,23 +19,23 @@ class EverythingIsSpeech:
     def __init__(self) -> None:
         self.heard: list[Samples] = []
 
-    def is_speech(self, frame: Samples) -> bool:
+    def judge(self, frame: Samples) -> Voice:
         self.heard.append(frame)
-        return True
+        return Voice.CLEAR
 
 
 @pytest.mark.parametrize(
-    ("cleaned", "is_speech"),
+    ("cleaned", "voice"),
     [
-        (Cancelled(ZEROS, ECHO, residual=SOUND), False),
-        (Cancelled(SOUND, ECHO, residual=SOUND), True),
-        (Cancelled(ZEROS, NO_ECHO), True),
-        (Cancelled(SOUND, NO_ECHO), True),
+        (Cancelled(ZEROS, ECHO, residual=SOUND), Voice.NONE),
+        (Cancelled(SOUND, ECHO, residual=SOUND), Voice.CLEAR),
+        (Cancelled(ZEROS, NO_ECHO), Voice.CLEAR),
+        (Cancelled(SOUND, NO_ECHO), Voice.CLEAR),
     ],
 )
-def test_zeros_are_nobodys_speech_only_beside_an_echo(cleaned: Cancelled, is_speech: bool) -> None:
+def test_zeros_are_nobodys_speech_only_beside_an_echo(cleaned: Cancelled, voice: Voice) -> None:
     vad = EverythingIsSpeech()
-    assert cleaned.is_speech(vad) is is_speech
+    assert cleaned.judge(vad) is voice
     assert vad.heard[0] is (cleaned.samples if cleaned.residual is None else cleaned.residual)
 
 
@@ -43,4 +43,4 @@ def test_zeros_are_nobodys_speech_only_beside_an_echo(cleaned: Cancelled, is_spe
 def test_a_detector_hears_zeros_and_takes_them_for_no_speech(kind: VadType) -> None:
     vad = make_local_vad(kind, 3)
     zeros = np.zeros(vad.frame_samples, np.int16)
-    assert not any(vad.is_speech(zeros) for _ in range(20))
+    assert {vad.judge(zeros) for _ in range(20)} == {Voice.NONE}

@@ -16,7 +16,7 @@ from voicemesh_robot.echo.cancelling import EchoTimes
 from voicemesh_robot.echo.choice import canceller_maker
 from voicemesh_robot.echo.frame_cleaner import FrameCleaner
 from voicemesh_robot.echo.guard import EchoGuard
-from voicemesh_robot.local_vad import make_local_vad
+from voicemesh_robot.local_vad import Voice, make_local_vad
 from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
 
 RATE = 16_000
@@ -67,7 +67,7 @@ def run_trial(heard: Samples, played: Samples) -> Listened:
         end = at + size
         for one in cleaner.process(heard[at:end], played[at:end]):
             first = gate.position
-            is_speech = one.is_speech(vad)
+            is_speech = one.judge(vad) is Voice.CLEAR
             gate.process(one.samples, is_speech, one.is_user)
             if is_speech and one.is_user:
                 speech.append(first)

@@ -33,7 +33,8 @@ from voicemesh_robot.echo.cancelling import Cancelled
 from voicemesh_robot.echo.device_clock import SLACK_S
 from voicemesh_robot.echo.evidence import NO_ECHO
 from voicemesh_robot.echo.frame_cleaner import FrameCleaner, MakeCanceller
-from voicemesh_robot.local_vad import LocalVad, make_local_vad
+from voicemesh_robot.local_vad import LocalVad, Voice, make_local_vad
+from voicemesh_robot.sound.first_sign import FirstSign, SignTimes
 from voicemesh_robot.sound.heard import Heard, HeardSilence, HeardSound
 from voicemesh_robot.sound.speech_gate import GateTimes, SpeechGate
 
@@ -155,7 +156,7 @@ class EchoTrialRun:
     heard: list[Heard]
     """What it would send."""
     begins: list[int]
-    """Where it has noticed speech: the sample at which it does, not where that began."""
+    """Where it falls silent for speech or a first sign of it: the sample at which it does."""
 
 
 def run_trial(trial: EchoTrial, vad: LocalVad, make: MakeCanceller | None) -> EchoTrialRun:
@@ -163,8 +164,15 @@ def run_trial(trial: EchoTrial, vad: LocalVad, make: MakeCanceller | None) -> Ec
     noticed: list[int] = []
     size = vad.frame_samples
     position = 0
-    gate = SpeechGate(GateTimes.of_ms(RATE_HERTZ), 0, lambda begin: noticed.append(position))
+
+    def notice(_: int | bool = True) -> None:
+        noticed.append(position)
+
+    gate = SpeechGate(GateTimes.of_ms(RATE_HERTZ), 0, notice)
     cleaner = None if make is None else FrameCleaner(make, size)
+    sign = FirstSign(
+        SignTimes.of_ms(RATE_HERTZ), lambda began: notice() if began else None, cleaner is not None
+    )
     # As on a robot, what was played is read a little ahead of its echo.
     ahead = round(SLACK_S * RATE_HERTZ)
     played_all = np.pad(trial.played[ahead:], (0, ahead))
@@ -175,7 +183,9 @@ def run_trial(trial: EchoTrial, vad: LocalVad, make: MakeCanceller | None) -> Ec
         if cleaner is not None:
             cleaned = cleaner.process(cleaned[0].samples, played_all[begin:position])
         for one in cleaned:
-            heard += gate.process(one.samples, one.is_speech(vad), one.is_user)
+            voice = one.judge(vad)
+            heard += gate.process(one.samples, voice is Voice.CLEAR, one.is_user)
+            sign.process(one, voice, gate.speaking)
     return EchoTrialRun(heard, noticed)
 
 

@@ -16,7 +16,7 @@ from voicemesh_evaluation.turns.scene import Scene
 from voicemesh_evaluation.turns.sound_booth import Sounding
 from voicemesh_evaluation.turns.speech import RATE_HERTZ
 from voicemesh_evaluation.turns.trade_off import Point
-from voicemesh_robot.local_vad import make_local_vad
+from voicemesh_robot.local_vad import Voice, make_local_vad
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,7 +135,7 @@ def _voiced(scene: Scene) -> Iterator[tuple[float, float]]:
     began: float | None = None
     for first in range(0, length - size + 1, size):
         at_s = first / RATE_HERTZ
-        if vad.is_speech(microphone[first : first + size]):
+        if vad.judge(microphone[first : first + size]) is Voice.CLEAR:
             began = at_s if began is None else began
         elif began is not None:
             yield began, at_s

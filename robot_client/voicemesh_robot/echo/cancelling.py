@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from voicemesh_robot.echo.evidence import EchoEvidence
-from voicemesh_robot.local_vad import LocalVad
+from voicemesh_robot.local_vad import LocalVad, Voice
 
 if TYPE_CHECKING:
     from voicemesh.audio import Samples
@@ -49,10 +49,10 @@ class Cancelled:
         """
         return self.evidence.likelihood > 0 and not self.samples.any()
 
-    def is_speech(self, vad: LocalVad) -> bool:
-        """Whether it may be somebody's speech. ``vad`` hears all, so that it knows the past."""
-        is_speech = vad.is_speech(self.samples if self.residual is None else self.residual)
-        return is_speech and not self.is_only_echo
+    def judge(self, vad: LocalVad) -> Voice:
+        """What it is taken for beside the echo. ``vad`` hears all, so that it knows the past."""
+        voice = vad.judge(self.samples if self.residual is None else self.residual)
+        return Voice.NONE if self.is_only_echo else voice
 
 
 @dataclass(frozen=True)

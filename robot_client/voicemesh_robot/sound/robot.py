@@ -106,6 +106,7 @@ class Robot:
             first_sample=first_sample,
             chunk_samples=Microphone.rate_hertz * settings.chunk_duration_ms // 1000,
             on_speech=on_speech,
+            on_sign=self.local_pause.sign,
             echo=self.echo,
         )
 

@@ -13,7 +13,8 @@ from voicemesh.workers import ThreadWorker
 from voicemesh_robot.echo.cancelling import Cancelled
 from voicemesh_robot.echo.evidence import NO_ECHO
 from voicemesh_robot.echo.guard import EchoGuard
-from voicemesh_robot.local_vad import LocalVad
+from voicemesh_robot.local_vad import LocalVad, Voice
+from voicemesh_robot.sound.first_sign import FirstSign, OnSign, SignTimes
 from voicemesh_robot.sound.heard import Heard, HeardSound
 from voicemesh_robot.sound.microphone import Gap, Microphone
 from voicemesh_robot.sound.speech_gate import LONGEST_SILENCE_S, GateTimes, SpeechGate
@@ -26,7 +27,7 @@ class _Judged:
     """A frame without echo, and what it was taken for."""
 
     cleaned: Cancelled
-    is_speech: bool
+    voice: Voice
 
 
 def _judgements(
@@ -39,7 +40,7 @@ def _judgements(
     judged: list[_Judged] = []
     for frame in frames:
         cleaned = [Cancelled(frame, NO_ECHO)] if echo is None else echo.clean(frame, first_sample)
-        judged += [_Judged(one, one.is_speech(vad)) for one in cleaned]
+        judged += [_Judged(one, one.judge(vad)) for one in cleaned]
         first_sample += len(frame)
     return judged
 
@@ -63,12 +64,14 @@ class SpeechSource:
         first_sample: int | None = None,
         chunk_samples: int = 0,
         on_speech: OnSpeech = lambda begin: None,
+        on_sign: OnSign = lambda began: None,
         echo: EchoGuard | None = None,
     ) -> None:
         """``first_sample`` None: the microphone's own count.
 
         ``worker`` runs ``vad``. ``chunk_samples``: sounds are sent in pieces of at
-        least this length; 0: as they come. ``echo`` takes the robot's own voice out.
+        least this length; 0: as they come. ``on_speech`` is told of speech, ``on_sign`` of
+        what may become some. ``echo`` takes the robot's own voice out.
         """
         self._echo = echo
         self.evidence = NO_ECHO
@@ -84,6 +87,7 @@ class SpeechSource:
         self._worker = worker
         self._chunk = chunk_samples
         self._gate = SpeechGate(times, self.first_sample, on_speech)
+        self._sign = FirstSign(SignTimes.of_ms(self.rate_hertz), on_sign, echo is not None)
         self._rest = np.zeros(0, dtype=np.int16)
         self._held = 0  # Samples that the echo guard has not told apart yet.
         self._pending: list[HeardSound] = []
@@ -120,18 +124,22 @@ class SpeechSource:
 
     async def sounds(self) -> AsyncGenerator[Heard, None]:
         """See FileSource. Opens the microphone where it is not, and closes it in the end."""
-        async with aclosing(self._microphone.listen()) as heard_all:
-            async for heard in heard_all:
-                items = (
-                    self._lost(heard.sample_count)
-                    if isinstance(heard, Gap)
-                    else await self._judged(heard)
-                )
-                for item in self._coalesced(items):
-                    yield item
+        try:
+            async with aclosing(self._microphone.listen()) as heard_all:
+                async for heard in heard_all:
+                    items = (
+                        self._lost(heard.sample_count)
+                        if isinstance(heard, Gap)
+                        else await self._judged(heard)
+                    )
+                    for item in self._coalesced(items):
+                        yield item
+        finally:
+            self._sign.drop()
 
     def _lost(self, sample_count: int) -> list[Heard]:
         """Silence from where the sound stopped until where the microphone is now."""
+        self._sign.drop()
         out = self._give_up_held()
         begin = self._gate.position + len(self._rest)
         missing = self._microphone.position - self._base - begin
@@ -170,9 +178,13 @@ class SpeechSource:
             self._held += (count - len(judged)) * size
             for one in judged:
                 self.evidence = one.cleaned.evidence
-                items = self._gate.process(one.cleaned.samples, one.is_speech, one.cleaned.is_user)
-                out += self._known(items)
+                out += self._known(self._gated(one.cleaned, one.voice))
         return out
+
+    def _gated(self, frame: Cancelled, voice: Voice) -> list[Heard]:
+        items = self._gate.process(frame.samples, voice is Voice.CLEAR, frame.is_user)
+        self._sign.process(frame, voice, self._gate.speaking)
+        return items
 
     def _known(self, items: list[Heard]) -> list[Heard]:
         """The same with what is known of the robot's own voice in them."""
