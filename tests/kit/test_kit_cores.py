@@ -26,7 +26,7 @@ def test_cores_are_written_as_numbers_and_ranges(text: str, cores: tuple[int, ..
     assert numbers(text) == cores
 
 
-@pytest.mark.parametrize("text", ["x", "1-", "-1", "0..3", "1 2"])
+@pytest.mark.parametrize("text", ["x", "1-", "-1", "0..3", "1 2", "3-1"])
 def test_what_lists_no_cores_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="write it as in 0-1,3"):
         numbers(text)
