@@ -316,6 +316,8 @@ def test_list_tells_what_is_here_with_licences(
     write_catalogue({"one": pip("toy")}, {"v.bin": (VOICE, [["one:toy/v.bin"]])})
     store.path("toy").mkdir(parents=True)
     (store.path("toy") / "v.bin").write_bytes(VOICE)
+    assert main(["models", "list", "--set", f"mesh.models_folder={store.folder}/other"]) == 0
+    assert f"Models lie in {store.folder}/other" in capsys.readouterr().out
     assert main(["models", "list"]) == 0
     lines = {line.split(" ")[0]: line.split() for line in capsys.readouterr().out.splitlines()}
     assert lines["toy"][1:] == ["tts", "eo", "0.0", "MB", "yes", "MIT", "A", "toy"]

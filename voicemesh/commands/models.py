@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 
+from voicemesh.commands.settings_options import add_settings_options
 from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.models.catalogue import Catalogue, Model
 from voicemesh.models.progress import Progress, megabytes
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     removing = actions.add_parser("remove", help="delete models from the folder")
     removing.add_argument("names", nargs="+", metavar="NAME")
     removing.set_defaults(action=_remove)
+    for action in (listing, pulling, verifying, removing):
+        add_settings_options(action)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
