@@ -10,6 +10,7 @@ import pytest
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineMissing, SettingsError
 from voicemesh.models.store import ModelStore
+from voicemesh.settings import load
 from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.redecoding.transcription import Request
@@ -18,6 +19,7 @@ from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.engines.whisper.network import Decoded, WhisperNetwork
 from voicemesh_asr.engines.whisper.settings import MODEL, WhisperSettings
 from voicemesh_asr.engines.whisper.simplified import Simplifier
+from voicemesh_asr.engines.whisper.spec import SPEC
 from voicemesh_asr.engines.whisper.transcriber import WhisperTranscriber
 
 from .speaker import room, utterance
@@ -110,8 +112,12 @@ def test_short_speech_has_a_short_window(network: WhisperNetwork, flite_speech: 
 
 
 async def test_what_the_model_does_not_have_is_told(models: ModelStore, tmp_path: Path) -> None:
-    with pytest.raises(EngineMissing, match="voicemesh models pull"):
-        WhisperEngine(WhisperSettings(), tmp_path / "nowhere", ("zh",))
+    (tmp_path / "model.bin").touch()
+    settings = load(environ={}, only=("mesh",))
+    with pytest.raises(
+        EngineMissing, match=r"config\.json is missing; correct asr\.whisper\.model"
+    ):
+        SPEC.make(WhisperSettings(model=tmp_path), settings=settings)
     engine = WhisperEngine(WhisperSettings(), models.find(MODEL), ("en", "yue"))
     with pytest.raises(SettingsError, match="does not know yue") as told:
         await engine.load()

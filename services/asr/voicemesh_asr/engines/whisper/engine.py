@@ -26,7 +26,7 @@ class WhisperEngine(RedecodingRecognizer):
     """The engine."""
 
     def __init__(self, config: WhisperSettings, folder: Path, languages: Sequence[str]) -> None:
-        """``folder`` holds the model; errors as of RedecodingRecognizer."""
+        """``folder`` holds the model."""
         streaming = Streaming(
             RATE_HERTZ,
             # Where a piece is complete, the buffer is cut behind it.

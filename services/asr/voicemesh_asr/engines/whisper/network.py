@@ -16,7 +16,7 @@ import numpy as np
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineError, EngineMissing
 from voicemesh_asr.engines.whisper.fallback import compression_ratio
-from voicemesh_asr.engines.whisper.settings import EXTRA, MODEL
+from voicemesh_asr.engines.whisper.settings import EXTRA
 from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, log_mel
 
 if TYPE_CHECKING:
@@ -71,18 +71,13 @@ class WhisperNetwork:
     ) -> WhisperNetwork:
         """From a model's folder.
 
-        EngineMissing without its libraries or a file, EngineError where a file is another.
+        EngineMissing without its libraries, EngineError where a file is missing or another.
         """
         try:
             import ctranslate2
             import tokenizers
         except ImportError as error:
             raise EngineMissing(f"{error}; pip install '{EXTRA}'") from error
-        for name in ("model.bin", "config.json", "tokenizer.json"):
-            if not (folder / name).is_file():
-                raise EngineMissing(
-                    f"{folder / name} is missing; run `voicemesh models pull {MODEL}`"
-                )
         try:
             model = ctranslate2.models.Whisper(
                 str(folder),

@@ -15,6 +15,8 @@ EXTRA = "voicemesh-asr[whisper]"
 """What has to be installed for it."""
 MODEL = "whisper-base"
 """The model's name in the catalogue."""
+FILES = ("model.bin", "config.json", "tokenizer.json")
+"""What is in its folder."""
 
 
 class WhisperSettings(OnCores):
@@ -22,9 +24,8 @@ class WhisperSettings(OnCores):
 
     model: Path | None = Field(
         None,
-        description="A folder with a Whisper model in CTranslate2's form: model.bin, config.json, "
-        f"tokenizer.json. Unset: {MODEL} of mesh.models_folder, which `voicemesh models pull` "
-        "puts there.",
+        description=f"A folder with a Whisper model in CTranslate2's form: {', '.join(FILES)}. "
+        f"Unset: {MODEL} of mesh.models_folder, which `voicemesh models pull` puts there.",
     )
     languages: tuple[str, ...] = Field(
         (),
