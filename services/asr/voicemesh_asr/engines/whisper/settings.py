@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from voicemesh.cores import OnCores
-from voicemesh_asr.engines.redecoding.languages import language_of
-from voicemesh_asr.engines.whisper.languages import LANGUAGES
+from voicemesh_asr.engines.whisper.fallback import RisingTemperatures
+from voicemesh_asr.engines.whisper.languages import KnownTags
 
 EXTRA = "voicemesh-asr[whisper]"
 """What has to be installed for it."""
@@ -27,7 +26,7 @@ class WhisperSettings(OnCores):
         description=f"A folder with a Whisper model in CTranslate2's form: {', '.join(FILES)}. "
         f"Unset: {MODEL} of mesh.models_folder, which `voicemesh models pull` puts there.",
     )
-    languages: tuple[str, ...] = Field(
+    languages: KnownTags = Field(
         (),
         description="BCP-47 languages that are heard; the first is taken where a stream names "
         "none. A stream that names several is heard in the one that it sounds like. Empty: "
@@ -52,7 +51,7 @@ class WhisperSettings(OnCores):
         description="Texts that a final pass follows at once. 3 take 6 % longer than 1, for the "
         "encoder takes most of the time; interim results follow one.",
     )
-    temperatures: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+    temperatures: RisingTemperatures = Field(
         (0.0, 0.4),
         min_length=1,
         description="Tried one after the other until the final text is good enough. One more "
@@ -140,18 +139,3 @@ class WhisperSettings(OnCores):
     def most_threads(self) -> int:
         """See OnCores."""
         return self.threads * self.decodes_at_once
-
-    @field_validator("languages")
-    @classmethod
-    def _known(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
-        for tag in tags:
-            if language_of(tag) not in LANGUAGES:
-                raise ValueError(f"Whisper does not know {tag!r}; it knows {', '.join(LANGUAGES)}")
-        return tags
-
-    @field_validator("temperatures")
-    @classmethod
-    def _rising(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
-        if list(temperatures) != sorted(set(temperatures)):
-            raise ValueError("temperatures must rise from one to the next")
-        return temperatures
