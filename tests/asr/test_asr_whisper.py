@@ -111,6 +111,15 @@ def test_short_speech_has_a_short_window(network: WhisperNetwork, flite_speech: 
     assert list(network.encode(np.zeros(40 * RATE, np.int16)).shape) == [1, 1500, 512]
 
 
+def test_of_a_prompt_that_is_too_long_the_end_counts(
+    network: WhisperNetwork, flite_speech: Speech
+) -> None:
+    states = network.encode(room(flite_speech("what is artificial intelligence")))
+    rare = "鑫矗龘靐" * 75  # More tokens than the network has places.
+    heard = network.decode(states, "en", 15, prompt=f"{rare} Hello. How are you?")
+    assert "intelligence" in heard.text
+
+
 async def test_what_the_model_does_not_have_is_told(models: ModelStore, tmp_path: Path) -> None:
     (tmp_path / "model.bin").touch()
     settings = load(environ={}, only=("mesh",))

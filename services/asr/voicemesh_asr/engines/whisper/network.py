@@ -31,6 +31,8 @@ _SPARE_S = 1.0
 """Silence behind the speech, at least: with none the network makes up an end."""
 _TOKENS_PER_S, _SPARE_TOKENS = 16, 16
 """The most tokens of a text: quick Chinese has about 12 a second, a loop has no end."""
+_MOST_PROMPT_TOKENS = 200
+"""Of 448 places that the network has for tokens; a text of 15 s may take 240."""
 _SEED = 1
 """The same audio gives the same text, at all temperatures."""
 
@@ -158,4 +160,4 @@ class WhisperNetwork:
         if not prompt:
             return start
         before = self._tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False).tokens
-        return ["<|startofprev|>", *before, *start]
+        return ["<|startofprev|>", *before[-_MOST_PROMPT_TOKENS:], *start]
