@@ -111,6 +111,18 @@ def test_short_speech_has_a_short_window(network: WhisperNetwork, flite_speech: 
     assert list(network.encode(np.zeros(40 * RATE, np.int16)).shape) == [1, 1500, 512]
 
 
+@pytest.mark.parametrize(
+    ("languages", "difference", "told"),
+    [(("en", "zh"), 0.34, True), (("zh",), 0.34, False), (("en",), 0.0, False)],
+)
+def test_it_tells_whether_phrases_are_heard_better(
+    models: ModelStore, languages: tuple[str, ...], difference: float, told: bool
+) -> None:
+    config = WhisperSettings(phrase_difference=difference)
+    engine = WhisperEngine(config, models.find(MODEL), languages)
+    assert engine.capabilities.phrase_hints is told
+
+
 def test_of_a_prompt_that_is_too_long_the_end_counts(
     network: WhisperNetwork, flite_speech: Speech
 ) -> None:

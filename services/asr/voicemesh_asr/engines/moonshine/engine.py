@@ -50,6 +50,7 @@ class Moonshine(RedecodingRecognizer):
             folder,
             (LANGUAGE,),
             streaming,
+            phrase_hints=config.phrase_margin > 0,
             workers=config.workers,
             decodes_at_once=config.decodes_at_once,
             cores=config.cores,

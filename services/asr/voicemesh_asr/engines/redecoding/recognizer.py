@@ -25,6 +25,7 @@ class RedecodingRecognizer(ABC):
         languages: Sequence[str],
         streaming: Streaming,
         *,
+        phrase_hints: bool,
         workers: int,
         decodes_at_once: int,
         cores: Sequence[int] = (),
@@ -32,7 +33,8 @@ class RedecodingRecognizer(ABC):
         """Nothing is loaded before ``load``.
 
         ``name`` is the engine's, ``folder`` the model's, ``languages`` are BCP-47 tags;
-        ``workers`` speakers are heard at once; ``decodes_at_once`` threads work on ``cores``.
+        ``phrase_hints``: whether expected phrases change what is heard; ``workers`` speakers are
+        heard at once; ``decodes_at_once`` threads work on ``cores``.
         """
         self.rate_hertz = streaming.rate_hertz
         self.model = folder.name
@@ -41,6 +43,7 @@ class RedecodingRecognizer(ABC):
             sample_rates_hertz=[self.rate_hertz],
             interim_results=True,
             punctuation=True,
+            phrase_hints=phrase_hints,
             max_concurrent_streams=workers,
         )
         self._name = name

@@ -36,11 +36,14 @@ class WhisperEngine(RedecodingRecognizer):
             keeps=False,
             stops_tell=False,
         )
+        self._codes = tuple(dict.fromkeys(map(language_of, languages)))
+        self._takes_phrases = config.phrase_difference > 0 and "en" in self._codes
         super().__init__(
             "whisper",
             folder,
             languages,
             streaming,
+            phrase_hints=self._takes_phrases,
             workers=config.workers,
             decodes_at_once=config.decodes_at_once,
             cores=config.cores,
@@ -54,14 +57,14 @@ class WhisperEngine(RedecodingRecognizer):
         network = WhisperNetwork.load(
             self._folder, config.threads, config.decodes_at_once, config.shortest_window_s
         )
-        codes = tuple(language_of(tag) for tag in self._languages)
         self._check_languages(network)
-        simplifier = Simplifier() if config.simplified and "zh" in codes else None
-        hinted = config.phrase_difference > 0 and "en" in codes
-        hints = SpelledAlike(TextContest(), config.phrase_difference) if hinted else None
+        simplifier = Simplifier() if config.simplified and "zh" in self._codes else None
+        hints = None
+        if self._takes_phrases:
+            hints = SpelledAlike(TextContest(), config.phrase_difference)
         transcriber = WhisperTranscriber(network, config, simplifier, hints)
         silence = np.zeros(RATE_HERTZ, np.int16)
-        request = Request(silence, utterance=-1, begin=0, languages=codes)
+        request = Request(silence, utterance=-1, begin=0, languages=self._codes)
         transcriber.transcribe(request, True, WorkCounter())
         return transcriber.transcribe
 
