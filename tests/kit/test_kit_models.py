@@ -18,8 +18,9 @@ import pytest
 from voicemesh.cli import main
 from voicemesh.commands.model_checks import model_checks
 from voicemesh.errors import EngineError, EngineMissing, SettingsError
+from voicemesh.language_tags import primary_language
 from voicemesh.models.carriers.archive import open_member
-from voicemesh.models.catalogue import Catalogue, primary_language, read_models
+from voicemesh.models.catalogue import Catalogue, read_models
 from voicemesh.models.progress import Progress
 from voicemesh.models.store import ModelStore
 from voicemesh.settings import load
@@ -374,7 +375,11 @@ def test_every_file_of_ours_is_here_and_right_after_the_set_up(models: ModelStor
     wanted = Catalogue.of(load(environ={}, only=("mesh",))).pulled_for(["en", "cmn-Hans"])
     assert {model.use for model in wanted} == {"asr", "tts", "turn"}
     assert all(models.has(model.name) for model in wanted if model.files)
-    assert primary_language("cmn-Hans") == "zh"
+
+
+def test_a_language_is_the_same_however_its_tag_is_written() -> None:
+    tags = ("zh", "zh-CN", "zh_TW", "cmn-Hans", "CMN", "yue-HK", "en-GB")
+    assert [primary_language(tag) for tag in tags] == ["zh"] * 5 + ["yue", "en"]
 
 
 def test_a_terminal_sees_a_bar_and_a_file_a_line() -> None:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from itertools import count
 
 from voicemesh.audio import Samples
+from voicemesh.language_tags import primary_language
 from voicemesh_asr.engines.engine import Hypothesis, Phrase, SessionOptions
 from voicemesh_asr.engines.redecoding.jobs import JobQueue, TranscriptionJob
-from voicemesh_asr.engines.redecoding.languages import UNSPACED, language_of
+from voicemesh_asr.engines.redecoding.languages import UNSPACED
 from voicemesh_asr.engines.redecoding.local_agreement import LocalAgreement, units
 from voicemesh_asr.engines.redecoding.speech_buffer import SpeechBuffer
 from voicemesh_asr.engines.redecoding.transcription import (
@@ -87,7 +88,7 @@ class RedecodingSession:
         self._on_close: Callable[[], None] | None = on_close
         self._tags: dict[str, str] = {}
         for tag in options.languages or (options.language_code,):
-            self._tags.setdefault(language_of(tag), tag)
+            self._tags.setdefault(primary_language(tag), tag)
         self._interims = options.interim_results
         self._phrases = options.phrases
         self._begin()

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from voicemesh.errors import SettingsError
+from voicemesh.language_tags import primary_language
 from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.pocketsphinx.contest import TextContest
-from voicemesh_asr.engines.redecoding.languages import language_of
 from voicemesh_asr.engines.redecoding.recognizer import RedecodingRecognizer
 from voicemesh_asr.engines.redecoding.session import CUT_FROM, Streaming
 from voicemesh_asr.engines.redecoding.spelled_alike import SpelledAlike
@@ -36,7 +36,7 @@ class WhisperEngine(RedecodingRecognizer):
             keeps=False,
             stops_tell=False,
         )
-        self._codes = tuple(dict.fromkeys(map(language_of, languages)))
+        self._codes = tuple(dict.fromkeys(map(primary_language, languages)))
         self._takes_phrases = config.phrase_difference > 0 and "en" in self._codes
         super().__init__(
             "whisper",
@@ -70,7 +70,7 @@ class WhisperEngine(RedecodingRecognizer):
 
     def _check_languages(self, network: WhisperNetwork) -> None:
         for tag in self._languages:
-            if not network.knows(language_of(tag)):
+            if not network.knows(primary_language(tag)):
                 raise SettingsError(
                     f"the model in {self._folder} does not know {tag}; leave it out, or take a "
                     "model that does",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from voicemesh_asr.engines.redecoding.languages import language_of
+from voicemesh.language_tags import primary_language
 
 # fmt: off
 LANGUAGES = (
@@ -24,7 +24,7 @@ LANGUAGES = (
 
 def _known(tags: tuple[str, ...]) -> tuple[str, ...]:
     for tag in tags:
-        if language_of(tag) not in LANGUAGES:
+        if primary_language(tag) not in LANGUAGES:
             raise ValueError(f"Whisper does not know {tag!r}; it knows {', '.join(LANGUAGES)}")
     return tags
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from voicemesh.language_tags import primary_language
 from voicemesh.registry import EngineSpec, Probe, probe_import
-from voicemesh_asr.engines.redecoding.languages import language_of
 from voicemesh_asr.engines.redecoding.model_folder import ModelFolder
 from voicemesh_asr.engines.whisper.settings import EXTRA, FILES, MODEL, WhisperSettings
 
@@ -31,7 +31,7 @@ def _probe() -> Probe:
 
 def _check(config: WhisperSettings, mesh: Settings) -> Probe:
     found = [_MODEL.probe(config.model, mesh)]
-    if config.simplified and "zh" in map(language_of, config.languages or mesh.mesh.languages):
+    if config.simplified and "zh" in map(primary_language, config.languages or mesh.mesh.languages):
         found.append(probe_import("opencc", "opencc", EXTRA))
     return _all(found)
 
