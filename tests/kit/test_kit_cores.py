@@ -98,6 +98,15 @@ def test_cores_that_are_promised_twice_are_a_warning_that_names_both_settings(
     assert finding["text"] in capsys.readouterr().out
 
 
+def test_doctor_tells_of_an_engine_that_is_not_there_and_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["doctor", "--set", 'tts.auto.preferred={"en": "nobody"}']) == 1
+    printed = capsys.readouterr().out
+    assert "FAIL  cores: tts.auto.preferred = 'nobody': there is no such engine" in printed
+    assert "\nports\n" in printed
+
+
 @pytest.mark.parametrize("command", [["plan"], ["config"], ["up", "asr"], ["serve", "asr"]])
 def test_cores_that_are_not_here_end_a_command_naming_the_setting(
     command: list[str], capsys: pytest.CaptureFixture[str]
