@@ -2,7 +2,9 @@
 
 import wave
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +24,10 @@ from voicemesh_asr.engines.whisper.simplified import Simplifier
 from voicemesh_asr.engines.whisper.spec import SPEC
 from voicemesh_asr.engines.whisper.transcriber import WhisperTranscriber
 
-from .speaker import room, utterance
+from .speaker import Speaker, room, utterance
 
 Speech = Callable[..., Samples]
+Serving = Callable[..., AbstractAsyncContextManager[str]]
 
 RATE = 16_000
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -66,6 +69,22 @@ async def test_a_turn_is_heard_in_the_language_that_it_sounds_like(
     await alone.accept(mandarin)
     assert (await alone.finish()).language_code == "en"
     await alone.close()
+
+
+async def test_who_names_no_language_is_heard_in_all_that_are_spoken_here(
+    serving: Serving, recognizer: Any, models: ModelStore, flite_speech: Speech
+) -> None:
+    languages = {"mesh.languages": '["zh", "en"]'}
+    async with (
+        serving("asr", **languages, **{"mesh.models_folder": models.folder}) as target,
+        recognizer(target) as stub,
+    ):
+        speaker = Speaker(stub)
+        assert (await speaker.start()).language_code == "zh"
+        await speaker.audio(utterance(flite_speech("what is artificial intelligence")))
+        transcript = (await speaker.until_end())[-1].transcript
+        assert transcript.text == "What is artificial intelligence?"
+        assert transcript.language_code == "en"
 
 
 @pytest.mark.parametrize("level", [0, 3, 300])

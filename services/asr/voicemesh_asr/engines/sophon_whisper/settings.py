@@ -36,9 +36,9 @@ class SophonWhisperSettings(Section):
     languages: KnownTags = Field(
         ("en", "zh"),
         min_length=1,
-        description="BCP-47 languages that are heard; the first is taken where a stream names "
-        "none. A stream that names several is heard in the one that it sounds like. The default "
-        "are those whose ends of turn the mesh can judge; Whisper knows 99.",
+        description="BCP-47 languages that are heard, the likeliest first. A stream that names "
+        "several, or none, is heard in the one that it sounds like. The default are those whose "
+        "ends of turn the mesh can judge; Whisper knows 99.",
     )
     task: Literal["transcribe", "translate"] = Field(
         "transcribe", description="translate writes English, whatever is spoken."

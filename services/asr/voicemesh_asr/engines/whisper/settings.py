@@ -28,9 +28,8 @@ class WhisperSettings(OnCores):
     )
     languages: KnownTags = Field(
         (),
-        description="BCP-47 languages that are heard; the first is taken where a stream names "
-        "none. A stream that names several is heard in the one that it sounds like. Empty: "
-        "mesh.languages.",
+        description="BCP-47 languages that are heard, the likeliest first. A stream that names "
+        "several, or none, is heard in the one that it sounds like. Empty: mesh.languages.",
     )
     simplified: bool = Field(
         True,
