@@ -22,7 +22,13 @@ from voicemesh_tts.engines.mandarin.clauses import Reader
 from voicemesh_tts.engines.mandarin.latin import LatinReading
 from voicemesh_tts.engines.mandarin.lexicon import BUILT_IN, Lexicon
 from voicemesh_tts.engines.mandarin.pronunciation import Pronunciation
-from voicemesh_tts.engines.mandarin.syllables import FINALS, INITIALS, Syllable, syllable
+from voicemesh_tts.engines.mandarin.syllables import (
+    FINALS,
+    INITIALS,
+    NO_INITIAL,
+    Syllable,
+    syllable,
+)
 from voicemesh_tts.settings import TtsSettings
 
 from .speaking import check_edges, check_spans, joined, loudness, voice
@@ -134,7 +140,7 @@ def _characters() -> dict[int, str]:
 async def test_all_that_pinyin_can_write_has_symbols() -> None:
     written = {
         tuple(symbols(Syllable(initial, final, tone)))
-        for initial in (*INITIALS, "^")
+        for initial in (*INITIALS, NO_INITIAL)
         for final in FINALS
         for tone in "12345"
     }
