@@ -42,7 +42,8 @@ LONG = "人工智能是研究如何让机器完成通常需要人类智慧才能
 
 
 def engine_of(models: ModelStore, alone: bool = True, **settings: Any) -> Kokoro:
-    config = KokoroSettings.model_validate(settings)
+    # However busy the machine is, a part is waited for.
+    config = KokoroSettings.model_validate({"part_deadline_s": 60, **settings})
     return Kokoro(config, models, TtsSettings(), alone=alone)
 
 
