@@ -15,6 +15,7 @@ from voicemesh.models.store import ModelStore
 from voicemesh.settings import load
 from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.engine import SessionOptions
+from voicemesh_asr.engines.redecoding.pieces import HeardPiece, PieceTranscription
 from voicemesh_asr.engines.redecoding.transcription import Request
 from voicemesh_asr.engines.whisper.engine import WhisperEngine
 from voicemesh_asr.engines.whisper.fallback import Fallback
@@ -85,6 +86,26 @@ async def test_who_names_no_language_is_heard_in_all_that_are_spoken_here(
         transcript = (await speaker.until_end())[-1].transcript
         assert transcript.text == "What is artificial intelligence?"
         assert transcript.language_code == "en"
+
+
+def test_long_speech_stays_in_the_language_of_its_beginning(
+    network: WhisperNetwork, flite_speech: Speech
+) -> None:
+    question = room(flite_speech("what is artificial intelligence"))
+    english = np.resize(question, 16 * RATE)
+    with wave.open(str(SAMPLES / "question_zh.wav")) as file:
+        mandarin = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
+    transcriber = WhisperTranscriber(network, WhisperSettings(), None)
+
+    def hear(samples: Samples, newest: Any = None) -> PieceTranscription[HeardPiece]:
+        request = Request(samples, 0, 0, languages=("zh", "en"), newest=newest)
+        return transcriber.transcribe(request, False, WorkCounter())
+
+    first = hear(english)
+    assert (len(first.pieces), first.language) == (2, "en")
+    mixed = np.concatenate([english[: first.pieces[0].end], mandarin])
+    alone, after = hear(mandarin), hear(mixed, first)
+    assert (alone.language, after.language) == ("zh", "en")
 
 
 @pytest.mark.parametrize("level", [0, 3, 300])

@@ -99,6 +99,8 @@ class RedecodingSession:
         self._buffer = SpeechBuffer()
         self._agreement = LocalAgreement(self._streaming.keeps)
         self._previous: tuple[int, ...] = ()
+        self._languages = tuple(self._tags)
+        """Codes; of what was cut off one is left, which the rest is in as well."""
         self._newest: Transcription | None = None
         """Of the audio that is held, from its first sample on."""
         self._decoded = 0
@@ -126,7 +128,7 @@ class RedecodingSession:
             samples=self._buffer.samples(),
             utterance=self._utterance,
             begin=self._buffer.begin,
-            languages=tuple(self._tags),
+            languages=self._languages,
             previous=self._previous,
             phrases=self._phrases,
             newest=self._newest,
@@ -201,6 +203,7 @@ class RedecodingSession:
             kept = segments[:confirmed]
             self._agreement.drop(_units(kept, by_characters))
             self._previous += tuple(token for s in kept for token in s.tokens)
+            self._languages = (transcription.language,)
             self._buffer.cut(kept[-1].end)
             self._newest = None
 
