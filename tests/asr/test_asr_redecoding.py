@@ -26,6 +26,7 @@ from voicemesh_asr.engines.redecoding.local_agreement import (
     overlap,
     units,
 )
+from voicemesh_asr.engines.redecoding.phrase_likeness import Likeness, likeness
 from voicemesh_asr.engines.redecoding.pieces import cuts
 from voicemesh_asr.engines.redecoding.session import Jobs, RedecodingSession, Streaming
 from voicemesh_asr.engines.redecoding.speech_buffer import SpeechBuffer
@@ -353,6 +354,12 @@ async def test_closing_ends_what_runs_and_what_waits() -> None:
             assert job.counter.cancelled
             with pytest.raises(Unavailable, match="stopped"):
                 await job.result
+
+
+def test_texts_are_alike_by_their_letters_whatever_else_they_have() -> None:
+    assert likeness("Stop it!", "stop that") == Likeness(3 / 8, 8 / 6)
+    assert likeness("stop", "...") == Likeness(1.0, 4.0)
+    assert likeness("...", "?") == Likeness(0.0, 1.0)
 
 
 # A session
