@@ -17,7 +17,8 @@ def numbers(text: str) -> tuple[int, ...]:
     found: set[int] = set()
     for part in filter(None, (part.strip() for part in text.split(","))):
         first, dash, last = part.partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+        listed = first.isdecimal() and (last.isdecimal() or not dash)
+        if not listed or int(last or first) < int(first):
             raise ValueError(f"{text!r} does not list cores; write it as in 0-1,3")
         found.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(found))

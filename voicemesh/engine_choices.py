@@ -2,7 +2,7 @@
 
 A room marks such a setting with the group of engines that it chooses among:
 
-    engine: Annotated[str, EngineChoice("voicemesh.asr_engines")] = Field("pocketsphinx", ...)
+    engine: Annotated[str, EngineChoice("voicemesh.asr_engines")] = Field("auto", ...)
 """
 
 from __future__ import annotations

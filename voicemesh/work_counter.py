@@ -30,8 +30,9 @@ class WorkCounter:
 
     def cancel(self) -> None:
         """Nobody wants more: the engine is told first, and what it makes from then on is late."""
-        if self.on_cancel is not None:
-            self.on_cancel()
+        on_cancel = self.on_cancel  # The engine's thread may take it away meanwhile.
+        if on_cancel is not None:
+            on_cancel()
         self.cancelled_s = min(self.cancelled_s, time.monotonic())
 
     def spend(self, count: int = 1) -> None:

@@ -42,6 +42,12 @@ def test_the_languages_choose_and_what_is_missing_is_told(
         assert (told.usable, told.cure) == (not cure or engine != wanted, cure)
 
 
+def test_a_folder_without_all_its_files_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "moonshine-tiny-en").mkdir()
+    chosen = settings(tmp_path, '["en"]')
+    assert meant_engine(ENGINES, "auto", "asr.engine", chosen).name == "pocketsphinx"
+
+
 def test_chinese_without_its_model_is_refused_with_the_cure(tmp_path: Path) -> None:
     with pytest.raises(EngineMissing, match="voicemesh models pull whisper-base"):
         installed("voicemesh.services")["asr"].factory(settings(tmp_path, '["zh"]'))

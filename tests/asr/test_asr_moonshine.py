@@ -13,12 +13,14 @@ import pytest
 from voicemesh.audio import Samples
 from voicemesh.errors import Busy, EngineError, EngineMissing
 from voicemesh.models.store import ModelStore
+from voicemesh.settings import load
 from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.engine import Hypothesis, Phrase, SessionOptions
 from voicemesh_asr.engines.moonshine.engine import Moonshine
 from voicemesh_asr.engines.moonshine.network import Decoded, MoonshineNetwork
 from voicemesh_asr.engines.moonshine.revision import Piece
 from voicemesh_asr.engines.moonshine.settings import MODEL, MoonshineSettings
+from voicemesh_asr.engines.moonshine.spec import SPEC
 from voicemesh_asr.engines.moonshine.tokenizer import Tokenizer
 from voicemesh_asr.engines.moonshine.transcriber import LONGEST_PIECE, MoonshineTranscriber
 from voicemesh_asr.engines.redecoding.jobs import CancelledDecode
@@ -42,7 +44,9 @@ def network(models: ModelStore) -> MoonshineNetwork:
 
 @pytest.fixture
 async def engine(models: ModelStore) -> AsyncIterator[Moonshine]:
-    engine = Moonshine(MoonshineSettings(workers=2, interim_every_ms=300), models.find(MODEL))
+    # However busy the machine is, the next interim decode is soon due.
+    config = MoonshineSettings(workers=2, interim_every_ms=300, interim_share=1)
+    engine = Moonshine(config, models.find(MODEL))
     await engine.load()
     yield engine
     await engine.close()
@@ -120,10 +124,10 @@ def test_tokens_and_texts_go_into_each_other(network: MoonshineNetwork) -> None:
 def test_files_that_are_missing_or_cut_off_are_told_by_name(
     models: ModelStore, tmp_path: Path
 ) -> None:
-    with pytest.raises(EngineMissing, match=r"encoder_model\.ort.*voicemesh models pull"):
-        MoonshineNetwork.load(tmp_path)
-    with pytest.raises(EngineMissing, match=r"voicemesh models pull.*asr\.moonshine\.model"):
-        Moonshine(MoonshineSettings(), tmp_path / "nowhere")
+    with pytest.raises(
+        EngineMissing, match=r"encoder_model\.ort.*asr\.moonshine\.model.*models pull"
+    ):
+        SPEC.make(MoonshineSettings(model=tmp_path), settings=load(environ={}, only=("mesh",)))
     for file in models.find(MODEL).iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes()[:5000])
     with pytest.raises(EngineError, match=f"{tmp_path}.*pull it again"):
@@ -197,7 +201,7 @@ async def test_running_text_grows_and_the_final_text_comes_once(
         await session.accept(speech[begin : begin + RATE // 2])
         if session._job is not None and (text := await running(session)) is not None:
             shown.append(text)
-    assert len(shown) >= 3
+    assert len(shown) >= 2
     assert words(shown[-2].text).startswith("what is")
     assert shown[-1].stability > 0
     final = await session.finish()
@@ -231,7 +235,9 @@ async def test_the_service_hears_by_it_unless_settings_say_otherwise(
     ):
         speaker = Speaker(stub, interim_results=True)
         started = await speaker.start()
-        assert (started.engine, started.capabilities.punctuation) == ("moonshine", True)
+        assert started.engine == "moonshine"
+        assert started.capabilities.punctuation
+        assert started.capabilities.phrase_hints
         await speaker.audio(utterance(flite_speech(QUESTION)))
         end = (await speaker.until_end())[-1]
         assert end.type == END

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from voicemesh.errors import Unavailable
 from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
+from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.redecoding.jobs import (
     JobQueue,
     TranscriptionJob,
@@ -24,9 +26,11 @@ from voicemesh_asr.engines.redecoding.local_agreement import (
     overlap,
     units,
 )
+from voicemesh_asr.engines.redecoding.phrase_likeness import Likeness, likeness
 from voicemesh_asr.engines.redecoding.pieces import cuts
-from voicemesh_asr.engines.redecoding.session import Streaming
+from voicemesh_asr.engines.redecoding.session import Jobs, RedecodingSession, Streaming
 from voicemesh_asr.engines.redecoding.speech_buffer import SpeechBuffer
+from voicemesh_asr.engines.redecoding.transcription import Request, Segment, Transcription
 
 WORDS = st.lists(st.sampled_from([" a", " b", " c", " A,", " d."]), max_size=8)
 
@@ -350,3 +354,54 @@ async def test_closing_ends_what_runs_and_what_waits() -> None:
             assert job.counter.cancelled
             with pytest.raises(Unavailable, match="stopped"):
                 await job.result
+
+
+def test_texts_are_alike_by_their_letters_whatever_else_they_have() -> None:
+    assert likeness("Stop it!", "stop that") == Likeness(3 / 8, 8 / 6)
+    assert likeness("stop", "...") == Likeness(1.0, 4.0)
+    assert likeness("...", "?") == Likeness(0.0, 1.0)
+
+
+# A session
+
+
+@dataclass(frozen=True)
+class Heard:
+    """See Transcription."""
+
+    segments: Sequence[Segment]
+    language: str
+    confidence: float = 1.0
+
+
+async def test_behind_a_cut_the_language_is_that_of_what_was_cut_off() -> None:
+    rate = 1_000
+    asked: list[tuple[int, tuple[str, ...]]] = []
+
+    def run(request: Request, is_final: bool, counter: WorkCounter) -> Transcription:
+        asked.append((request.begin, request.languages))
+        half = len(request.samples) // 2
+        return Heard([Segment("你好", 0, half), Segment("吗", half, len(request.samples))], "zh")
+
+    worker = ThreadWorker("session")
+    jobs: Jobs = JobQueue([worker], run)
+    jobs.start()
+    streaming = Streaming(rate, window=2 * rate, every_ms=500)
+    session = RedecodingSession(
+        streaming, SessionOptions("en", languages=("en", "zh")), jobs, lambda: None
+    )
+    for _ in range(4):
+        await session.accept(np.ones(rate // 2, np.int16))
+        assert session._job is not None
+        await asyncio.wait([session._job.result])
+    final = await session.finish()
+    assert final.language_code == "zh"
+    assert [languages for begin, languages in asked if begin == 0] == [("en", "zh")] * 4
+    assert {languages for begin, languages in asked if begin} == {("zh",)}
+    await session.reset()
+    await session.accept(np.ones(rate, np.int16))
+    await session.finish()
+    assert asked[-1] == (0, ("en", "zh")), "another utterance may be in another language"
+    await session.close()
+    await jobs.close()
+    worker.close()

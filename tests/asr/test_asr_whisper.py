@@ -2,7 +2,9 @@
 
 import wave
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,19 +12,23 @@ import pytest
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineMissing, SettingsError
 from voicemesh.models.store import ModelStore
+from voicemesh.settings import load
 from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.engine import SessionOptions
+from voicemesh_asr.engines.redecoding.pieces import HeardPiece, PieceTranscription
 from voicemesh_asr.engines.redecoding.transcription import Request
 from voicemesh_asr.engines.whisper.engine import WhisperEngine
 from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.engines.whisper.network import Decoded, WhisperNetwork
 from voicemesh_asr.engines.whisper.settings import MODEL, WhisperSettings
 from voicemesh_asr.engines.whisper.simplified import Simplifier
+from voicemesh_asr.engines.whisper.spec import SPEC
 from voicemesh_asr.engines.whisper.transcriber import WhisperTranscriber
 
-from .speaker import room, utterance
+from .speaker import Speaker, room, utterance
 
 Speech = Callable[..., Samples]
+Serving = Callable[..., AbstractAsyncContextManager[str]]
 
 RATE = 16_000
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -64,6 +70,42 @@ async def test_a_turn_is_heard_in_the_language_that_it_sounds_like(
     await alone.accept(mandarin)
     assert (await alone.finish()).language_code == "en"
     await alone.close()
+
+
+async def test_who_names_no_language_is_heard_in_all_that_are_spoken_here(
+    serving: Serving, recognizer: Any, models: ModelStore, flite_speech: Speech
+) -> None:
+    languages = {"mesh.languages": '["zh", "en"]'}
+    async with (
+        serving("asr", **languages, **{"mesh.models_folder": models.folder}) as target,
+        recognizer(target) as stub,
+    ):
+        speaker = Speaker(stub)
+        assert (await speaker.start()).language_code == "zh"
+        await speaker.audio(utterance(flite_speech("what is artificial intelligence")))
+        transcript = (await speaker.until_end())[-1].transcript
+        assert transcript.text == "What is artificial intelligence?"
+        assert transcript.language_code == "en"
+
+
+def test_long_speech_stays_in_the_language_of_its_beginning(
+    network: WhisperNetwork, flite_speech: Speech
+) -> None:
+    question = room(flite_speech("what is artificial intelligence"))
+    english = np.resize(question, 16 * RATE)
+    with wave.open(str(SAMPLES / "question_zh.wav")) as file:
+        mandarin = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
+    transcriber = WhisperTranscriber(network, WhisperSettings(), None)
+
+    def hear(samples: Samples, newest: Any = None) -> PieceTranscription[HeardPiece]:
+        request = Request(samples, 0, 0, languages=("zh", "en"), newest=newest)
+        return transcriber.transcribe(request, False, WorkCounter())
+
+    first = hear(english)
+    assert (len(first.pieces), first.language) == (2, "en")
+    mixed = np.concatenate([english[: first.pieces[0].end], mandarin])
+    alone, after = hear(mandarin), hear(mixed, first)
+    assert (alone.language, after.language) == ("zh", "en")
 
 
 @pytest.mark.parametrize("level", [0, 3, 300])
@@ -109,9 +151,34 @@ def test_short_speech_has_a_short_window(network: WhisperNetwork, flite_speech: 
     assert list(network.encode(np.zeros(40 * RATE, np.int16)).shape) == [1, 1500, 512]
 
 
+@pytest.mark.parametrize(
+    ("languages", "difference", "told"),
+    [(("en", "zh"), 0.34, True), (("zh",), 0.34, False), (("en",), 0.0, False)],
+)
+def test_it_tells_whether_phrases_are_heard_better(
+    models: ModelStore, languages: tuple[str, ...], difference: float, told: bool
+) -> None:
+    config = WhisperSettings(phrase_difference=difference)
+    engine = WhisperEngine(config, models.find(MODEL), languages)
+    assert engine.capabilities.phrase_hints is told
+
+
+def test_of_a_prompt_that_is_too_long_the_end_counts(
+    network: WhisperNetwork, flite_speech: Speech
+) -> None:
+    states = network.encode(room(flite_speech("what is artificial intelligence")))
+    rare = "鑫矗龘靐" * 75  # More tokens than the network has places.
+    heard = network.decode(states, "en", 15, prompt=f"{rare} Hello. How are you?")
+    assert "intelligence" in heard.text
+
+
 async def test_what_the_model_does_not_have_is_told(models: ModelStore, tmp_path: Path) -> None:
-    with pytest.raises(EngineMissing, match="voicemesh models pull"):
-        WhisperEngine(WhisperSettings(), tmp_path / "nowhere", ("zh",))
+    (tmp_path / "model.bin").touch()
+    settings = load(environ={}, only=("mesh",))
+    with pytest.raises(
+        EngineMissing, match=r"config\.json is missing; correct asr\.whisper\.model"
+    ):
+        SPEC.make(WhisperSettings(model=tmp_path), settings=settings)
     engine = WhisperEngine(WhisperSettings(), models.find(MODEL), ("en", "yue"))
     with pytest.raises(SettingsError, match="does not know yue") as told:
         await engine.load()

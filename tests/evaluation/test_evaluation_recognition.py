@@ -101,6 +101,19 @@ def test_a_list_of_turns_and_sounds_is_read(tmp_path: Path, flite_speech: Speech
     assert (sound.kind, sound.name) == ("noise", "a.flac")
 
 
+def test_a_group_in_several_languages_is_a_group_of_each(
+    tmp_path: Path, flite_speech: Speech
+) -> None:
+    languages = {"one": "en", "two": "en-GB", "three": "zh", "four": "zh"}
+    for name, language in languages.items():
+        write_wav(tmp_path / f"{name}.wav", flite_speech("yes"), 16_000)
+        group = "far" if name == "four" else "recordings"
+        write(tmp_path / f"{name}.json", {"text": "x", "language": language, "group": group})
+    groups = {each.path.stem: each.group for each in read_material(tmp_path).recordings}
+    english, chinese = "recordings, en", "recordings, zh"
+    assert groups == {"one": english, "two": english, "three": chinese, "four": "far"}
+
+
 @pytest.mark.parametrize(
     ("files", "told"),
     [

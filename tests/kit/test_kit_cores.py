@@ -26,7 +26,7 @@ def test_cores_are_written_as_numbers_and_ranges(text: str, cores: tuple[int, ..
     assert numbers(text) == cores
 
 
-@pytest.mark.parametrize("text", ["x", "1-", "-1", "0..3", "1 2"])
+@pytest.mark.parametrize("text", ["x", "1-", "-1", "0..3", "1 2", "3-1"])
 def test_what_lists_no_cores_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="write it as in 0-1,3"):
         numbers(text)
@@ -96,6 +96,15 @@ def test_cores_that_are_promised_twice_are_a_warning_that_names_both_settings(
     assert "tts.embedded.cores" in finding["text"]
     main(["doctor", *(f"--set={path.replace('__', '.')}={LAST}" for path in pins)])
     assert finding["text"] in capsys.readouterr().out
+
+
+def test_doctor_tells_of_an_engine_that_is_not_there_and_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["doctor", "--set", 'tts.auto.preferred={"en": "nobody"}']) == 1
+    printed = capsys.readouterr().out
+    assert "FAIL  cores: tts.auto.preferred = 'nobody': there is no such engine" in printed
+    assert "\nports\n" in printed
 
 
 @pytest.mark.parametrize("command", [["plan"], ["config"], ["up", "asr"], ["serve", "asr"]])

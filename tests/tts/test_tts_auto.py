@@ -121,7 +121,8 @@ async def test_flite_says_what_hibari_fails_at(
 
 async def test_espeak_goes_on_where_kokoro_is_late(models: ModelStore) -> None:
     text = "你好, 我在路上慢慢地走着."
-    settings = settings_of(models.folder, '["zh"]', **{"tts.kokoro.first_part_characters": "2"})
+    patient = {"tts.kokoro.first_part_characters": "2", "tts.kokoro.part_deadline_s": "60"}
+    settings = settings_of(models.folder, '["zh"]', **patient)
     async with loaded(settings) as engine:
         stream = engine.synthesize(text, voice(engine, "zm_yunxi"), 1.0, WorkCounter())
         said = [await anext(stream)]

@@ -133,13 +133,21 @@ def _usable(spec: EngineSpec, settings: Settings) -> Probe:
 
 def device_checks(settings: Settings) -> list[Check]:
     """The cores, and who is pinned to them; kinds of devices announce checks of their own."""
-    found = [Check("cpu", "ok", spelled(usable_cores()))]
+    cpu = Check("cpu", "ok", spelled(usable_cores()))
+    try:
+        return [cpu, *_core_checks(settings)]
+    except SettingsError as error:  # Nobody knows the engines that wrong settings mean.
+        return [cpu, Check("cores", "fail", str(error))]
+
+
+def _core_checks(settings: Settings) -> Iterator[Check]:
     for claim in core_claims(settings):
         threads = "1 thread" if claim.threads == 1 else f"{claim.threads} threads"
-        found.append(Check(claim.setting, "ok", f"{threads} on {spelled(claim.cores)}"))
-    found += [Check(setting, "warn", sentence) for setting, sentence in shared_cores(settings)]
-    found += [Check(setting, "fail", sentence) for setting, sentence in wrong_cores(settings)]
-    return found
+        yield Check(claim.setting, "ok", f"{threads} on {spelled(claim.cores)}")
+    for setting, sentence in shared_cores(settings):
+        yield Check(setting, "warn", sentence)
+    for setting, sentence in wrong_cores(settings):
+        yield Check(setting, "fail", sentence)
 
 
 def port_checks(settings: Settings) -> list[Check]:

@@ -7,7 +7,8 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 
-from voicemesh.errors import VoiceMeshError
+from voicemesh.commands.settings_options import add_settings_options
+from voicemesh.errors import EngineError, VoiceMeshError
 from voicemesh.models.catalogue import Catalogue, Model
 from voicemesh.models.progress import Progress, megabytes
 from voicemesh.models.pulling import Puller
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     removing = actions.add_parser("remove", help="delete models from the folder")
     removing.add_argument("names", nargs="+", metavar="NAME")
     removing.set_defaults(action=_remove)
+    for action in (listing, pulling, verifying, removing):
+        add_settings_options(action)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -96,8 +99,8 @@ def _pull(options: argparse.Namespace, catalogue: Catalogue, store: ModelStore) 
     wanted = {model.name: model for model in [*named, *spoken]}.values()
     if options.dry_run:
         for model in wanted:
-            for carrier in model.usual_carriers() if not store.holds(model) else ():
-                print(f"{model.name}: {carrier}")
+            for source in _sources(model) if not store.holds(model) else ():
+                print(f"{model.name}: {source}")
         return 0
     progress = Progress()
     puller = Puller(store, progress)
@@ -114,11 +117,22 @@ def _pull(options: argparse.Namespace, catalogue: Catalogue, store: ModelStore) 
     return status
 
 
+def _sources(model: Model) -> list[str]:
+    """What would be downloaded, or who installs it."""
+    if model.package is not None:
+        return [f"pip install '{model.package.install}'"]
+    return [str(carrier) for carrier in model.usual_carriers()]
+
+
 def _verify(options: argparse.Namespace, catalogue: Catalogue, store: ModelStore) -> int:
     named = [catalogue.named(name) for name in options.names]
     wrong: list[Model] = []
     for model in named or [m for m in catalogue.models.values() if store.has(m.name)]:
-        sentences = [] if model.package is not None else wrong_files(model, store)
+        if model.package is not None:
+            here = "installed" if store.holds(model) else "not installed"
+            print(f"{model.name} is a Python package, {here}; it is not looked into")
+            continue
+        sentences = wrong_files(model, store)
         print(f"{model.name}: {'; '.join(sentences) or 'right'}")
         if sentences:
             wrong.append(model)
@@ -134,9 +148,22 @@ def _remove(options: argparse.Namespace, catalogue: Catalogue, store: ModelStore
         if model.package is not None:
             print(f"{model.name} is a Python package: pip uninstall {model.package.name}")
             continue
-        with store.locked(lambda: progress.line("a pull is under way; waiting for it")):
-            was_here = store.has(model.name)
-            for folder in (store.path(model.name), store.workshop(model.name)):
-                shutil.rmtree(folder, ignore_errors=True)
+        try:
+            was_here = _removed(model, store, progress)
+        except OSError as error:
+            raise EngineError(
+                f"{model.name} cannot be removed ({error}); {store.folder} has to be yours to "
+                "write to"
+            ) from error
         print(f"{model.name} {'is removed' if was_here else 'was not here'}")
     return 0
+
+
+def _removed(model: Model, store: ModelStore, progress: Progress) -> bool:
+    """Delete a model, and what a pull has left of it; False: it was not here."""
+    with store.locked(lambda: progress.line("a pull is under way; waiting for it")):
+        was_here = store.has(model.name)
+        for folder in (store.path(model.name), store.workshop(model.name)):
+            if folder.exists():
+                shutil.rmtree(folder)
+    return was_here

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from voicemesh.errors import NotFound, SettingsError
+from voicemesh.language_tags import primary_language
 from voicemesh.settings import Section, Settings
 from voicemesh.settings_errors import Wrong, nearest
 
@@ -213,12 +214,6 @@ class Catalogue:
                 f"{', '.join(sorted(known))}; a file named by mesh.models_catalogue may add others"
             )
         return [model for model in self.models.values() if wanted & {*model.pulled_for}]
-
-
-def primary_language(tag: str) -> str:
-    """The language of a BCP-47 tag as the catalogue has it: zh-CN and cmn are zh."""
-    primary = tag.replace("_", "-").partition("-")[0].lower()
-    return "zh" if primary == "cmn" else primary
 
 
 def _shipped() -> dict[str, Model]:

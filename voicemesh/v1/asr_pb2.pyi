@@ -452,7 +452,7 @@ class StreamingRecognitionConfig(_message.Message):
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The languages the speaker may use, as BCP-47 tags, likeliest first. At least
-        one must be within the engine's capabilities; empty: the engine's first.
+        one must be within the engine's capabilities; empty: all of the engine's.
         """
 
     @_builtins.property

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from voicemesh.command_line import add_settings_options
 from voicemesh.commands.frame import write_json, write_text
+from voicemesh.commands.settings_options import add_settings_options
 from voicemesh.errors import InvalidArgument, SettingsError
 from voicemesh.settings import Settings
 from voicemesh_evaluation.command_line import at_least_one, service_address, write_line

@@ -36,7 +36,6 @@ en = { question = "hello", answers = ["Hi."] }
 _SETTINGS = {
     "mesh.log_level": "info",
     # Somebody's streams are to be refused for what they are, not for want of a place.
-    "asr.pocketsphinx.workers": "3",
     "llm.max_concurrent_streams": "16",
     "tts.max_concurrent_streams": "16",
 }

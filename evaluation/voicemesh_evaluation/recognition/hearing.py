@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # The stubs' asynchronous types exist for type checkers only.
 _CHUNK_S = 0.1
 _CHUNK = round(_CHUNK_S * RATE_HERTZ)
 _TIMEOUT_S = 180.0
+"""Beside the clip's own length, for a service that begins and one that is slow."""
 
 
 @dataclass
@@ -57,7 +58,7 @@ async def hear(
     Errors of the service are raised, but for BUSY.
     """
     heard = Heard(clip.seconds)
-    call = stub.StreamingRecognize(timeout=_TIMEOUT_S, wait_for_ready=True)
+    call = stub.StreamingRecognize(timeout=clip.seconds + _TIMEOUT_S, wait_for_ready=True)
     sending: asyncio.Task[None] | None = None
     try:
         await call.write(_config(language))

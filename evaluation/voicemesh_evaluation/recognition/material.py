@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from voicemesh.errors import InvalidArgument
+from voicemesh.language_tags import primary_language
 
 TURNS, SOUNDS = "turns.json", "barge_in.json"
 _SUFFIXES = (".wav", ".flac")
@@ -138,12 +139,25 @@ def read_material(folder: Path, apart: Sequence[Apart] = ()) -> Material:
                 field="--apart",
             )
     recordings = [_grouped(recording, apart) for recording in material.recordings]
-    return Material(recordings, material.sounds)
+    return Material(_by_language(recordings), material.sounds)
 
 
 def _grouped(recording: Recording, apart: Sequence[Apart]) -> Recording:
     group = next((a.group for a in apart if a.fits(recording)), recording.group)
     return replace(recording, group=group)
+
+
+def _by_language(recordings: Sequence[Recording]) -> list[Recording]:
+    """A group of several languages is one of each: words and characters do not add up."""
+    languages: dict[str, set[str]] = {}
+    for recording in recordings:
+        languages.setdefault(recording.group, set()).add(primary_language(recording.language))
+    return [
+        replace(recording, group=f"{recording.group}, {primary_language(recording.language)}")
+        if len(languages[recording.group]) > 1
+        else recording
+        for recording in recordings
+    ]
 
 
 def _listed(folder: Path) -> Material:

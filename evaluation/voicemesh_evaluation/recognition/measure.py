@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from voicemesh.errors import Unsupported, failure_of
 from voicemesh.grpc_client import open_channel
+from voicemesh.language_tags import primary_language
 from voicemesh.supervisor import Mesh
 from voicemesh.v1.asr_pb2_grpc import SpeechRecognizerServiceStub
 from voicemesh_evaluation.process_tree import cpu_s
@@ -105,7 +106,7 @@ def _parts(material: Material, scope: Scope, figures: Figures) -> dict[str, list
             if noise_db is not None and recording.group not in written:
                 continue
             trial = _Trial(recording, noise_db)
-            language = _primary(recording.language)
+            language = primary_language(recording.language)
             group = figures.groups.setdefault(trial.group, Group(language))
             if recording.text is None:
                 group.without_text += 1
@@ -113,12 +114,8 @@ def _parts(material: Material, scope: Scope, figures: Figures) -> dict[str, list
                 parts.setdefault(language, []).append(trial)
     if material.sounds:
         sounds = [_Trial(sound) for sound in material.sounds]
-        parts.setdefault(_primary(scope.usual_language), []).extend(sounds)
+        parts.setdefault(primary_language(scope.usual_language), []).extend(sounds)
     return parts
-
-
-def _primary(language: str) -> str:
-    return language.partition("-")[0].lower()
 
 
 @asynccontextmanager

@@ -102,8 +102,8 @@ async def read_late_work(mesh: Mesh) -> LateWork:
 async def discard_early_answers(questions: Sequence[str], at_once: int) -> LateWork:
     """Ask questions that go on after a pause, in which a long answer is begun and discarded.
 
-    The answer to all of it is stopped at its first words. The voice is the embedded
-    one, the model one that takes its time: the scripted one has finished by then.
+    The answer to all of it is stopped at its first words. The voice is that of the
+    mesh, the model one that takes its time: the scripted one has finished by then.
     """
     places = asyncio.Semaphore(at_once)
     with TemporaryDirectory() as name:
@@ -115,7 +115,6 @@ async def discard_early_answers(questions: Sequence[str], at_once: int) -> LateW
         async with places:
             await act(f"early answer {number:02d}", mesh.target, question)
 
-    flags = {**_FLAGS, "asr.pocketsphinx.workers": str(at_once + 1)}
-    async with Mesh(ephemeral=True, flags=flags, report=lambda line: None) as mesh:
+    async with Mesh(ephemeral=True, flags=_FLAGS, report=lambda line: None) as mesh:
         await asyncio.gather(*(ask(number) for number in range(len(said))))
         return await read_late_work(mesh)

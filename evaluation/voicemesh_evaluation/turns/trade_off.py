@@ -15,8 +15,9 @@ from voicemesh_evaluation.turns.endpointing import (
 )
 from voicemesh_evaluation.turns.material import Utterance
 
-AT_ONCE = max(2, os.cpu_count() or 1)
-"""Utterances that are heard at the same time."""
+AT_ONCE = min(6, max(2, os.cpu_count() or 1))
+"""Utterances that are heard at the same time: fewer than recognisers have places for, because a
+speaker who has finished may still hold one when the next one begins."""
 FIXED_MS = 700
 FIXED_WAITS_MS = (300, 400, 500, 600, 850, 1000)
 SCALES = (0.75, 1.5)
@@ -49,8 +50,7 @@ def adaptive_options(scale: float = 1.0) -> pb.TurnDetectorOptions:
 
 def recognising_mesh(engine: str = "") -> Mesh:
     """Speech recognition alone, on a free port, for ``AT_ONCE`` speakers."""
-    # A speaker who has finished may still hold a place when the next one begins.
-    flags = {"mesh.log_level": "warning", "asr.pocketsphinx.workers": str(AT_ONCE + 1)}
+    flags = {"mesh.log_level": "warning"}
     if engine:
         flags["asr.engine"] = engine
     return Mesh(("asr",), flags=flags, ephemeral=True, report=lambda line: None)

@@ -14,6 +14,7 @@ from voicemesh.audio import StreamResampler, pcm16
 from voicemesh.devices import watch_for
 from voicemesh.engine_choices import meant_engine
 from voicemesh.errors import Busy, InvalidArgument
+from voicemesh.language_tags import primary_language
 from voicemesh.registry import config_field, engine_spec
 from voicemesh.server import (
     Admission,
@@ -70,7 +71,7 @@ class AsrService(Service):
         self.engine = self._new_engine()
         engine_spec(VADS, self.settings.vad, "asr.vad")  # A wrong name is told now.
         heard = self.engine.capabilities.languages
-        languages = {language.language_code.partition("-")[0] for language in heard}
+        languages = {primary_language(language.language_code) for language in heard}
         self._phrases = phrases_of(self.settings, settings, sorted(languages))
         workers = self.engine.capabilities.max_concurrent_streams or 1
         self.admission = Admission(max(self.settings.max_open_streams, workers), "open streams")

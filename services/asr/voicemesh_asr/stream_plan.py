@@ -157,10 +157,10 @@ def plan_recording(
 def choose_languages(
     wanted: Sequence[str], capabilities: pb.RecognizerCapabilities, engine: str, field: str
 ) -> tuple[str, ...]:
-    """The wanted languages that the engine hears; its first where none is named."""
+    """The wanted languages that the engine hears; all of its own where none is named."""
     heard = [language.language_code for language in capabilities.languages]
     if not wanted:
-        return (heard[0],)
+        return tuple(heard)
 
     def is_heard(tag: str) -> bool:
         return any(f"{tag}-".lower().startswith(f"{h}-".lower()) for h in heard)

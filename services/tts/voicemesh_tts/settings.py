@@ -24,7 +24,9 @@ class TtsSettings(ServerSettings):
         description="Prometheus port; 0: any free one, -1: no metrics server.",
     )
     engine: Annotated[str, EngineChoice(ENGINES)] = Field(
-        "auto", description="The engine; `voicemesh doctor` lists those that are installed."
+        "auto",
+        description="The engine; `voicemesh doctor` lists those that are installed. auto: for each "
+        "language the best voice that is here.",
     )
     language: str = Field(
         "en",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 import zipfile
 import zlib
@@ -12,7 +13,10 @@ from typing import IO
 
 from voicemesh.errors import EngineError
 
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error),
+    *(gzip.BadGzipFile, EOFError, RuntimeError),
+)
 """What reading a damaged archive raises; RuntimeError: a method that nobody knows."""
 
 

@@ -13,6 +13,7 @@ from functools import cache
 
 from opencc import OpenCC
 
+from voicemesh.language_tags import primary_language
 from voicemesh_evaluation.recognition.wording.distance import Slot, Wording
 
 _FILLERS = frozenset("嗯呃")
@@ -117,4 +118,4 @@ def _group(number: int) -> str:
 
 def is_chinese(language: str) -> bool:
     """Whether a BCP-47 tag is of a Chinese that is written as here."""
-    return language.partition("-")[0].lower() in ("zh", "cmn", "yue")
+    return primary_language(language) in ("zh", "yue")

@@ -9,26 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from voicemesh.english_number_words import TENS, UNDER_TWENTY, ordinal_word, plural_word
 from voicemesh_evaluation.recognition.wording.distance import Reading, Slot
 
-_SMALL = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
-    "nineteen",
-)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"))
 _LIMIT = 10**15
-_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
-DIGIT_WORDS = frozenset(_SMALL[:10])
+DIGIT_WORDS = frozenset(UNDER_TWENTY[:10])
 _PIECES_TO = 4
 """The most digits that are also read in pieces, such as 1984 in two."""
 
@@ -54,18 +40,15 @@ def cardinal(number: int, joint: str = "") -> list[str]:
     if number >= 100:
         tail = [joint] if joint and number % 100 else []
         tail += cardinal(number % 100) if number % 100 else []
-        return [_SMALL[number // 100], "hundred", *tail]
+        return [UNDER_TWENTY[number // 100], "hundred", *tail]
     if number >= 20:
-        return [_TENS[number // 10 - 2], *([_SMALL[number % 10]] if number % 10 else [])]
-    return [_SMALL[number]]
+        return [TENS[number // 10 - 2], *([UNDER_TWENTY[number % 10]] if number % 10 else [])]
+    return [UNDER_TWENTY[number]]
 
 
 def ordinal(words: Reading) -> Reading:
     """The ordinal of a cardinal's words."""
-    last = words[-1]
-    if last.endswith("y"):
-        return (*words[:-1], f"{last[:-1]}ieth")
-    return (*words[:-1], _ORDINALS.get(last, f"{last}th"))
+    return (*words[:-1], ordinal_word(words[-1]))
 
 
 def _unique(readings: Iterator[list[str]]) -> Slot:
@@ -83,7 +66,7 @@ def _whole(digits: str) -> Iterator[list[str]]:
         yield from _amounts(number)
         if len(digits) == 4 and number % 100 == 0 and number % 1000:
             yield [*cardinal(number // 100), "hundred"]
-    yield [_SMALL[int(digit)] for digit in digits]
+    yield [UNDER_TWENTY[int(digit)] for digit in digits]
     if len(digits) <= _PIECES_TO:
         yield from _in_pieces(digits)
 
@@ -110,7 +93,7 @@ def _in_pieces(digits: str) -> Iterator[list[str]]:
 
 def decimal(digits: str, fraction: str) -> Slot:
     """Readings of ``digits.fraction``; "3.5" may be three and a half."""
-    point = ["point", *(_SMALL[int(digit)] for digit in fraction)]
+    point = ["point", *(UNDER_TWENTY[int(digit)] for digit in fraction)]
     return _unique(_decimal(digits, fraction, point))
 
 
@@ -130,10 +113,7 @@ def ordinals(digits: str) -> Slot:
 
 def decade(digits: str) -> Slot:
     """Readings of ``digits`` with an s behind them: the nineteen nineties."""
-    return tuple(
-        (*words[:-1], f"{words[-1][:-1]}ies" if words[-1].endswith("y") else f"{words[-1]}s")
-        for words in whole(digits)
-    )
+    return tuple((*words[:-1], plural_word(words[-1])) for words in whole(digits))
 
 
 def money(currency: Currency, digits: str, fraction: str, scale: str) -> Slot:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import product
 
+from voicemesh.language_tags import primary_language
 from voicemesh.v1 import asr_pb2
 from voicemesh.writing import has_han
 
@@ -98,7 +99,7 @@ def expected(
 
     ``hard_stops`` and ``backchannels`` come from the settings, beside those above.
     """
-    spoken = {language.partition("-")[0].lower() for language in languages}
+    spoken = set(map(primary_language, languages))
     likely = dict.fromkeys((*HARD_STOPS, *hard_stops, *BACKCHANNELS, *backchannels), _LIKELY)
     return [
         asr_pb2.PhraseHint(phrase=phrase, boost=boost, may_go_on=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from voicemesh.audio import StreamResampler
 from voicemesh.errors import Busy, VoiceMeshError
+from voicemesh.language_tags import primary_language
 from voicemesh.v1 import common_pb2
 from voicemesh.writing import has_han
 from voicemesh_orchestrator.reply.outgoing import Outgoing
@@ -58,7 +59,7 @@ def apology(reason: str, language_code: str, rate_hertz: int) -> Apology:
 
     ``reason``: "busy" where asking again later helps, else "failed".
     """
-    language = language_code.partition("-")[0].lower()
+    language = primary_language(language_code)
     if (reason, language) not in _TEXTS:
         language = "en"
     resource = files("voicemesh_orchestrator") / "clips" / f"{reason}_{language}.wav"

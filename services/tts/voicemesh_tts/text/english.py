@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from voicemesh_tts.text.english_numbers import cardinal, decimal, digits, ordinal, plural, year
+from voicemesh.english_number_words import plural_word
+from voicemesh_tts.text.english_numbers import cardinal, decimal, digits, ordinal, year
 from voicemesh_tts.text.rules import GREEK_LETTER, Rule, rule
 
 LANGUAGE = "en"
@@ -251,7 +252,7 @@ def _phone(match: re.Match[str]) -> str:
 
 
 def _decade(match: re.Match[str]) -> str:
-    return plural(year(match[1]))
+    return plural_word(year(match[1]))
 
 
 def _spell(match: re.Match[str]) -> str | None:

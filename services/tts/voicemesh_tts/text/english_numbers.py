@@ -1,29 +1,15 @@
 """English number words."""
 
-_UNDER_TWENTY = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-)
-_ONES = _UNDER_TWENTY.split()
-_MULTIPLES_OF_TEN = "_ _ twenty thirty forty fifty sixty seventy eighty ninety"
-_TENS = _MULTIPLES_OF_TEN.split()
+from voicemesh.english_number_words import TENS, UNDER_TWENTY, ordinal_word
+
 _SCALES = ("", "thousand", "million", "billion", "trillion", "quadrillion")
-_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
 LONGEST = 3 * len(_SCALES)
 """Whole numbers with more digits than this are read digit by digit."""
 
 
 def digits(text: str) -> str:
     """Digit by digit; other characters are skipped."""
-    return " ".join(_ONES[int(c)] for c in text if c in "0123456789")
+    return " ".join(UNDER_TWENTY[int(c)] for c in text if c in "0123456789")
 
 
 def cardinal(number: str) -> str:
@@ -33,7 +19,7 @@ def cardinal(number: str) -> str:
         return digits(plain)
     value = int(plain)
     if value == 0:
-        return _ONES[0]
+        return UNDER_TWENTY[0]
     groups = []
     for scale in _SCALES:
         value, group = divmod(value, 1000)
@@ -49,7 +35,7 @@ def cardinal(number: str) -> str:
 
 def _hundreds(value: int) -> str:
     hundreds, rest = divmod(value, 100)
-    words = [f"{_ONES[hundreds]} hundred"] if hundreds else []
+    words = [f"{UNDER_TWENTY[hundreds]} hundred"] if hundreds else []
     if rest:
         words.append(_tens(rest))
     return " and ".join(words)
@@ -57,9 +43,9 @@ def _hundreds(value: int) -> str:
 
 def _tens(value: int) -> str:
     if value < 20:
-        return _ONES[value]
+        return UNDER_TWENTY[value]
     tens, ones = divmod(value, 10)
-    return _TENS[tens] if ones == 0 else f"{_TENS[tens]} {_ONES[ones]}"
+    return TENS[tens - 2] if ones == 0 else f"{TENS[tens - 2]} {UNDER_TWENTY[ones]}"
 
 
 def decimal(number: str) -> str:
@@ -72,15 +58,8 @@ def decimal(number: str) -> str:
 
 def ordinal(number: str) -> str:
     """The number of a place: "21" is twenty first."""
-    words = cardinal(number).split(" ")
-    last = words[-1]
-    if last in _ORDINALS:
-        words[-1] = _ORDINALS[last]
-    elif last.endswith("y"):
-        words[-1] = f"{last[:-1]}ieth"
-    else:
-        words[-1] = f"{last}th"
-    return " ".join(words)
+    *words, last = cardinal(number).split(" ")
+    return " ".join([*words, ordinal_word(last)])
 
 
 def year(number: str) -> str:
@@ -91,10 +70,5 @@ def year(number: str) -> str:
     if rest == 0:
         return f"{_tens(century)} hundred"
     if rest < 10:
-        return f"{_tens(century)} oh {_ONES[rest]}"
+        return f"{_tens(century)} oh {UNDER_TWENTY[rest]}"
     return f"{_tens(century)} {_tens(rest)}"
-
-
-def plural(words: str) -> str:
-    """The plural of a number word: twenty is twenties, eight is eights."""
-    return f"{words[:-1]}ies" if words.endswith("y") else f"{words}s"

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from voicemesh.language_tags import primary_language
 from voicemesh.writing import HAN, KANA, is_han
 
 # Ranges of the scripts that espeak-ng has voices for, from the Unicode block
@@ -125,10 +126,7 @@ def scripts_of(text: str) -> list[str | None]:
 def primary(language_code: str) -> str:
     """The language of a BCP-47 tag: "zh-CN" and "cmn" are "zh", "zh-HK" is "yue"."""
     tag = language_code.lower().replace("_", "-")
-    if tag.startswith(("yue", "zh-yue", "zh-hk", "zh-mo")):
-        return "yue"
-    language = tag.split("-")[0]
-    return "zh" if language == "cmn" else language
+    return "yue" if tag.startswith(("zh-yue", "zh-hk", "zh-mo")) else primary_language(tag)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from voicemesh.language_tags import primary_language
 from voicemesh.registry import EngineSpec, Probe, engine_specs
 from voicemesh.settings import Section, Settings, engine_config
-from voicemesh_asr.engines.redecoding.languages import language_of
 from voicemesh_asr.entry_point_groups import ENGINES
 
 _ENGLISH = "en"
@@ -37,7 +37,7 @@ def candidates(languages: Sequence[str]) -> tuple[str, ...]:
     Moonshine hears English best and quickest, Whisper all languages. PocketSphinx brings its
     model in its wheel.
     """
-    codes = {language_of(tag) for tag in languages}
+    codes = {primary_language(tag) for tag in languages}
     if codes == {_ENGLISH}:
         return ("moonshine", "pocketsphinx")
     if _ENGLISH in codes:

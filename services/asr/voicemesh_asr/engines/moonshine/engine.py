@@ -34,7 +34,7 @@ class Moonshine(RedecodingRecognizer):
     """The engine."""
 
     def __init__(self, config: MoonshineSettings, folder: Path) -> None:
-        """``folder`` holds the model; errors as of RedecodingRecognizer."""
+        """``folder`` holds the model."""
         streaming = Streaming(
             RATE_HERTZ,
             # Where a piece is complete, the buffer is cut behind it.
@@ -50,6 +50,7 @@ class Moonshine(RedecodingRecognizer):
             folder,
             (LANGUAGE,),
             streaming,
+            phrase_hints=config.phrase_margin > 0,
             workers=config.workers,
             decodes_at_once=config.decodes_at_once,
             cores=config.cores,

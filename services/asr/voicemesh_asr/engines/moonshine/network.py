@@ -22,7 +22,7 @@ from voicemesh.audio import Samples
 from voicemesh.audio_format import FULL_SCALE
 from voicemesh.errors import EngineError, EngineMissing
 from voicemesh.work_counter import WorkCounter
-from voicemesh_asr.engines.moonshine.settings import EXTRA
+from voicemesh_asr.engines.moonshine.settings import DECODER, ENCODER, EXTRA, TOKENS
 from voicemesh_asr.engines.moonshine.tokenizer import END, START, Tokenizer
 from voicemesh_asr.engines.redecoding.jobs import CancelledDecode, stop_if_unwanted
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession, RunOptions
 
 RATE_HERTZ = 16_000
-ENCODER, DECODER, TOKENS = "encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"
-"""The files of a model's folder."""
 
 _BEFORE, _BEHIND = RATE_HERTZ // 4, RATE_HERTZ // 5
 """Samples of silence around the speech. The network was trained on recordings that have some:
@@ -98,17 +96,12 @@ class MoonshineNetwork:
     def load(cls, folder: Path, threads: int = 1) -> MoonshineNetwork:
         """From a model's folder.
 
-        EngineMissing without onnxruntime or a file, EngineError where a file is another.
+        EngineMissing without onnxruntime, EngineError where a file is missing or another.
         """
         try:
             import onnxruntime
         except ImportError as error:
             raise EngineMissing(f"onnxruntime is not installed; pip install '{EXTRA}'") from error
-        for name in (ENCODER, DECODER, TOKENS):
-            if not (folder / name).is_file():
-                raise EngineMissing(
-                    f"{folder / name} is missing; run `voicemesh models pull moonshine-tiny-en`"
-                )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -12,6 +12,9 @@ EXTRA = "voicemesh-asr[moonshine]"
 """What has to be installed for it."""
 MODEL = "moonshine-tiny-en"
 """The model's name in the catalogue."""
+ENCODER, DECODER, TOKENS = "encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"
+FILES = (ENCODER, DECODER, TOKENS)
+"""What is in its folder."""
 
 
 class MoonshineSettings(OnCores):
@@ -19,8 +22,8 @@ class MoonshineSettings(OnCores):
 
     model: Path | None = Field(
         None,
-        description="A folder with encoder_model.ort, decoder_model_merged.ort and tokenizer.bin. "
-        f"Unset: {MODEL} of mesh.models_folder, which `voicemesh models pull` puts there.",
+        description=f"A folder with {', '.join(FILES)}. Unset: {MODEL} of mesh.models_folder, "
+        "which `voicemesh models pull` puts there.",
     )
     threads: int = Field(
         1,

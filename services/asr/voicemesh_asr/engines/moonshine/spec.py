@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemesh.models.store import ModelStore
-from voicemesh.registry import EngineSpec, Probe, probe_import
-from voicemesh_asr.engines.moonshine.settings import EXTRA, MODEL, MoonshineSettings
+from voicemesh.registry import EngineSpec, probe_import
+from voicemesh_asr.engines.moonshine.settings import EXTRA, FILES, MODEL, MoonshineSettings
+from voicemesh_asr.engines.redecoding.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from voicemesh.settings import Settings
     from voicemesh_asr.engines.moonshine.engine import Moonshine
 
 
+_MODEL = ModelFolder(MODEL, FILES, "asr.moonshine.model")
+
+
 def _make(config: MoonshineSettings, mesh: Settings) -> Moonshine:
     from voicemesh_asr.engines.moonshine.engine import Moonshine
 
-    return Moonshine(config, folder_of(config, mesh))
-
-
-def folder_of(config: MoonshineSettings, mesh: Settings) -> Path:
-    """Where the model lies or would lie."""
-    return config.model or ModelStore.of(mesh).path(MODEL)
-
-
-def _check(config: MoonshineSettings, mesh: Settings) -> Probe:
-    folder = folder_of(config, mesh)
-    if folder.is_dir():
-        return Probe(True, f"{folder} is there")
-    return Probe(False, f"{folder} is missing", f"voicemesh models pull {MODEL}")
+    return Moonshine(config, _MODEL.find(config.model, mesh))
 
 
 SPEC = EngineSpec(
@@ -39,7 +29,7 @@ SPEC = EngineSpec(
     config_type=MoonshineSettings,
     factory=_make,
     probe=lambda: probe_import("onnxruntime", "onnxruntime", EXTRA),
-    check=_check,
+    check=lambda config, mesh: _MODEL.probe(config.model, mesh),
     extra=EXTRA,
     takes_settings=True,
 )

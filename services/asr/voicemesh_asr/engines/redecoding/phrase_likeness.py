@@ -37,10 +37,10 @@ class Likeness:
 
 
 def likeness(left: str, right: str) -> Likeness:
-    """Of two texts that both have letters."""
+    """Of two texts; one without letters, such as "...", counts as one letter long."""
     a, b = plain(left), plain(right)
-    longer = max(len(a), len(b))
-    return Likeness(_edits(a, b) / longer, longer / min(len(a), len(b)))
+    longer = max(len(a), len(b), 1)
+    return Likeness(_edits(a, b) / longer, longer / max(min(len(a), len(b)), 1))
 
 
 def _edits(left: str, right: str) -> int:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from voicemesh.errors import Busy, EngineMissing
+from voicemesh.errors import Busy
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.engine import SessionOptions
@@ -25,20 +25,17 @@ class RedecodingRecognizer(ABC):
         languages: Sequence[str],
         streaming: Streaming,
         *,
+        phrase_hints: bool,
         workers: int,
         decodes_at_once: int,
         cores: Sequence[int] = (),
     ) -> None:
-        """Nothing is loaded before ``load``; EngineMissing where the model is not there.
+        """Nothing is loaded before ``load``.
 
         ``name`` is the engine's, ``folder`` the model's, ``languages`` are BCP-47 tags;
-        ``workers`` speakers are heard at once; ``decodes_at_once`` threads work on ``cores``.
+        ``phrase_hints``: whether expected phrases change what is heard; ``workers`` speakers are
+        heard at once; ``decodes_at_once`` threads work on ``cores``.
         """
-        if not folder.is_dir():
-            raise EngineMissing(
-                f"the model {folder} is missing; run `voicemesh models pull {folder.name}`, or "
-                f"set asr.{name}.model to its folder"
-            )
         self.rate_hertz = streaming.rate_hertz
         self.model = folder.name
         self.capabilities = asr_pb2.RecognizerCapabilities(
@@ -46,6 +43,7 @@ class RedecodingRecognizer(ABC):
             sample_rates_hertz=[self.rate_hertz],
             interim_results=True,
             punctuation=True,
+            phrase_hints=phrase_hints,
             max_concurrent_streams=workers,
         )
         self._name = name

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from itertools import count
 
 from voicemesh.audio import Samples
+from voicemesh.language_tags import primary_language
 from voicemesh_asr.engines.engine import Hypothesis, Phrase, SessionOptions
 from voicemesh_asr.engines.redecoding.jobs import JobQueue, TranscriptionJob
-from voicemesh_asr.engines.redecoding.languages import UNSPACED, language_of
+from voicemesh_asr.engines.redecoding.languages import UNSPACED
 from voicemesh_asr.engines.redecoding.local_agreement import LocalAgreement, units
 from voicemesh_asr.engines.redecoding.speech_buffer import SpeechBuffer
 from voicemesh_asr.engines.redecoding.transcription import (
@@ -87,7 +88,7 @@ class RedecodingSession:
         self._on_close: Callable[[], None] | None = on_close
         self._tags: dict[str, str] = {}
         for tag in options.languages or (options.language_code,):
-            self._tags.setdefault(language_of(tag), tag)
+            self._tags.setdefault(primary_language(tag), tag)
         self._interims = options.interim_results
         self._phrases = options.phrases
         self._begin()
@@ -98,6 +99,8 @@ class RedecodingSession:
         self._buffer = SpeechBuffer()
         self._agreement = LocalAgreement(self._streaming.keeps)
         self._previous: tuple[int, ...] = ()
+        self._languages = tuple(self._tags)
+        """Codes; of what was cut off one is left, which the rest is in as well."""
         self._newest: Transcription | None = None
         """Of the audio that is held, from its first sample on."""
         self._decoded = 0
@@ -125,7 +128,7 @@ class RedecodingSession:
             samples=self._buffer.samples(),
             utterance=self._utterance,
             begin=self._buffer.begin,
-            languages=tuple(self._tags),
+            languages=self._languages,
             previous=self._previous,
             phrases=self._phrases,
             newest=self._newest,
@@ -200,6 +203,7 @@ class RedecodingSession:
             kept = segments[:confirmed]
             self._agreement.drop(_units(kept, by_characters))
             self._previous += tuple(token for s in kept for token in s.tokens)
+            self._languages = (transcription.language,)
             self._buffer.cut(kept[-1].end)
             self._newest = None
 

@@ -46,8 +46,3 @@ class SpeechBuffer:
         self._samples = self._samples[count : self._count].copy()
         self._count -= count
         self.begin += count
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._samples = np.zeros(0, dtype=np.int16)
-        self._count = self.begin = 0

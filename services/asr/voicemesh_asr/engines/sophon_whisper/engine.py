@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemesh.errors import Busy, SettingsError
+from voicemesh.language_tags import primary_language
 from voicemesh.v1 import asr_pb2, common_pb2
 from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_asr.engines.engine import SessionOptions
 from voicemesh_asr.engines.redecoding.jobs import JobQueue
-from voicemesh_asr.engines.redecoding.languages import language_of
 from voicemesh_asr.engines.redecoding.session import Jobs, RedecodingSession, Streaming
 from voicemesh_asr.engines.redecoding.transcription import Request as SpeechRequest
 from voicemesh_asr.engines.sophon_whisper import metrics, self_test
@@ -153,7 +153,7 @@ class SophonWhisper:
                 field="asr.sophon_whisper.initial_prompt",
             )
         for tag in self._config.languages:
-            if language_of(tag) not in vocabulary.languages:
+            if primary_language(tag) not in vocabulary.languages:
                 raise SettingsError(
                     f"this model does not know {tag}; only large-v3 and newer do",
                     field="asr.sophon_whisper.languages",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from voicemesh.settings import Section
-from voicemesh_asr.engines.redecoding.languages import language_of
-from voicemesh_asr.engines.whisper.languages import LANGUAGES
+from voicemesh_asr.engines.whisper.fallback import RisingTemperatures
+from voicemesh_asr.engines.whisper.languages import KnownTags
 
 
 class SophonWhisperSettings(Section):
@@ -33,12 +33,12 @@ class SophonWhisperSettings(Section):
         description="A second set for interim results, such as one compiled for one beam, which "
         "takes a fraction of the time. Empty: the same set, so that nothing is loaded twice.",
     )
-    languages: tuple[str, ...] = Field(
+    languages: KnownTags = Field(
         ("en", "zh"),
         min_length=1,
-        description="BCP-47 languages that are heard; the first is taken where a stream names "
-        "none. A stream that names several is heard in the one that it sounds like. The default "
-        "are those whose ends of turn the mesh can judge; Whisper knows 99.",
+        description="BCP-47 languages that are heard, the likeliest first. A stream that names "
+        "several, or none, is heard in the one that it sounds like. The default are those whose "
+        "ends of turn the mesh can judge; Whisper knows 99.",
     )
     task: Literal["transcribe", "translate"] = Field(
         "transcribe", description="translate writes English, whatever is spoken."
@@ -81,7 +81,7 @@ class SophonWhisperSettings(Section):
         description="Exponent of the length by which scores are divided. Unset: Whisper's "
         "default, the plain length.",
     )
-    temperatures: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+    temperatures: RisingTemperatures = Field(
         (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
         min_length=1,
         description="Temperatures that are tried in order until a final text is good enough. "
@@ -131,18 +131,3 @@ class SophonWhisperSettings(Section):
         description="Speakers that are heard at once; their utterances take turns on the chip. "
         "A small room; voicemesh_asr_decode_queue_seconds tells how long they wait.",
     )
-
-    @field_validator("languages")
-    @classmethod
-    def _known(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
-        for tag in tags:
-            if language_of(tag) not in LANGUAGES:
-                raise ValueError(f"Whisper does not know {tag!r}; it knows {', '.join(LANGUAGES)}")
-        return tags
-
-    @field_validator("temperatures")
-    @classmethod
-    def _rising(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
-        if list(temperatures) != sorted(set(temperatures)):
-            raise ValueError("temperatures must rise from one to the next")
-        return temperatures

@@ -5,7 +5,21 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
+
+from pydantic import AfterValidator, Field
+
+
+def _rising(temperatures: tuple[float, ...]) -> tuple[float, ...]:
+    if list(temperatures) != sorted(set(temperatures)):
+        raise ValueError("temperatures must rise from one to the next")
+    return temperatures
+
+
+RisingTemperatures = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=1)], ...], AfterValidator(_rising)
+]
+"""A setting: temperatures, each higher than the one before."""
 
 
 class Judged(Protocol):

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from voicemesh.language_tags import primary_language
+
 # fmt: off
 LANGUAGES = (
     "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it",
@@ -14,3 +20,14 @@ LANGUAGES = (
 )
 # fmt: on
 """ISO 639 codes. The last, Cantonese, is known from large-v3 on only."""
+
+
+def _known(tags: tuple[str, ...]) -> tuple[str, ...]:
+    for tag in tags:
+        if primary_language(tag) not in LANGUAGES:
+            raise ValueError(f"Whisper does not know {tag!r}; it knows {', '.join(LANGUAGES)}")
+    return tags
+
+
+KnownTags = Annotated[tuple[str, ...], AfterValidator(_known)]
+"""A setting: BCP-47 tags of languages that Whisper has."""

@@ -16,7 +16,7 @@ import numpy as np
 from voicemesh.audio import Samples
 from voicemesh.errors import EngineError, EngineMissing
 from voicemesh_asr.engines.whisper.fallback import compression_ratio
-from voicemesh_asr.engines.whisper.settings import EXTRA, MODEL
+from voicemesh_asr.engines.whisper.settings import EXTRA
 from voicemesh_asr.mel_spectrum import HOP, RATE_HERTZ, log_mel
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _SPARE_S = 1.0
 """Silence behind the speech, at least: with none the network makes up an end."""
 _TOKENS_PER_S, _SPARE_TOKENS = 16, 16
 """The most tokens of a text: quick Chinese has about 12 a second, a loop has no end."""
+_MOST_PROMPT_TOKENS = 200
+"""Of 448 places that the network has for tokens; a text of 15 s may take 240."""
 _SEED = 1
 """The same audio gives the same text, at all temperatures."""
 
@@ -71,18 +73,13 @@ class WhisperNetwork:
     ) -> WhisperNetwork:
         """From a model's folder.
 
-        EngineMissing without its libraries or a file, EngineError where a file is another.
+        EngineMissing without its libraries, EngineError where a file is missing or another.
         """
         try:
             import ctranslate2
             import tokenizers
         except ImportError as error:
             raise EngineMissing(f"{error}; pip install '{EXTRA}'") from error
-        for name in ("model.bin", "config.json", "tokenizer.json"):
-            if not (folder / name).is_file():
-                raise EngineMissing(
-                    f"{folder / name} is missing; run `voicemesh models pull {MODEL}`"
-                )
         try:
             model = ctranslate2.models.Whisper(
                 str(folder),
@@ -163,4 +160,4 @@ class WhisperNetwork:
         if not prompt:
             return start
         before = self._tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False).tokens
-        return ["<|startofprev|>", *before, *start]
+        return ["<|startofprev|>", *before[-_MOST_PROMPT_TOKENS:], *start]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from voicemesh.cores import OnCores
-from voicemesh_asr.engines.redecoding.languages import language_of
-from voicemesh_asr.engines.whisper.languages import LANGUAGES
+from voicemesh_asr.engines.whisper.fallback import RisingTemperatures
+from voicemesh_asr.engines.whisper.languages import KnownTags
 
 EXTRA = "voicemesh-asr[whisper]"
 """What has to be installed for it."""
 MODEL = "whisper-base"
 """The model's name in the catalogue."""
+FILES = ("model.bin", "config.json", "tokenizer.json")
+"""What is in its folder."""
 
 
 class WhisperSettings(OnCores):
@@ -22,15 +23,13 @@ class WhisperSettings(OnCores):
 
     model: Path | None = Field(
         None,
-        description="A folder with a Whisper model in CTranslate2's form: model.bin, config.json, "
-        f"tokenizer.json. Unset: {MODEL} of mesh.models_folder, which `voicemesh models pull` "
-        "puts there.",
+        description=f"A folder with a Whisper model in CTranslate2's form: {', '.join(FILES)}. "
+        f"Unset: {MODEL} of mesh.models_folder, which `voicemesh models pull` puts there.",
     )
-    languages: tuple[str, ...] = Field(
+    languages: KnownTags = Field(
         (),
-        description="BCP-47 languages that are heard; the first is taken where a stream names "
-        "none. A stream that names several is heard in the one that it sounds like. Empty: "
-        "mesh.languages.",
+        description="BCP-47 languages that are heard, the likeliest first. A stream that names "
+        "several, or none, is heard in the one that it sounds like. Empty: mesh.languages.",
     )
     simplified: bool = Field(
         True,
@@ -41,8 +40,9 @@ class WhisperSettings(OnCores):
         "",
         max_length=300,
         description="A text that leads every utterance: names and words to expect, a manner of "
-        "writing. Empty: Whisper's own choice. A sentence in Chinese brings more punctuation, "
-        "but made 12 instead of 9 % of the characters wrong on short human clips.",
+        "writing. Its last 200 tokens count. Empty: Whisper's own choice. A sentence in Chinese "
+        "brings more punctuation, but made 12 instead of 9 % of the characters wrong on short "
+        "human clips.",
     )
     beams: int = Field(
         3,
@@ -51,7 +51,7 @@ class WhisperSettings(OnCores):
         description="Texts that a final pass follows at once. 3 take 6 % longer than 1, for the "
         "encoder takes most of the time; interim results follow one.",
     )
-    temperatures: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+    temperatures: RisingTemperatures = Field(
         (0.0, 0.4),
         min_length=1,
         description="Tried one after the other until the final text is good enough. One more "
@@ -139,18 +139,3 @@ class WhisperSettings(OnCores):
     def most_threads(self) -> int:
         """See OnCores."""
         return self.threads * self.decodes_at_once
-
-    @field_validator("languages")
-    @classmethod
-    def _known(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
-        for tag in tags:
-            if language_of(tag) not in LANGUAGES:
-                raise ValueError(f"Whisper does not know {tag!r}; it knows {', '.join(LANGUAGES)}")
-        return tags
-
-    @field_validator("temperatures")
-    @classmethod
-    def _rising(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
-        if list(temperatures) != sorted(set(temperatures)):
-            raise ValueError("temperatures must rise from one to the next")
-        return temperatures

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from voicemesh.models.store import ModelStore
+from voicemesh.language_tags import primary_language
 from voicemesh.registry import EngineSpec, Probe, probe_import
-from voicemesh_asr.engines.whisper.settings import EXTRA, MODEL, WhisperSettings
+from voicemesh_asr.engines.redecoding.model_folder import ModelFolder
+from voicemesh_asr.engines.whisper.settings import EXTRA, FILES, MODEL, WhisperSettings
 
 if TYPE_CHECKING:
     from voicemesh.settings import Settings
     from voicemesh_asr.engines.whisper.engine import WhisperEngine
 
 
-def folder_of(config: WhisperSettings, mesh: Settings) -> Path:
-    """Where the model lies or would lie."""
-    return config.model or ModelStore.of(mesh).path(MODEL)
+_MODEL = ModelFolder(MODEL, FILES, "asr.whisper.model")
 
 
 def _make(config: WhisperSettings, mesh: Settings) -> WhisperEngine:
     from voicemesh_asr.engines.whisper.engine import WhisperEngine
 
-    return WhisperEngine(config, folder_of(config, mesh), config.languages or mesh.mesh.languages)
+    folder = _MODEL.find(config.model, mesh)
+    return WhisperEngine(config, folder, config.languages or mesh.mesh.languages)
 
 
 def _probe() -> Probe:
-    found = [probe_import(name, name, EXTRA) for name in ("ctranslate2", "tokenizers")]
-    return next((probe for probe in found if not probe.usable), found[0])
+    return _all(probe_import(name, name, EXTRA) for name in ("ctranslate2", "tokenizers"))
 
 
 def _check(config: WhisperSettings, mesh: Settings) -> Probe:
-    folder = folder_of(config, mesh)
-    if folder.is_dir():
-        return Probe(True, f"{folder} is there")
-    return Probe(False, f"{folder} is missing", f"voicemesh models pull {MODEL}")
+    found = [_MODEL.probe(config.model, mesh)]
+    if config.simplified and "zh" in map(primary_language, config.languages or mesh.mesh.languages):
+        found.append(probe_import("opencc", "opencc", EXTRA))
+    return _all(found)
+
+
+def _all(probes: Iterable[Probe]) -> Probe:
+    """The first that is not usable, or the first."""
+    found = list(probes)
+    return next((probe for probe in found if not probe.usable), found[0])
 
 
 SPEC = EngineSpec(

@@ -56,7 +56,7 @@ class WhisperTranscriber:
         self, request: Request, is_final: bool, counter: WorkCounter
     ) -> PieceTranscription[HeardPiece]:
         """All of the audio; CancelledDecode before the next pass where nobody wants it."""
-        languages = list(request.languages)
+        languages = _told_apart(request)
         hear = partial(self._hear, request, languages, is_final, counter)
         pieces = hear_pieces(request, LONGEST_PIECE, RATE_HERTZ, hear)
         return PieceTranscription(pieces, languages[0])
@@ -120,3 +120,11 @@ class WhisperTranscriber:
             return text
         phrase = self._hints.phrase(text, request.samples, request.phrases)
         return text if phrase is None else f" {phrase[:1].upper()}{phrase[1:]}"
+
+
+def _told_apart(request: Request) -> list[str]:
+    """The languages that may be heard: one where a complete piece has been heard in it."""
+    newest: PieceTranscription[HeardPiece] | None = request.newest
+    if newest is not None and len(newest.pieces) > 1:
+        return [newest.language]
+    return list(request.languages)

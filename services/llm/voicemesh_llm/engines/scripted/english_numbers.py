@@ -5,31 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-_SMALL_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-)
-_TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_SMALL = _SMALL_WORDS.split()
-_TENS = _TENS_WORDS.split()
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
+from voicemesh.english_number_words import TENS, UNDER_TWENTY, ordinal_word
 
-UNITS = {word: value for value, word in enumerate(_SMALL)} | {"oh": 0}
-TENS = {word: 20 + 10 * index for index, word in enumerate(_TENS)}
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+UNITS = {word: value for value, word in enumerate(UNDER_TWENTY)} | {"oh": 0}
+_TEN_VALUES = {word: 20 + 10 * index for index, word in enumerate(TENS)}
 
 
 def is_number_word(word: str) -> bool:
     """Whether a number may begin with ``word``."""
-    return word in UNITS and word != "oh" or word in TENS or word[:1].isdigit()
+    return word in UNITS and word != "oh" or word in _TEN_VALUES or word[:1].isdigit()
 
 
 def read_number(words: Sequence[str], start: int) -> tuple[Fraction, int] | None:
@@ -47,8 +32,8 @@ def read_number(words: Sequence[str], start: int) -> tuple[Fraction, int] | None
             part = Fraction(word.replace(",", ""))
         elif word in UNITS and word != "oh" and _takes_unit(part, UNITS[word]):
             part = (part or Fraction(0)) + UNITS[word]
-        elif word in TENS and _takes_ten(part):
-            part = (part or Fraction(0)) + TENS[word]
+        elif word in _TEN_VALUES and _takes_ten(part):
+            part = (part or Fraction(0)) + _TEN_VALUES[word]
         elif word == "hundred" and (part is None and index == start or part and part < 100):
             part = (part or Fraction(1)) * 100
         elif word in _SCALES and (part is not None or index == start):
@@ -60,7 +45,7 @@ def read_number(words: Sequence[str], start: int) -> tuple[Fraction, int] | None
             word == "and"
             and index > start
             and words[index - 1] in ("hundred", *_SCALES)
-            and (following in UNITS or following in TENS)
+            and (following in UNITS or following in _TEN_VALUES)
         ):
             pass
         else:
@@ -94,23 +79,19 @@ def spell(number: int) -> str:
     if number < 0 or number > 9999:
         return str(number)
     if number < 20:
-        return _SMALL[number]
+        return UNDER_TWENTY[number]
     if number < 100:
         tens, rest = divmod(number, 10)
-        return _TENS[tens - 2] + (f" {_SMALL[rest]}" if rest else "")
+        return TENS[tens - 2] + (f" {UNDER_TWENTY[rest]}" if rest else "")
     size, name = (1000, "thousand") if number >= 1000 else (100, "hundred")
     head, rest = divmod(number, size)
-    return f"{_SMALL[head]} {name}" + (f" {spell(rest)}" if rest else "")
+    return f"{UNDER_TWENTY[head]} {name}" + (f" {spell(rest)}" if rest else "")
 
 
 def spell_ordinal(number: int) -> str:
     """The ordinal of 1 to 99: 21 is "twenty first"."""
     head, _, last = spell(number).rpartition(" ")
-    if last in _ORDINALS:
-        ordinal = _ORDINALS[last]
-    else:
-        ordinal = last[:-1] + "ieth" if last.endswith("y") else last + "th"
-    return f"{head} {ordinal}".strip()
+    return f"{head} {ordinal_word(last)}".strip()
 
 
 def spell_year(year: int) -> str:

@@ -8,7 +8,7 @@ configuration (hexgrad, Kokoro-82M, Apache-2.0); only what Mandarin needs is her
 
 from __future__ import annotations
 
-from voicemesh_tts.engines.mandarin.syllables import Syllable
+from voicemesh_tts.engines.mandarin.syllables import NO_INITIAL, Syllable
 
 PADDING = 0
 """Stands at both ends of an utterance."""
@@ -24,7 +24,8 @@ _SYMBOLS = {
 }
 _TONES = {"1": "→", "2": "↗", "3": "↓", "4": "↘", "5": ""}
 _INITIALS = {
-    **{"^": "", "b": "p", "p": "pʰ", "m": "m", "f": "f", "d": "t", "t": "tʰ", "n": "n", "l": "l"},
+    NO_INITIAL: "",
+    **{"b": "p", "p": "pʰ", "m": "m", "f": "f", "d": "t", "t": "tʰ", "n": "n", "l": "l"},
     **{"g": "k", "k": "kʰ", "h": "x", "j": "ʨ", "q": "ʨʰ", "x": "ɕ", "z": "ʦ", "c": "ʦʰ", "s": "s"},
     **{"zh": "ꭧ", "ch": "ꭧʰ", "sh": "ʂ", "r": "ɻ"},
 }
@@ -74,7 +75,7 @@ _FINALS = {
 def symbols(syllable: Syllable) -> list[int]:
     """The symbols of a syllable."""
     nucleus, coda = _FINALS[syllable.final]
-    if syllable.initial == "^" and syllable.final == "o":
+    if syllable.initial == NO_INITIAL and syllable.final == "o":
         nucleus = "ɔ"  # an interjection, not the vowel of bo
     written = _INITIALS[syllable.initial] + nucleus + _TONES[syllable.tone] + coda
     return [_SYMBOLS[symbol] for symbol in written]

@@ -13,6 +13,7 @@ from voicemesh.errors import EngineError, EngineMissing
 from voicemesh_tts.audio.shaping import TimedWord
 from voicemesh_tts.audio.stretching import stretched
 from voicemesh_tts.engines.kokoro.parts import Part
+from voicemesh_tts.engines.kokoro.settings import MODEL
 from voicemesh_tts.engines.kokoro.sounds import PADDING, mark_symbol, symbols
 from voicemesh_tts.engines.onnx_voice.rendered import Rendered, samples_of
 from voicemesh_tts.engines.onnx_voice.session import open_session
@@ -84,6 +85,6 @@ def _styles(folder: Path) -> Mapping[str, NDArray[np.float32]]:
     }
     if not styles:
         raise EngineMissing(
-            f"no Mandarin voice is in {folder}; run `voicemesh models verify kokoro-82m-zh`"
+            f"no Mandarin voice is in {folder}; run `voicemesh models verify {MODEL}`"
         )
     return styles
