@@ -53,6 +53,7 @@ def test_a_users_chinese_words_are_not(heard: str) -> None:
     [
         ("why is that", "A computer is a machine that follows instructions."),
         ("是谁", "这是人工智能"),
+        ("wait", "A robot is a machine that can do what it was told."),
     ],
 )
 def test_a_short_question_is_not_the_robots_for_a_word_or_two_in_common(

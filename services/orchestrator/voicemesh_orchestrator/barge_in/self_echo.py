@@ -14,6 +14,8 @@ from voicemesh_orchestrator.text.words import words
 
 # Recognisers mishear distorted speech: "intelligence" may come as "intelligent".
 _ALIKE = 0.72
+_SHORT_WORD = 4
+"""Words of so few letters differ by one and mean something else: "wait" is not "what"."""
 _SHARE = 0.6
 """From this share of repeated words on a hypothesis is the robot's own."""
 # So few words stand in any reply by chance ("why is that"): all of them must be its own.
@@ -71,8 +73,8 @@ def _longest_chain(heard: Sequence[str], said: Sequence[str]) -> int:
 def _sounds_alike(word: str, other: str) -> bool:
     if word == other:
         return True
-    if min(len(word), len(other)) < 3:
-        return False  # Short words differ by a letter and mean something else.
+    if min(len(word), len(other)) <= _SHORT_WORD:
+        return False
     matcher = SequenceMatcher(None, word, other, autojunk=False)
     return matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
 
