@@ -15,6 +15,7 @@ Nothing in here imports anything else of voicemesh.
     sail_chip        the only module that touches sophon.sail
     launch_proof     finds launches that failed without saying so
     vendor_output    what the vendor's libraries print
+    condition        memory, utilisation and temperature, asked for between launches
     counters         launches, seconds, waiting
     bmodel_file      what a bmodel says about itself
     flatbuffer       the form in which it says so

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 
+from . import condition
 from .sail_chip import ChipError, SailChip
 from .server import OwnerServer, SocketClaim, SocketTaken
 from .session import SharedChip
@@ -33,6 +34,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--chip", default="", help="its name where sail cannot tell: BM1688")
     parser.add_argument("--parent", type=int, help="die with this process, which started the owner")
+    parser.add_argument(
+        "--condition-every-s",
+        type=float,
+        default=condition.EVERY_S,
+        help="seconds between two looks at memory, utilisation and temperature; "
+        f"default: {condition.EVERY_S}",
+    )
     return parser.parse_args(argv)
 
 
@@ -71,7 +79,8 @@ def main(argv: list[str] | None = None) -> int:
         os.environ["VOICEMESH_SOPHON_CHIP"] = options.chip.lower()
     try:
         chip = SailChip(options.device, bool(options.sail_folder), options.chip)
-        server = OwnerServer(claim, SharedChip(chip, output, lost))
+        shared = SharedChip(chip, output, lost)
+        server = OwnerServer(claim, shared, options.condition_every_s)
     except (ChipError, OSError) as error:
         said = " | ".join([str(error), *output.failures()[-3:]])
         print(f"chip owner: {said}", file=sys.stderr)

@@ -14,6 +14,7 @@ import numpy as np
 from . import steps, wire
 from .chip_contents import Memory, Model, Refused
 from .client_resources import ClientResources
+from .condition import Condition
 from .counters import Counters
 from .launch_proof import LaunchProof
 from .sail_chip import KINDS, ChipError, SailChip
@@ -28,7 +29,7 @@ Answer = Tuple[Dict[str, Any], bytes]
 
 
 class SharedChip:
-    """The chip, and what all sessions share of it: its scheduler, counters and output."""
+    """The chip, and what all sessions share of it: scheduler, counters, output, condition."""
 
     def __init__(self, chip: SailChip, output: VendorOutput, lost: Callable[[str], None]) -> None:
         """``lost`` is called once the chip is taken to be lost; it ends the process."""
@@ -37,6 +38,7 @@ class SharedChip:
         self.lost = lost
         self.scheduler = Scheduler()
         self.counters = Counters()
+        self.condition = Condition(chip, self.scheduler, output)
 
 
 class Session:
@@ -133,9 +135,9 @@ class Session:
         paths = header.get("files")
         if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
             raise wire.Malformed("files are a list of paths")
-        self._shared.output.failures()  # What was printed before is not of this load.
         # Everybody else waits: sail does not let other threads go on while it loads.
         with self._shared.scheduler.turn(self._priority, self._all_cores):
+            self._shared.output.failures()  # What was printed before is not of this load.
             try:
                 number, model = self._resources.load(paths, header.get("own_io") is True)
             except (Refused, ChipError) as error:
