@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from voicemesh.settings import Section
+from voicemesh_sophon.chip_owner.scheduler import LAUNCH_WITHIN_S
 
 KIND = "sophon"
 """What an EngineSpec calls the kind of device, and ``voicemesh.devices`` announces."""
@@ -74,6 +75,14 @@ class DevicesSettings(Section):
         None,
         description="A file that describes the cards and chips (docs/sophon.md), for machines that "
         "do not tell themselves; not set: what the driver lists.",
+    )
+    launch_within_s: float = Field(
+        LAUNCH_WITHIN_S,
+        gt=0,
+        description="Seconds after which a launch has hung: its chip's owner ends and is "
+        "replaced, and the services on it load again. 50: the longest published launch takes "
+        "1.2 s, and a service gives an engine up after 60 s. Large models on the simulator may "
+        "need more.",
     )
     socket_folder: Path | None = Field(
         None,

@@ -40,10 +40,12 @@ class ScriptedOwner:
         gated: bool = False,
         sail: str = "3.10.7",
         condition_every_s: float = 60.0,
+        launch_within_s: float = 60.0,
+        load_within_s: float = 60.0,
     ) -> None:
         """``sail``: the version whose manners the chip's library has.
 
-        ``condition_every_s``: far apart, so that a test that is not about it sees none.
+        The times are long, so that a test that is not about them sees nothing of them.
         """
         self.folder = folder
         self.socket = folder / "chip"
@@ -56,6 +58,8 @@ class ScriptedOwner:
             *(sys.executable, str(OWNER), "--socket", str(self.socket)),
             *("--sail-folder", str(STAND_IN), "--chip", "BM1688", "--parent", str(os.getpid())),
             *("--condition-every-s", str(condition_every_s)),
+            *("--launch-within-s", str(launch_within_s)),
+            *("--load-within-s", str(load_within_s)),
         ]
         self.process = subprocess.Popen(
             command, env=os.environ | script, stderr=subprocess.PIPE, text=True

@@ -71,7 +71,13 @@ def test_what_the_platform_does_not_support_is_asked_once_and_told_once(
         "memory_used_bytes": 1024 * 2**20,
         "utilisation": 0.3,
     }
-    owner.stop()
+    owner.process.kill()
+    owner.ended()
+    following = ScriptedOwner(owner.folder)
+    following.stop()
+    following.clean_up()
+    assert not any("what ended the owner before" in line for line in following.said)
+    assert not any("vendor: " in line for line in owner.said)
     (told,) = [line for line in owner.said if "does not tell its temperature" in line]
     assert "ret=9; it is not asked again" in told
 

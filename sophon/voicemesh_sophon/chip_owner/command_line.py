@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 
-from . import condition
+from . import condition, scheduler
+from .hang_watch import HangWatch
 from .sail_chip import ChipError, SailChip
 from .server import OwnerServer, SocketClaim, SocketTaken
 from .session import SharedChip
@@ -21,7 +22,8 @@ from .versions import too_old
 WRONG_SETTINGS = 2
 """Another attempt would end the same way."""
 CHIP_LOST = 3
-_CLOSE_S = 5.0
+_CLOSE_S = 3.0
+"""For the steps under way at the end. A supervisor kills after 5 s."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,6 +42,19 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         default=condition.EVERY_S,
         help="seconds between two looks at memory, utilisation and temperature; "
         f"default: {condition.EVERY_S}",
+    )
+    parser.add_argument(
+        "--launch-within-s",
+        type=float,
+        default=scheduler.LAUNCH_WITHIN_S,
+        help="seconds after which a launch hangs, and the owner ends; "
+        f"default: {scheduler.LAUNCH_WITHIN_S}",
+    )
+    parser.add_argument(
+        "--load-within-s",
+        type=float,
+        default=scheduler.LOAD_WITHIN_S,
+        help=f"the same for loading a model; default: {scheduler.LOAD_WITHIN_S}",
     )
     return parser.parse_args(argv)
 
@@ -96,7 +111,17 @@ def main(argv: list[str] | None = None) -> int:
     for cost, cure in too_old(chip.versions).values():
         print(f"chip {options.device}: {cost}; {cure}", file=sys.stderr)
     threading.Thread(target=server.serve, name="owner server", daemon=True).start()
+    watch = HangWatch(shared.scheduler, options.launch_within_s, options.load_within_s, lost)
     stop.wait()
     server.close(_CLOSE_S)
+    watch.close()
+    left = shared.scheduler.running()
+    if left:
+        # Nobody can end them but the process, and a regular exit would wait for the chip:
+        # the vendor's libraries close it then.
+        print(f"chip {options.device}: ending in the middle of {', '.join(left)}", file=sys.stderr)
+        faulthandler.dump_traceback(sys.stderr, all_threads=True)
+        sys.stderr.flush()
+        os._exit(status[0])
     output.close()
     return status[0]

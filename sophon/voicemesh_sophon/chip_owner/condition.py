@@ -58,17 +58,17 @@ class Condition:
     def ask(self) -> None:
         """One round of questions, once nothing runs on the chip."""
         found: dict[str, float] = {}
-        with self._scheduler.turn(PRIORITY, self._all_cores):
+        with self._scheduler.turn(PRIORITY, self._all_cores, "the chip's condition"):
             self._output.failures()  # What was printed before is not of these.
             for what, question in list(self._questions.items()):
                 try:
                     told = question()
                     reason = "" if told else "it gives numbers that mean nothing"
                 except Exception as error:  # Of sail's own kinds; the figure is left out.
-                    told = {}
-                    reason = " | ".join([str(error), *self._output.failures()])
+                    told, reason = {}, str(error)
                 found.update(told)
-                self._complain(what, reason)
+                printed = self._output.aside()
+                self._complain(what, " | ".join([reason, *printed]) if reason else "")
         self.figures = found
 
     def _complain(self, what: str, reason: str) -> None:

@@ -7,6 +7,8 @@ Memory is numpy's. A launch writes 7 into every output. The folder that
   until the connection is closed. Without it launches take no time.
 * ``manner``, a file: "silent" launches do nothing, as sail's do when they fail; "printed"
   ones print what sail prints of that, "raised" ones raise, "ended" ones end the process.
+  "hung" launches never end, and neither does a regular exit of the process after them:
+  the libraries close the chip then. "stuck" loading does not end, and holds Python's lock.
 * ``board``, a file: "soc" (without the file, too) tells no temperature, "card" tells
   everything, "deaf" lets every question about the chip's condition fail.
 * ``asked``, a file that is written here: a line for each of those questions, with the
@@ -17,9 +19,12 @@ views, and keeps a descriptor at each question; up to 3.10.2 a question that fai
 number all the same; 3.10.7 prints of it and raises.
 """
 
+import atexit
+import ctypes
 import os
 import socket
 import sys
+import threading
 from enum import IntEnum
 from pathlib import Path
 
@@ -153,6 +158,8 @@ class Engine:
         self._nets = {}
 
     def load(self, path):
+        if _said("manner") == "stuck":
+            ctypes.PyDLL(None).pause()
         # The owner's own reader: what is scripted here is the launch.
         read = sys.modules["chip_owner.bmodel_file"].read_bmodel
         self._nets.update({net.name: net for net in read(path).nets})
@@ -187,6 +194,9 @@ class Engine:
         manner = _said("manner")
         if manner == "raised":
             raise SailTensorError("bad input")
+        if manner == "hung":
+            atexit.register(threading.Event().wait)
+            threading.Event().wait()
         if manner == "ended":
             os.abort()
         if manner == "printed":
