@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -93,6 +94,12 @@ class DevicesSettings(Section):
     llm: Place = Field(default_factory=Place, description="Where the language model runs.")
     tts: Place = Field(default_factory=Place, description="Where the synthesis runs.")
 
+    @field_validator("simulated_chip", mode="before")
+    @classmethod
+    def _lower(cls, name: object) -> object:
+        """The vendor writes BM1688."""
+        return name.lower() if isinstance(name, str) else name
+
     @field_validator("socket_folder")
     @classmethod
     def _short_enough(cls, folder: Path | None) -> Path | None:
@@ -116,8 +123,16 @@ class DevicesSettings(Section):
 
 
 def has_sail() -> bool:
-    """Whether the vendor's library is installed for this Python."""
-    return find_spec("sophon") is not None and find_spec("sophon.sail") is not None
+    """Whether the vendor's library is installed for this Python. Nothing is imported."""
+    package = find_spec("sophon")
+    folders = package.submodule_search_locations if package is not None else None
+    return folders is not None and PathFinder.find_spec("sophon.sail", folders) is not None
+
+
+def has_other_sophon() -> bool:
+    """Whether a package of the vendor's name is installed that is another one."""
+    package = find_spec("sophon")
+    return package is not None and package.origin is not None and not has_sail()
 
 
 def _socket_name(device: int) -> str:
