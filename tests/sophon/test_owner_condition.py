@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from .owners import ScriptedOwner
 
 Scripted = Callable[..., ScriptedOwner]
 REPLIES = 200
+WITHIN_S = 20.0
 
 
 def _launch(chip: Chip, assets: Path) -> Launch:
@@ -23,9 +25,16 @@ def _launch(chip: Chip, assets: Path) -> Launch:
     return Launch(net, [ids, ids, ids], [chip.tensor((1, 64, 256), "float32")])
 
 
+def _until(told: Callable[[], bool]) -> None:
+    """Wait for what the owner does by its own clock; fail where it never does."""
+    end = time.monotonic() + WITHIN_S
+    while not told():
+        assert time.monotonic() < end, "the owner does not come to it"
+        threading.Event().wait(0.001)
+
+
 def _wait_until_asked(owner: ScriptedOwner, times: int) -> list[str]:
-    while len(owner.asked()) < times:
-        threading.Event().wait(0.005)  # The owner asks by its own clock.
+    _until(lambda: len(owner.asked()) >= times)
     return owner.asked()
 
 
@@ -48,8 +57,8 @@ def test_no_reply_fails_for_a_question_that_the_library_answers_with_an_error_li
     talking.start()
     for _ in range(REPLIES):
         running = owner.began()
-        while not owner.news()["waiting"]["condition"]:
-            threading.Event().wait(0.001)  # Until a question is due while the launch runs.
+        # Until a question is due while the launch runs.
+        _until(lambda: bool(owner.news()["waiting"]["condition"]))
         running.end()
     talking.join(20)
     assert replies == [7.0] * REPLIES
@@ -89,8 +98,7 @@ def test_a_question_that_fails_for_another_reason_is_asked_again(scripted: Scrip
     _wait_until_asked(owner, begun + 20)
     assert owner.news()["condition"] == {}
     (owner.folder / "board").write_text("card")
-    while "memory_total_bytes" not in owner.news()["condition"]:
-        threading.Event().wait(0.005)  # It hears of it with the next question.
+    _until(lambda: "memory_total_bytes" in owner.news()["condition"])
 
 
 def test_a_card_tells_its_temperature_from_the_first_moment(
