@@ -14,6 +14,9 @@ import pytest
 from voicemesh.errors import Unavailable
 from voicemesh.supervisor.child import Child
 from voicemesh.supervisor.events import MeshEvent
+from voicemesh_llm.engines.engine import Message, Prompt, Role
+from voicemesh_llm.engines.sophon_llm.engine import SophonModel
+from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_sophon.client import Chip, Launch
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.placing.placement import Placement
@@ -134,3 +137,26 @@ async def test_a_supervisor_replaces_the_owner_of_a_chip_that_hangs_and_ends_it_
     await run
     await asyncio.to_thread(hanging.join, 20)
     assert not psutil.pid_exists(child.pid)
+
+
+async def test_an_engine_closes_though_its_launch_hangs(scripted: Scripted, assets: Path) -> None:
+    owner = scripted(gated=True)
+    settings = SophonLLMSettings(
+        model=assets / "llm/bm1688/tiny-assistant_f16_seq256_2core_static.bmodel",
+        tokenizer=str(assets / "llm/config"),
+        self_test=False,  # The scripted chip's numbers are nonsense.
+    )
+    model = SophonModel(settings, owner.placement("llm"))
+    await model.load()
+    owner.script("hung")
+
+    async def answer() -> None:
+        async for _ in model.generate(Prompt((Message(Role.USER, ("你好。",)),))):
+            pass
+
+    answering = asyncio.create_task(answer())
+    (await asyncio.to_thread(owner.began)).end()  # It is under way, and does not end.
+    async with asyncio.timeout(10):
+        await model.close()
+        with pytest.raises(Unavailable):
+            await answering

@@ -207,7 +207,7 @@ class SophonWhisper:
             await self._jobs.close()
         chip, self._chip = self._chip, None
         if chip is not None:
-            await self._worker.run(chip.close)
+            chip.close()  # Not in the worker, which a launch that hangs would hold.
         self._worker.close()
 
 

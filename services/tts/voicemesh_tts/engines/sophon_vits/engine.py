@@ -125,7 +125,7 @@ class SophonVits:
             await mandarin.close()
         chip, self._chip = self._chip, None
         if chip is not None:
-            await self._worker.run(chip.close)
+            chip.close()  # Not in the worker, which a launch that hangs would hold.
         self._worker.close()
         embedded, self._embedded = self._embedded, None
         if embedded is not None:
