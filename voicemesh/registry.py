@@ -49,8 +49,8 @@ class EngineSpec:
     """Looks whether it can run here, without loading a model."""
     check: Callable[..., Probe] | None = None
     """Looks whether it can work with its settings (and the mesh's, as the factory): files
-    exist, servers answer. At most a few seconds; asked by the doctor for the engine that is
-    chosen."""
+    exist and are what it can work with, servers answer. At most a few seconds; asked by the
+    doctor, and by ``voicemesh plan`` for engines on a device, for the engine that is chosen."""
     extra: str = ""
     """What pip installs for its library, such as ``voicemesh-asr[sophon]``."""
     tags: frozenset[str] = field(default_factory=frozenset)

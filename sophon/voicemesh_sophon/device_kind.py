@@ -51,12 +51,15 @@ class SophonDevices(DeviceKind):
 
     def probe(self, settings: Settings) -> Probe:
         """See DeviceKind: a chip is simulated, or the vendor's library may find a real one."""
-        from voicemesh_sophon.devices import has_sail
+        from voicemesh_sophon.chip_owner.vendor_errors import NOT_THE_VENDORS
+        from voicemesh_sophon.devices import has_other_sophon, has_sail
         from voicemesh_sophon.placing.placement import devices_of
 
         devices = devices_of(settings)
         if devices.simulated or devices.owner_python is not None or has_sail():
             return Probe(True, "`voicemesh plan` shows the chips")
+        if has_other_sophon():
+            return Probe(False, NOT_THE_VENDORS, f"pip uninstall sophon; {_CURE}")
         return Probe(False, "no Sophgo chip can be used here", _CURE)
 
     def outline(self, settings: Settings, inventory: Path | None) -> DeviceOutline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from voicemesh.settings import Section
+from voicemesh_sophon.chip_owner.scheduler import LAUNCH_WITHIN_S
 
 KIND = "sophon"
 """What an EngineSpec calls the kind of device, and ``voicemesh.devices`` announces."""
@@ -75,6 +77,14 @@ class DevicesSettings(Section):
         description="A file that describes the cards and chips (docs/sophon.md), for machines that "
         "do not tell themselves; not set: what the driver lists.",
     )
+    launch_within_s: float = Field(
+        LAUNCH_WITHIN_S,
+        gt=0,
+        description="Seconds after which a launch has hung: its chip's owner ends and is "
+        "replaced, and the services on it load again. 50: the longest published launch takes "
+        "1.2 s, and a service gives an engine up after 60 s. Large models on the simulator may "
+        "need more.",
+    )
     socket_folder: Path | None = Field(
         None,
         description="Where the chips' owners listen; not set: voicemesh/ in $XDG_RUNTIME_DIR, "
@@ -83,6 +93,12 @@ class DevicesSettings(Section):
     asr: Place = Field(default_factory=Place, description="Where the recogniser runs.")
     llm: Place = Field(default_factory=Place, description="Where the language model runs.")
     tts: Place = Field(default_factory=Place, description="Where the synthesis runs.")
+
+    @field_validator("simulated_chip", mode="before")
+    @classmethod
+    def _lower(cls, name: object) -> object:
+        """The vendor writes BM1688."""
+        return name.lower() if isinstance(name, str) else name
 
     @field_validator("socket_folder")
     @classmethod
@@ -107,8 +123,16 @@ class DevicesSettings(Section):
 
 
 def has_sail() -> bool:
-    """Whether the vendor's library is installed for this Python."""
-    return find_spec("sophon") is not None and find_spec("sophon.sail") is not None
+    """Whether the vendor's library is installed for this Python. Nothing is imported."""
+    package = find_spec("sophon")
+    folders = package.submodule_search_locations if package is not None else None
+    return folders is not None and PathFinder.find_spec("sophon.sail", folders) is not None
+
+
+def has_other_sophon() -> bool:
+    """Whether a package of the vendor's name is installed that is another one."""
+    package = find_spec("sophon")
+    return package is not None and package.origin is not None and not has_sail()
 
 
 def _socket_name(device: int) -> str:

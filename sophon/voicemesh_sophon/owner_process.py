@@ -33,6 +33,7 @@ def owner_command(devices: DevicesSettings, device: int, parent: int | None = No
     # Every simulator is a process of its own, and knows but one chip.
     number = 0 if devices.simulated else device
     command = [python, str(OWNER), "--socket", str(socket), "--device", str(number)]
+    command += ["--launch-within-s", str(devices.launch_within_s)]
     if devices.simulated:
         command += ["--sail-folder", str(SIMULATOR), "--chip", devices.simulated_chip]
     if parent is not None:

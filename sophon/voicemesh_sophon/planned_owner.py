@@ -53,7 +53,7 @@ class PlannedChipOwner:
         await watch.close()
 
     async def answers(self, within_s: float) -> bool:
-        """Not asked: a launch may take seconds, and the services notice an owner that hangs."""
+        """Not asked: it may load for minutes, and ends by itself where the chip hangs."""
         return True
 
     async def described(self) -> Mapping[str, Any]:

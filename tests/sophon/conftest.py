@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,12 +24,12 @@ def assets() -> Path:
 def shared_owner(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., ScriptedOwner]]:
-    """``shared_owner(views=True)``: an owner for tests that neither script nor end it."""
+    """``shared_owner(sail="3.10.7")``: an owner for tests that neither script nor end it."""
     started: list[ScriptedOwner] = []
 
     @cache
-    def start(views: bool = True) -> ScriptedOwner:
-        started.append(ScriptedOwner(tmp_path_factory.mktemp("chip"), views=views))
+    def start(sail: str = "3.10.7") -> ScriptedOwner:
+        started.append(ScriptedOwner(tmp_path_factory.mktemp("chip"), sail=sail))
         return started[-1]
 
     yield start
@@ -38,12 +39,12 @@ def shared_owner(
 
 @pytest.fixture
 def scripted(tmp_path: Path) -> Iterator[Callable[..., ScriptedOwner]]:
-    """``scripted(gated=False, views=True)``: the owner of a chip that follows a script."""
+    """``scripted(gated=False, sail="3.10.7", ...)``: the owner of a chip that follows a script."""
     started: list[ScriptedOwner] = []
 
-    def start(**options: bool) -> ScriptedOwner:
+    def start(**options: Any) -> ScriptedOwner:
         folder = tmp_path / f"chip{len(started)}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # A test may have put its script there.
         started.append(ScriptedOwner(folder, **options))
         return started[-1]
 

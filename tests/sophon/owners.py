@@ -34,17 +34,32 @@ class RunningLaunch:
 class ScriptedOwner:
     """The real owner process over ``scripted_sail``; its folder is the script."""
 
-    def __init__(self, folder: Path, gated: bool = False, views: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        gated: bool = False,
+        sail: str = "3.10.7",
+        condition_every_s: float = 60.0,
+        launch_within_s: float = 60.0,
+        load_within_s: float = 60.0,
+    ) -> None:
+        """``sail``: the version whose manners the chip's library has.
+
+        The times are long, so that a test that is not about them sees nothing of them.
+        """
         self.folder = folder
         self.socket = folder / "chip"
         self._gate = socket.socket(socket.AF_UNIX)
         if gated:
             self._gate.bind(str(folder / "gate"))
             self._gate.listen()
-        script = {"SCRIPTED_SAIL": str(folder), "SCRIPTED_SAIL_VIEWS": "yes" if views else "no"}
+        script = {"SCRIPTED_SAIL": str(folder), "SCRIPTED_SAIL_VERSION": sail}
         command = [
             *(sys.executable, str(OWNER), "--socket", str(self.socket)),
             *("--sail-folder", str(STAND_IN), "--chip", "BM1688", "--parent", str(os.getpid())),
+            *("--condition-every-s", str(condition_every_s)),
+            *("--launch-within-s", str(launch_within_s)),
+            *("--load-within-s", str(load_within_s)),
         ]
         self.process = subprocess.Popen(
             command, env=os.environ | script, stderr=subprocess.PIPE, text=True
@@ -75,6 +90,11 @@ class ScriptedOwner:
 
     def script(self, manner: str) -> None:
         (self.folder / "manner").write_text(manner)
+
+    def asked(self) -> list[str]:
+        """The questions about the chip's condition, each with the launches under way."""
+        asked = self.folder / "asked"
+        return asked.read_text().splitlines() if asked.exists() else []
 
     def began(self) -> RunningLaunch:
         """Wait for the next launch; it runs until the test ends it."""

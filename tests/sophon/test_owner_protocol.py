@@ -216,7 +216,7 @@ def test_an_owner_that_is_stopped_takes_its_socket_away_and_tells_its_clients(
         owner.open("asr")
 
 
-@pytest.mark.parametrize("views", [True, False], ids=["views", "no views"])
+@pytest.mark.parametrize("sail", ["3.10.7", "3.9.0"], ids=["views", "no views"])
 @pytest.mark.parametrize(
     ("dtype", "stored"),
     [
@@ -232,11 +232,11 @@ def test_an_owner_that_is_stopped_takes_its_socket_away_and_tells_its_clients(
     ],
 )
 def test_elements_of_every_type_come_back_as_they_went(
-    shared_owner: Scripted, dtype: str, stored: type[np.generic], views: bool
+    shared_owner: Scripted, dtype: str, stored: type[np.generic], sail: str
 ) -> None:
-    owner = shared_owner(views=views)
+    owner = shared_owner(sail=sail)
     chip = owner.open("llm")
-    assert ("views" in chip.abilities) == views
+    assert ("views" in chip.abilities) == (sail != "3.9.0")
     values = np.arange(-3, 21).astype(stored).reshape(2, 3, 4)
     one, other = chip.tensor((2, 3, 4), dtype), chip.tensor((24,), dtype)
     row = one.view((4,), 8)

@@ -135,10 +135,10 @@ def test_equals_take_turns_in_the_order_they_came() -> None:
     threads = []
 
     def take(name: str, priority: int) -> None:
-        with scheduler.turn(priority, cores):
+        with scheduler.turn(priority, cores, name):
             order.append(name)
 
-    with scheduler.turn(0, cores):
+    with scheduler.turn(0, cores, "all"):
         waiting = [0, 0, 0]
         for name, priority in (("a", 1), ("b", 2), ("c", 1), ("d", 0), ("e", 2)):
             threads.append(threading.Thread(target=take, args=(name, priority)))

@@ -40,6 +40,18 @@ def _inventory(tmp_path: Path, text: str) -> Path:
     return path
 
 
+def test_a_chip_that_is_not_driven_is_told_with_those_that_are(tmp_path: Path) -> None:
+    path = _inventory(tmp_path, SE9.replace("BM1688", "SE9"))
+    wrong = r"cards\.0\.chip: 'SE9' is no chip that is driven; set it to BM1684X .*BM1688 \(SE9-16"
+    with pytest.raises(SettingsError, match=wrong):
+        described(path)
+    (chip,) = described(_inventory(tmp_path, SE9.replace("BM1688", "cv186ah"))).chips
+    assert (chip.kind, chip.cores) == ("CV186AH", 1)
+    assert devices_of(_settings({"devices.simulated_chip": "BM1684X"})).simulated_chip == "bm1684x"
+    with pytest.raises(SettingsError, match=r"devices\.simulated_chip.*'bm1688' or 'bm1684x'"):
+        _settings({"devices.simulated_chip": "BM1684"})
+
+
 def test_without_a_placement_all_sit_on_the_first_chip(tmp_path: Path) -> None:
     settings = _settings({"devices.socket_folder": str(tmp_path)})
     for service in ("asr", "llm", "tts"):

@@ -33,6 +33,17 @@ def _models(assets: Path, chip: str = "bm1688") -> dict[str, str]:
         "asr.sophon_whisper.model_files": json.dumps([str(whisper)]),
         "llm.sophon_llm.model": str(llm),
         "tts.sophon_vits.model_files": json.dumps([str(path) for path in one_core]),
+        **_tables(assets),
+    }
+
+
+def _tables(assets: Path) -> dict[str, str]:
+    """What the engines need beside the models."""
+    return {
+        "asr.sophon_whisper.positions_file": str(next(assets.glob("whisper/tables/*.npz"))),
+        "asr.sophon_whisper.vocabulary_file": str(next(assets.glob("whisper/tables/*.tiktoken"))),
+        "llm.sophon_llm.tokenizer": str(assets / "llm/config"),
+        "tts.sophon_vits.vocabulary_file": str(assets / "vits/vocab.txt"),
     }
 
 
@@ -176,12 +187,13 @@ def test_the_simulator_is_a_chip_to_plan_for(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VOICEMESH_SOPHON", "cmodel")
     monkeypatch.setenv("VOICEMESH_SOPHON_CHIP", "bm1684x")
-    vits = json.dumps([str(assets / "vits/bm1684x/vits_chinese_128_f16.bmodel")])
-    flags = ["--set=tts.engine=sophon-vits", f"--set=tts.sophon_vits.model_files={vits}"]
+    vits = json.dumps([str(assets / "vits/bm1684x/tts_bm1684x.bmodel")])
+    words = f"--set=tts.sophon_vits.vocabulary_file={assets / 'vits/vocab.txt'}"
+    flags = ["--set=tts.engine=sophon-vits", f"--set=tts.sophon_vits.model_files={vits}", words]
     assert main(["plan", *flags]) == 0
     out = capsys.readouterr().out
     assert "source: the simulator of the BM1684X" in out
-    assert "vits_chinese_128_f16.bmodel: BM1684X, 1 core" in out
+    assert "tts_bm1684x.bmodel: BM1684X, 1 core" in out
 
 
 def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:

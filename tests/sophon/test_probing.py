@@ -11,6 +11,7 @@ from voicemesh.cli import main
 from voicemesh.errors import Unavailable
 from voicemesh.settings import load
 from voicemesh_sophon.checking.probing import best_inventory, probe
+from voicemesh_sophon.device_kind import SOPHON
 from voicemesh_sophon.owner_process import OwnerProcess
 from voicemesh_sophon.placing.placement import devices_of
 
@@ -23,7 +24,8 @@ class Handle:
     def get_target(self):
         return "BM1684X"
 class Tensor:
-    pass
+    def nbytes(self):
+        return 4
 def get_dev_stat(device):
     return [15000 + device, 1200, 7]
 def get_chip_temp(device):
@@ -55,7 +57,8 @@ def test_the_plan_counts_with_the_memory_that_the_chip_has(
     assets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     voice = json.dumps([str(assets / "vits/bm1684x/tts_bm1684x.bmodel")])
-    flags = ["--set=tts.engine=sophon-vits", f"--set=tts.sophon_vits.model_files={voice}"]
+    words = f"--set=tts.sophon_vits.vocabulary_file={assets / 'vits/vocab.txt'}"
+    flags = ["--set=tts.engine=sophon-vits", f"--set=tts.sophon_vits.model_files={voice}", words]
     assert main(["plan", *flags]) == 0
     out = capsys.readouterr().out
     assert "card 0 chip 0 (BM1684X): 1 core, 15000 MiB" in out
@@ -89,3 +92,27 @@ def test_the_doctor_names_old_versions(capsys: pytest.CaptureFixture[str]) -> No
     assert "caches are copied" in checks["sail"]["detail"]
     assert checks["memory"]["detail"] == "15000 MiB, 1200 in use"
     assert checks["temperature"]["detail"] == "51 °C"
+
+
+def test_another_package_of_the_vendor_s_name_is_told_by_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "index/sophon"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('it is imported')")
+    monkeypatch.syspath_prepend(str(package.parent))
+    found = SOPHON.probe(load())
+    assert not found.usable
+    assert "is not the vendor's" in found.reason
+    assert "pip uninstall sophon" in found.cure
+
+
+def test_another_package_of_the_vendor_s_name_is_told_by_who_opens_the_chip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "index/sophon"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    with pytest.raises(Unavailable, match=r"is not the vendor's.*pip uninstall sophon"):
+        probe(devices_of(load()), 0)

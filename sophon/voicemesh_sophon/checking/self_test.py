@@ -20,15 +20,13 @@ from voicemesh.errors import EngineError, Unavailable, VoiceMeshError
 from voicemesh.registry import EngineSpec
 from voicemesh.settings import ServerSettings, Settings, engine_config
 from voicemesh_sophon.checking.probing import ChipNews, owner_for_a_while, owner_news
+from voicemesh_sophon.chip_owner.scheduler import LOAD_WITHIN_S
 from voicemesh_sophon.chip_owner.versions import too_old
 from voicemesh_sophon.client import Chip, Launch, Model, Net, Read, Slot, from_bfloat16
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.placing.inventory import ChipEntry
 from voicemesh_sophon.placing.placement import Placement, devices_of, on_chip_engines
 from voicemesh_sophon.placing.plan import DevicePlan, Tenant
-
-LOAD_WITHIN_S = 600.0
-"""A model of 8 B parameters comes from a slow disk within minutes; more means that it hangs."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ Nothing in here imports anything else of voicemesh.
     client_resources what a client has on the chip, and its quotas
     chip_contents    memory, places in it, models
     scheduler        which client's step runs next
+    hang_watch       finds a step that does not end, and ends the process
     sail_chip        the only module that touches sophon.sail
     launch_proof     finds launches that failed without saying so
     vendor_output    what the vendor's libraries print
+    condition        memory, utilisation and temperature, asked for between launches
     counters         launches, seconds, waiting
     bmodel_file      what a bmodel says about itself
     flatbuffer       the form in which it says so

@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 
+from . import condition, scheduler
+from .hang_watch import HangWatch
 from .sail_chip import ChipError, SailChip
 from .server import OwnerServer, SocketClaim, SocketTaken
 from .session import SharedChip
@@ -20,7 +22,8 @@ from .versions import too_old
 WRONG_SETTINGS = 2
 """Another attempt would end the same way."""
 CHIP_LOST = 3
-_CLOSE_S = 5.0
+_CLOSE_S = 3.0
+"""For the steps under way at the end. A supervisor kills after 5 s."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -33,6 +36,26 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--chip", default="", help="its name where sail cannot tell: BM1688")
     parser.add_argument("--parent", type=int, help="die with this process, which started the owner")
+    parser.add_argument(
+        "--condition-every-s",
+        type=float,
+        default=condition.EVERY_S,
+        help="seconds between two looks at memory, utilisation and temperature; "
+        f"default: {condition.EVERY_S}",
+    )
+    parser.add_argument(
+        "--launch-within-s",
+        type=float,
+        default=scheduler.LAUNCH_WITHIN_S,
+        help="seconds after which a launch hangs, and the owner ends; "
+        f"default: {scheduler.LAUNCH_WITHIN_S}",
+    )
+    parser.add_argument(
+        "--load-within-s",
+        type=float,
+        default=scheduler.LOAD_WITHIN_S,
+        help=f"the same for loading a model; default: {scheduler.LOAD_WITHIN_S}",
+    )
     return parser.parse_args(argv)
 
 
@@ -71,7 +94,8 @@ def main(argv: list[str] | None = None) -> int:
         os.environ["VOICEMESH_SOPHON_CHIP"] = options.chip.lower()
     try:
         chip = SailChip(options.device, bool(options.sail_folder), options.chip)
-        server = OwnerServer(claim, SharedChip(chip, output, lost))
+        shared = SharedChip(chip, output, lost)
+        server = OwnerServer(claim, shared, options.condition_every_s)
     except (ChipError, OSError) as error:
         said = " | ".join([str(error), *output.failures()[-3:]])
         print(f"chip owner: {said}", file=sys.stderr)
@@ -87,7 +111,17 @@ def main(argv: list[str] | None = None) -> int:
     for cost, cure in too_old(chip.versions).values():
         print(f"chip {options.device}: {cost}; {cure}", file=sys.stderr)
     threading.Thread(target=server.serve, name="owner server", daemon=True).start()
+    watch = HangWatch(shared.scheduler, options.launch_within_s, options.load_within_s, lost)
     stop.wait()
     server.close(_CLOSE_S)
+    watch.close()
+    left = shared.scheduler.running()
+    if left:
+        # Nobody can end them but the process, and a regular exit would wait for the chip:
+        # the vendor's libraries close it then.
+        print(f"chip {options.device}: ending in the middle of {', '.join(left)}", file=sys.stderr)
+        faulthandler.dump_traceback(sys.stderr, all_threads=True)
+        sys.stderr.flush()
+        os._exit(status[0])
     output.close()
     return status[0]

@@ -113,27 +113,37 @@ class SailChip:
                     found["driver"] = " ".join(file.read().split())[:80]
         return found
 
-    def condition(self) -> dict[str, float]:
-        """Utilisation, memory and temperatures as the platform tells them.
+    # Condition
 
-        Each number opens the device once more: ask every few seconds at most. A
-        simulator knows nothing of this, and what it says is left out.
+    @property
+    def leaks_handles(self) -> bool:
+        """Whether the questions below keep a device handle each time: before 3.9.1.
+
+        Views came with the same release.
         """
-        found: dict[str, float] = {}
-        if self.simulated:
-            return found
-        try:
-            total_mb, used_mb, percent = self.sail.get_dev_stat(self.device)[:3]
-            found["memory_total_bytes"] = total_mb * 2.0**20
-            found["memory_used_bytes"] = used_mb * 2.0**20
-            found["utilisation"] = percent / 100.0
-        except Exception as error:  # A platform that does not tell is no fault.
-            print(f"no utilisation: {error}", file=sys.stderr)
-        try:
-            found["temperature_celsius"] = float(self.sail.get_chip_temp(self.device))
-        except Exception as error:
-            print(f"no temperature: {error}", file=sys.stderr)
-        return found
+        return "views" not in self.abilities
+
+    def statistics(self) -> dict[str, float]:
+        """Memory in bytes and utilisation from 0 to 1. Opens the device once more.
+
+        Empty where the numbers mean nothing: up to 3.10.2 a failure leaves them as they
+        happen to be.
+        """
+        total_mb, used_mb, percent = self.sail.get_dev_stat(self._sail_device)[:3]
+        if not (0 <= used_mb <= total_mb and total_mb > 0 and 0 <= percent <= 100):
+            return {}
+        return {
+            "memory_total_bytes": total_mb * 2.0**20,
+            "memory_used_bytes": used_mb * 2.0**20,
+            "utilisation": percent / 100.0,
+        }
+
+    def celsius(self) -> dict[str, float]:
+        """The temperature in °C. Opens the device once more; ChipError where it tells none."""
+        celsius = self.sail.get_chip_temp(self._sail_device)
+        if not celsius:  # Up to 3.10.2 nothing else tells of it.
+            raise ChipError("0 °C: it is not supported")
+        return {"temperature_celsius": float(celsius)}
 
     # Memory
 

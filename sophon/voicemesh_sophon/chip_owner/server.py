@@ -17,8 +17,6 @@ from .sail_chip import ChipError
 from .session import Session, SharedChip
 
 MAX_CLIENTS = 32
-CONDITION_EVERY_S = 5.0
-"""Asking a chip for its temperature opens it once more, so it is not done for each watcher."""
 _HELLO_S = 5.0
 _LONGEST_PATH = 107  # bytes, of a Unix socket
 
@@ -49,8 +47,11 @@ class SocketClaim:
 class OwnerServer:
     """Accepts clients on the claimed socket, and serves each in a thread of its own."""
 
-    def __init__(self, claim: SocketClaim, shared: SharedChip) -> None:
-        """Listens at once; ``serve`` lets clients in."""
+    def __init__(self, claim: SocketClaim, shared: SharedChip, condition_every_s: float) -> None:
+        """Listens at once; ``serve`` lets clients in.
+
+        ``condition_every_s``: seconds between two looks at the chip's condition.
+        """
         self._claim = claim
         self._shared = shared
         self._lock = threading.Lock()
@@ -58,11 +59,8 @@ class OwnerServer:
         self._sessions: list[Session] = []
         self._threads: set[threading.Thread] = set()
         self._began = time.monotonic()
-        # A lock of its own: a chip that hangs may not answer.
-        self._condition_lock = threading.Lock()
-        self._condition: dict[str, float] = {}
-        self._condition_at = -CONDITION_EVERY_S
-        self._closing = False
+        self._condition_every_s = condition_every_s
+        self._closing = threading.Event()
         self._listener = self._listening()
 
     def _listening(self) -> socket.socket:
@@ -77,13 +75,19 @@ class OwnerServer:
 
     def serve(self) -> None:
         """Let clients in until ``close``."""
-        while not self._closing:
+        condition = self._shared.condition
+        condition.ask()  # The first watcher is told of it: `voicemesh plan` asks but once.
+        every_s = self._condition_every_s
+        threading.Thread(
+            target=condition.keep_asking, args=(every_s, self._closing), daemon=True
+        ).start()
+        while not self._closing.is_set():
             try:
                 sock, _ = self._listener.accept()
             except OSError:
                 break
             with self._lock:
-                if self._closing or len(self._sockets) >= MAX_CLIENTS:
+                if self._closing.is_set() or len(self._sockets) >= MAX_CLIENTS:
                     sock.close()
                     continue
                 self._sockets.add(sock)
@@ -94,7 +98,7 @@ class OwnerServer:
     def close(self, within_s: float) -> None:
         """Let nobody in, end the sessions after their step under way, free the socket."""
         with self._lock:
-            self._closing = True
+            self._closing.set()
             sockets = [self._listener, *self._sockets]
         # shutdown wakes the thread that accepts; close alone does not.
         for sock in sockets:
@@ -169,21 +173,16 @@ class OwnerServer:
         """The news for watchers."""
         with self._lock:
             clients = [session.news() for session in self._sessions]
-        with self._condition_lock:
-            if time.monotonic() - self._condition_at >= CONDITION_EVERY_S:
-                self._condition = self._shared.chip.condition()
-                self._condition_at = time.monotonic()
-            condition = self._condition
         return {
             "uptime_s": time.monotonic() - self._began,
             "clients": clients,
             "services": self._shared.counters.as_json(),
             "launch_bounds_s": list(LAUNCH_BOUNDS_S),
             "waiting": {
-                service: self._shared.scheduler.waiting(priority)
-                for priority, service in enumerate(wire.PRIORITIES)
+                who: self._shared.scheduler.waiting(priority)
+                for priority, who in enumerate((*wire.PRIORITIES, "condition"))
             },
-            "condition": condition,
+            "condition": self._shared.condition.figures,
         }
 
 

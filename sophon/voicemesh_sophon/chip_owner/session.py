@@ -7,13 +7,14 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, ContextManager, Dict, Tuple
 
 import numpy as np
 
 from . import steps, wire
 from .chip_contents import Memory, Model, Refused
 from .client_resources import ClientResources
+from .condition import Condition
 from .counters import Counters
 from .launch_proof import LaunchProof
 from .sail_chip import KINDS, ChipError, SailChip
@@ -28,7 +29,7 @@ Answer = Tuple[Dict[str, Any], bytes]
 
 
 class SharedChip:
-    """The chip, and what all sessions share of it: its scheduler, counters and output."""
+    """The chip, and what all sessions share of it: scheduler, counters, output, condition."""
 
     def __init__(self, chip: SailChip, output: VendorOutput, lost: Callable[[str], None]) -> None:
         """``lost`` is called once the chip is taken to be lost; it ends the process."""
@@ -37,6 +38,7 @@ class SharedChip:
         self.lost = lost
         self.scheduler = Scheduler()
         self.counters = Counters()
+        self.condition = Condition(chip, self.scheduler, output)
 
 
 class Session:
@@ -86,10 +88,17 @@ class Session:
         except wire.Gone:
             pass
         finally:
-            with self._shared.scheduler.turn(self._priority, self._all_cores):
+            with self._turn(self._all_cores, "freeing memory"):
                 self._resources.release()
             if self._arena is not None:
                 self._arena.close()
+
+    def _turn(
+        self, cores: frozenset[int], what: str, loading: bool = False
+    ) -> ContextManager[float]:
+        """Hold ``cores`` for what this client wants; yields the seconds that were waited."""
+        whose = f"{self.service}: {what}"
+        return self._shared.scheduler.turn(self._priority, cores, whose, loading)
 
     def _send_why(self, error: wire.Malformed) -> None:
         with suppress(wire.Gone, wire.Malformed, OSError):
@@ -133,9 +142,9 @@ class Session:
         paths = header.get("files")
         if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
             raise wire.Malformed("files are a list of paths")
-        self._shared.output.failures()  # What was printed before is not of this load.
         # Everybody else waits: sail does not let other threads go on while it loads.
-        with self._shared.scheduler.turn(self._priority, self._all_cores):
+        with self._turn(self._all_cores, f"loading {', '.join(paths)}", loading=True):
+            self._shared.output.failures()  # What was printed before is not of this load.
             try:
                 number, model = self._resources.load(paths, header.get("own_io") is True)
             except (Refused, ChipError) as error:
@@ -147,13 +156,13 @@ class Session:
         return {"model": number, "nets": _nets(model)}, b""
 
     def _unload(self, header: dict[str, Any], payload: bytes) -> Answer:
-        with self._shared.scheduler.turn(self._priority, self._own_cores):
+        with self._turn(self._own_cores, "unloading a model"):
             self._resources.unload(header.get("model", 0))
         self._proof.forget(header.get("model", 0))
         return {}, b""
 
     def _tensor(self, header: dict[str, Any], payload: bytes) -> Answer:
-        with self._shared.scheduler.turn(self._priority, self._own_cores):
+        with self._turn(self._own_cores, "taking memory"):
             return _tensor_answer(
                 *self._resources.allocate(header.get("shape"), header.get("dtype"))
             ), b""
@@ -167,8 +176,10 @@ class Session:
         todo = self._steps.read(header.get("steps"), payload, arena)
         answers: list[bytes] = []
         for step in todo:
-            holds = step.holds if isinstance(step, steps.Launch) else self._own_cores
-            with self._shared.scheduler.turn(self._priority, holds) as waited_s:
+            holds, what = self._own_cores, "a transfer"
+            if isinstance(step, steps.Launch):
+                holds, what = step.holds, f"a launch of {step.net.name}"
+            with self._turn(holds, what) as waited_s:
                 if isinstance(step, steps.Launch):
                     self._shared.counters.waited(self.service, waited_s)
                     self._launch(step)

@@ -36,6 +36,10 @@ _NEWER_DRIVER = (
     "install driver and libsophon of the SDK that the model was made for (July 2024 or newer for "
     "present models), or fetch a model made for yours"
 )
+NOT_THE_VENDORS = (
+    "the package sophon of this Python is not the vendor's: what has that name on package indexes "
+    "is another one, without sail"
+)
 _SAME_SDK = "install the sail wheel of the SDK whose driver and libsophon are installed"
 
 SYMPTOMS = (
@@ -71,7 +75,13 @@ SYMPTOMS = (
         _SAME_SDK + "; 3.9.1 or newer has it",
     ),
     Symptom(
-        r"No module named 'sophon'",
+        r"from 'sophon' \((?!unknown location)|No module named 'sophon\.sail'",
+        NOT_THE_VENDORS,
+        "uninstall it (pip uninstall sophon) and install the wheel of your SDK, or set "
+        "devices.owner_python to the Python that has that",
+    ),
+    Symptom(
+        r"No module named 'sophon'|from 'sophon' \(unknown location\)",
         "this Python has no sophon.sail",
         "install the vendor's wheel for it, or set devices.owner_python to the Python that has it; "
         "on a machine without a chip set VOICEMESH_SOPHON=cmodel",

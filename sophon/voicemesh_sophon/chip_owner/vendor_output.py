@@ -44,6 +44,25 @@ class VendorOutput:
 
     def failures(self) -> list[str]:
         """The lines printed since the last call that speak of a failure; all go to the log."""
+        found = self._new_failures()
+        for line in found[:_PASSED_ON_AT_ONCE]:
+            print("vendor: " + line, file=sys.stderr)
+        return found
+
+    def aside(self) -> list[str]:
+        """The same of lines that are no client's: neither the log nor the next owner has them.
+
+        Called while nothing else runs on the chip.
+        """
+        start = self._seen
+        found = self._new_failures()
+        with self._lock:
+            if self._seen > start:
+                os.ftruncate(self._file, start)
+                self._seen = start
+        return found
+
+    def _new_failures(self) -> list[str]:
         with self._lock:
             size = os.fstat(self._file).st_size
             if size == self._seen:
@@ -53,10 +72,7 @@ class VendorOutput:
             if size > _MOST_KEPT_BYTES:
                 os.ftruncate(self._file, 0)
                 self._seen = 0
-        found = _failures(text)
-        for line in found[:_PASSED_ON_AT_ONCE]:
-            print("vendor: " + line, file=sys.stderr)
-        return found
+        return _failures(text)
 
     def close(self) -> None:
         """Forget everything: this owner ends in order."""

@@ -46,8 +46,9 @@ def too_old(versions: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     sail = _older(versions, "sail", SAIL)
     if sail:
         found["sail"] = (
-            f"sail {sail} is old: without views of device memory caches are copied, and the "
-            "oldest end the chip's owner where newer ones report an error",
+            f"sail {sail} is old: without views of device memory caches are copied, the chip's "
+            "memory and temperature are not told, and the oldest end the chip's owner where "
+            "newer ones report an error",
             "install a newer sail wheel of the same SDK",
         )
     return found

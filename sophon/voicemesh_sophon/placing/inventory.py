@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_letters
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Section
@@ -79,6 +79,16 @@ class _Card(Section):
     cores: int | None = Field(None, ge=1, le=64)
     memory_mb: int | None = Field(None, gt=0)
 
+    @field_validator("chip")
+    @classmethod
+    def _driven(cls, name: str) -> str:
+        if name.upper() not in CORES:
+            raise ValueError(
+                f"{name!r} is no chip that is driven; set it to BM1684X (SE7, PCIe cards), BM1688 "
+                "(SE9-16), or CV186AH, also called CV186X (SE9-8)"
+            )
+        return name.upper()
+
 
 class _File(Section):
     """An inventory file."""
@@ -100,12 +110,13 @@ def described(path: Path) -> Inventory:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
         raise SettingsError(
-            f"the inventory {path}: {where}: {problem['msg']}; docs/sophon.md has an example",
+            f"the inventory {path}: {where}: {problem['msg'].removeprefix('Value error, ')}; "
+            "docs/sophon.md has an example",
             field=where,
         ) from None
     chips: list[ChipEntry] = []
     for number, card in enumerate(file.cards):
-        kind = card.chip.upper()
+        kind = card.chip
         for chip in range(card.chips):
             cores = card.cores or CORES.get(kind)
             chips.append(ChipEntry(number, chip, len(chips), kind, cores, card.memory_mb))

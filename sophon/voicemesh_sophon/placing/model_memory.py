@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from voicemesh_sophon.chip_owner.bmodel_file import BmodelError, BmodelFile, read_bmodel
+from voicemesh_sophon.models.bmodel_paths import bmodels
 
 _MIB = 1 << 20
 _STEP_NETS = "block_cache_"
@@ -64,12 +65,13 @@ def model_needs(section: str, config: BaseModel) -> list[ModelNeed]:
     """The bmodels that an engine's settings name, and what each takes.
 
     ``section`` is the settings' path, such as ``asr.sophon_whisper``. A bmodel is every
-    path that ends so; one that is named twice is loaded once.
+    path that ends so, in the folders and patterns too; one that is named twice is loaded
+    once.
     """
     slots = getattr(config, "slots", 1)
     needs: dict[Path, ModelNeed] = {}
     for name in type(config).model_fields:
-        for path in _paths(getattr(config, name)):
+        for path in bmodels(_paths(getattr(config, name))):
             if path.suffix == ".bmodel" and path not in needs:
                 needs[path] = _need(path, f"{section}.{name}", slots)
     return list(needs.values())

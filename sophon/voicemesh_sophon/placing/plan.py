@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from voicemesh.registry import config_field
+from voicemesh.registry import Probe, config_field
 from voicemesh.settings import ServerSettings, Settings, engine_config
 from voicemesh_sophon.chip_owner.kinds import files_of
 from voicemesh_sophon.devices import Place
@@ -25,6 +25,8 @@ class Tenant:
     entry: ChipEntry | None
     """None: there is no such chip."""
     models: Sequence[ModelNeed]
+    check: Probe | None
+    """What the engine says of its files; None where they are wrong as such."""
 
     @property
     def need_mb(self) -> int:
@@ -59,7 +61,9 @@ def device_plan(settings: Settings, inventory: Inventory) -> DevicePlan:
         place = places[service]
         entry = inventory.find(place.card, place.chip)
         models = model_needs(f"{service}.{config_field(spec.name)}", config)
-        tenants.append(Tenant(service, spec.name, place, entry, models))
+        whole = bool(models) and all(model.file for model in models)
+        check = spec.checked(config, settings) if whole else None
+        tenants.append(Tenant(service, spec.name, place, entry, models, check))
     found = findings(places, inventory)
     for tenant in tenants:
         found += _of_tenant(tenant)
@@ -81,6 +85,9 @@ def _of_tenant(tenant: Tenant) -> Iterator[Finding]:
             yield Finding("fail", model.setting, model.error)
         elif tenant.entry is not None:
             yield from _of_file(tenant, tenant.entry, model)
+    if tenant.check is not None and not tenant.check.usable:
+        cure = f"; {tenant.check.cure}" if tenant.check.cure else ""
+        yield Finding("fail", section, f"{tenant.check.reason}{cure}")
     granted = tenant.place.memory_mb
     if granted is not None and tenant.need_mb > granted:
         field = f"devices.{tenant.service}.memory_mb"

@@ -21,6 +21,13 @@ def a_device_that_is_not_there_is_refused(bench: Bench) -> None:
 
 
 @check
+def a_simulator_tells_no_temperature(bench: Bench) -> None:
+    for question in (bench.sail.get_chip_temp, bench.sail.get_board_temp):
+        with raising(bench.sail.SailDeviceError, match="failed"):
+            question(0)
+
+
+@check
 def a_voice_has_its_waveform(bench: Bench) -> None:
     inputs, wanted = bench.sentence()
     engine = bench.sail.Engine(str(bench.vits()), 0, bench.sail.IOMode.DEVIO)

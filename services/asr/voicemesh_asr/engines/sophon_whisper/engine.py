@@ -38,6 +38,7 @@ from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
 from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.mel_spectrum import RATE_HERTZ
 from voicemesh_sophon.client import Chip
+from voicemesh_sophon.models.bmodel_paths import bmodels
 from voicemesh_sophon.placing.placement import Placement
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class SophonWhisper:
         check_files(config)
         self._config = config
         self._placement = placement
-        self.model = config.model_files[0].stem
+        self.model = bmodels(config.model_files)[0].stem
         self.capabilities = asr_pb2.RecognizerCapabilities(
             languages=[common_pb2.Language(language_code=tag) for tag in config.languages],
             sample_rates_hertz=[self.rate_hertz],
@@ -88,6 +89,7 @@ class SophonWhisper:
         assert self._chip is not None, "the chip is open"
         assert config.positions_file is not None, "check_files has seen to it"
         assert config.vocabulary_file is not None, "check_files has seen to it"
+        files = bmodels(files)
         graphs = WhisperGraphs(self._chip.load(*files))
         d = graphs.dimensions
         check_positions(table, config.positions_file, d)
@@ -205,7 +207,7 @@ class SophonWhisper:
             await self._jobs.close()
         chip, self._chip = self._chip, None
         if chip is not None:
-            await self._worker.run(chip.close)
+            chip.close()  # Not in the worker, which a launch that hangs would hold.
         self._worker.close()
 
 

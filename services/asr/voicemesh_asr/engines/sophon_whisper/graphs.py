@@ -99,7 +99,10 @@ class WhisperGraphs:
             if kind is None:
                 continue
             if kind in found:
-                raise self._wrong(f"{found[kind].name} and {net.name} are both the graph {kind}")
+                raise self._wrong(
+                    f"{found[kind].name} and {net.name} are both the graph {kind}: these are files "
+                    "of several sets"
+                )
             found[kind] = net
         return found
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemesh.errors import SettingsError
+from voicemesh.errors import EngineError, SettingsError
 from voicemesh.registry import Probe
-from voicemesh_asr.engines.sophon_whisper.graphs import Dimensions
+from voicemesh_asr.engines.sophon_whisper.graphs import Dimensions, WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.settings import SophonWhisperSettings
-from voicemesh_asr.engines.sophon_whisper.vocabulary import read_ranks
+from voicemesh_asr.engines.sophon_whisper.vocabulary import WhisperVocabulary
+from voicemesh_sophon.client import read_model
+from voicemesh_sophon.models.bmodel_paths import bmodels
 
 _SECTION = "asr.sophon_whisper"
 _TABLE_KEY = "positional_embedding"
@@ -27,8 +29,8 @@ def check_files(config: SophonWhisperSettings) -> None:
             f"{_SECTION}.model_files is empty; name the bmodels of a Whisper set ({_FETCH})",
             field=f"{_SECTION}.model_files",
         )
-    _check_there(config.model_files, "model_files")
-    _check_there(config.interim_model_files, "interim_model_files")
+    _check_there(bmodels(config.model_files), "model_files")
+    _check_there(bmodels(config.interim_model_files), "interim_model_files")
     for name in ("positions_file", "vocabulary_file"):
         path: Path | None = getattr(config, name)
         if path is None:
@@ -43,7 +45,7 @@ def _check_there(files: Sequence[Path], name: str) -> None:
     for file in files:
         if not file.is_file():
             raise SettingsError(
-                f"{file} does not exist; correct {_SECTION}.{name} or fetch the file ({_FETCH})",
+                f"{file} is no file; correct {_SECTION}.{name} or fetch the file ({_FETCH})",
                 field=f"{_SECTION}.{name}",
             )
 
@@ -80,16 +82,18 @@ def check_positions(table: NDArray[np.float32], path: Path, dimensions: Dimensio
 
 
 def check(config: SophonWhisperSettings) -> Probe:
-    """Whether the files can be used, without a chip; for the doctor."""
+    """Whether the engine would take the files, read without a chip."""
     try:
         check_files(config)
         assert config.positions_file is not None, "check_files has seen to it"
         assert config.vocabulary_file is not None, "check_files has seen to it"
-        rows, state = read_positions(config.positions_file).shape
-        ranks = len(read_ranks(config.vocabulary_file))
-    except SettingsError as error:
-        return Probe(False, str(error), "docs/sophon.md tells what goes where")
-    return Probe(
-        True,
-        f"{len(config.model_files)} bmodels, positions {rows} x {state}, {ranks} ranks",
-    )
+        table = read_positions(config.positions_file)
+        for named in (config.model_files, config.interim_model_files):
+            if not named:
+                continue
+            dimensions = WhisperGraphs(read_model(*bmodels(named))).dimensions
+            check_positions(table, config.positions_file, dimensions)
+            WhisperVocabulary.read(config.vocabulary_file, dimensions.vocabulary)
+    except (EngineError, SettingsError) as error:
+        return Probe(False, error.message, "docs/sophon.md tells what goes where")
+    return Probe(True, f"{len(bmodels(config.model_files))} bmodels: {dimensions}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from voicemesh.settings import Section
 from voicemesh_asr.engines.whisper.fallback import RisingTemperatures
@@ -17,8 +17,8 @@ class SophonWhisperSettings(Section):
 
     model_files: tuple[Path, ...] = Field(
         (),
-        description="The bmodels of one set: five files, or one file with all graphs. Empty by "
-        "default: none comes with the package.",
+        description="The bmodels of one set: five files, or one file with all graphs; a folder "
+        "or a pattern stands for those in it. Empty by default: none comes with the package.",
     )
     positions_file: Path | None = Field(
         None,
@@ -131,3 +131,9 @@ class SophonWhisperSettings(Section):
         description="Speakers that are heard at once; their utterances take turns on the chip. "
         "A small room; voicemesh_asr_decode_queue_seconds tells how long they wait.",
     )
+
+    @field_validator("model_files", "interim_model_files", mode="before")
+    @classmethod
+    def _one(cls, named: object) -> object:
+        """A folder, a pattern or a file by itself."""
+        return (named,) if isinstance(named, str | Path) else named

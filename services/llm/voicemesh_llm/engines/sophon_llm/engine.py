@@ -65,7 +65,7 @@ class SophonModel:
         chip, self._chip = self._chip, None
         self._decoding = self._equipment = None
         if chip is not None:
-            await self._worker.run(chip.close)
+            chip.close()  # Not in the worker, which a launch that hangs would hold.
         self._worker.close()
 
     def count_tokens(self, text: str) -> int:

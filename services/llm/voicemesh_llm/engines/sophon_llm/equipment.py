@@ -19,7 +19,8 @@ from voicemesh_llm.engines.sophon_llm.self_test import SelfTest
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.tokenizer_folder import find_folder, read_folder
 from voicemesh_llm.engines.sophon_llm.tokens import Tokens, end_ids, read_tokens
-from voicemesh_sophon.client import Chip
+from voicemesh_sophon.client import Chip, read_model
+from voicemesh_sophon.models.bmodel_paths import bmodels
 from voicemesh_sophon.placing.placement import Placement
 
 log = logging.getLogger(__name__)
@@ -71,9 +72,27 @@ def equip(chip: Chip, settings: SophonLLMSettings, placement: Placement) -> Equi
     )
 
 
+def outline(settings: SophonLLMSettings) -> Layout:
+    """What the model's file says of itself, its tokenizer looked at; no chip is needed.
+
+    SettingsError or EngineError as ``equip``.
+    """
+    model = model_file(settings)
+    folder = read_folder(find_folder(model, settings.tokenizer))
+    layout = read_layout(read_model(model).nets, str(model))
+    _check_vocabulary(layout, read_tokens(folder.tokenizer), folder.tokenizer)
+    return layout
+
+
 def model_file(settings: SophonLLMSettings) -> Path:
-    """The bmodel that the settings name; SettingsError where there is no such file."""
-    model = (settings.model or Path()).expanduser()
+    """The bmodel that the settings name; SettingsError where there is no such file, or several."""
+    model, *others = bmodels([settings.model or Path()])
+    if others:
+        raise SettingsError(
+            f"{settings.model} stands for {len(others) + 1} bmodels; "
+            "set llm.sophon_llm.model to one",
+            field="llm.sophon_llm.model",
+        )
     if not model.is_file():
         raise SettingsError(
             f"{model} is no file; set llm.sophon_llm.model to a bmodel",

@@ -6,17 +6,19 @@ see the table of their inputs and outputs in docs/engines.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count, takewhile
 from typing import NoReturn
 
 from voicemesh.errors import EngineError
+from voicemesh_llm.engines.sophon_llm.forms import CONVERT, undriven
 from voicemesh_sophon.client import Net, Slot
 
 ACTIVATIONS = ("float16", "bfloat16", "float32")
 SAMPLE_HEADS = ("sample_head", "penalty_sample_head")
-CONVERT = "convert the model again with a current llm_convert of tpu_mlir"
+
+_LAYER = re.compile(r"(?:block|block_cache|block_kv)_(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,15 @@ class _Reader:
         self._file = file
 
     def read(self) -> Layout:
-        layers = len(list(takewhile(self._is_layer, count())))
-        if not layers:
-            self._refuse("block_0", "is missing, or block_cache_0: this is no language model")
-        if "block_prompt_0" in self._nets:
-            self._refuse("block_prompt_0", "is of a 2025 share-prompt build, which is not driven")
+        if wrong := undriven(self._nets):
+            raise EngineError(f"{self._file} {wrong[0]}; {wrong[1]}")
+        layers = 1 + max(int(found[1]) for name in self._nets if (found := _LAYER.match(name)))
         prefill = self._all("block", layers)
         step = self._all("block_cache", layers)
         history = self._all("block_kv", layers) if "block_kv_0" in self._nets else ()
         self._check_block(prefill[0], step[0])
+        for kind in (prefill, step, history):
+            self._check_alike(kind)
         keys = step[0].inputs[3]
         states = prefill[0].inputs[0]
         lm_head = self._net("lm_head", "is missing")
@@ -107,10 +109,20 @@ class _Reader:
         embedding = self._net(
             "embedding", "is missing: the table was exported to a file, which is not read"
         )
+        step_embedding = self._step_embedding(embedding)
+        self._check_widths(
+            states.shape[-1],
+            {
+                embedding.name: embedding.outputs[0],
+                step_embedding.name: step_embedding.outputs[0],
+                step[0].name: step[0].inputs[0],
+                lm_head.name: lm_head.inputs[0],
+            },
+        )
         return Layout(
             file=self._file,
             embedding=embedding,
-            step_embedding=self._step_embedding(embedding),
+            step_embedding=step_embedding,
             prefill=prefill,
             history=history,
             step=step,
@@ -131,9 +143,6 @@ class _Reader:
             vocabulary=None if fused else lm_head.outputs[0].shape[-1],
         )
 
-    def _is_layer(self, index: int) -> bool:
-        return f"block_{index}" in self._nets and f"block_cache_{index}" in self._nets
-
     def _all(self, kind: str, layers: int) -> tuple[Net, ...]:
         missing = f"is missing, though the model has {layers} layers"
         return tuple(self._net(f"{kind}_{index}", missing) for index in range(layers))
@@ -149,9 +158,11 @@ class _Reader:
     def _check_block(self, prefill: Net, step: Net) -> None:
         """Refuse the forms that were given up, rather than answer nonsense."""
         states = prefill.inputs[0]
-        if len(prefill.inputs) not in (2, 3):
+        if len(prefill.inputs) not in (2, 3) or len(prefill.outputs) != 3:
             self._refuse(
-                prefill.name, f"has {len(prefill.inputs)} inputs: it is split over several chips"
+                prefill.name,
+                f"has {len(prefill.inputs)} inputs and {len(prefill.outputs)} outputs instead of "
+                "2 or 3 and 3",
             )
         if states.dtype not in ACTIVATIONS:
             self._refuse(prefill.name, f"takes {states.dtype}, which is not driven")
@@ -170,6 +181,26 @@ class _Reader:
         if _rows(step.outputs[1]) != 1:
             self._refuse(step.name, "gives the whole cache back, as files of 2023 do")
 
+    def _check_alike(self, layers: tuple[Net, ...]) -> None:
+        """Whether all layers take and give what the first does: they get the same tensors."""
+        for net in layers[1:]:
+            for side in ("inputs", "outputs"):
+                mine, first = getattr(net, side), getattr(layers[0], side)
+                if _forms(mine) != _forms(first) or net.dynamic != layers[0].dynamic:
+                    self._refuse(
+                        net.name,
+                        f"differs from {layers[0].name}: its {side} are {_shown(mine)} instead of "
+                        f"{_shown(first)}",
+                    )
+
+    def _check_widths(self, hidden: int, ends: Mapping[str, Slot]) -> None:
+        """Whether the nets that hand hidden states on mean the same by them."""
+        for name, slot in ends.items():
+            if slot.shape[-1] != hidden:
+                self._refuse(
+                    name, f"has states of {slot.shape[-1]}, but block_0 of {hidden}: of two models"
+                )
+
     def _has_mask(self, history: Net) -> bool:
         if len(history.inputs) not in (4, 5):
             self._refuse(history.name, f"has {len(history.inputs)} inputs instead of 4 or 5")
@@ -177,6 +208,14 @@ class _Reader:
 
     def _refuse(self, net: str, why: str) -> NoReturn:
         raise EngineError(f"{self._file}: {net} {why}; {CONVERT}")
+
+
+def _forms(slots: tuple[Slot, ...]) -> list[object]:
+    return [(slot.dtype, slot.stages) for slot in slots]
+
+
+def _shown(slots: tuple[Slot, ...]) -> str:
+    return ", ".join(f"{slot.dtype} {list(slot.shape)}" for slot in slots)
 
 
 def _rows(slot: Slot) -> int:

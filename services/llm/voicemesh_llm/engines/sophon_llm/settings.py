@@ -15,8 +15,8 @@ class SophonLLMSettings(Section):
 
     model: Path | None = Field(
         None,
-        description="The bmodel. All else is read from its nets: layers, sequence, precision, "
-        "heads. No default: models differ in chip and size.",
+        description="The bmodel, or the folder that holds it alone. All else is read from its "
+        "nets: layers, sequence, precision, heads. No default: models differ in chip and size.",
     )
     tokenizer: str = Field(
         "",

@@ -24,17 +24,19 @@ def _probe() -> Probe:
 
 
 def _check(settings: SophonLLMSettings) -> Probe:
-    """Whether the files are there; the chip is asked by doctor --tpu."""
-    from voicemesh_llm.engines.sophon_llm.equipment import model_file
-    from voicemesh_llm.engines.sophon_llm.tokenizer_folder import find_folder
+    """Whether the engine would take the files; the chip is asked by doctor --tpu."""
+    from voicemesh_llm.engines.sophon_llm.equipment import outline
 
     try:
-        model = model_file(settings)
-        folder = find_folder(model, settings.tokenizer)
+        layout = outline(settings)
     except VoiceMeshError as error:
         reason, _, cure = error.message.partition("; ")
         return Probe(False, reason, cure)
-    return Probe(True, f"{model.name} is there, its tokenizer in {folder}")
+    history = " with history" if layout.history else ""
+    return Probe(
+        True,
+        f"{layout.file}: {layout.layers} layers, {layout.sequence} tokens, {layout.dtype}{history}",
+    )
 
 
 def _make(settings: SophonLLMSettings, placement: Placement) -> SophonModel:

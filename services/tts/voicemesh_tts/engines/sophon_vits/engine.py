@@ -11,6 +11,7 @@ from voicemesh.errors import EngineMissing, Unavailable
 from voicemesh.work_counter import WorkCounter
 from voicemesh.workers import ThreadWorker
 from voicemesh_sophon.client import Chip
+from voicemesh_sophon.models.bmodel_paths import bmodels
 from voicemesh_sophon.placing.placement import Placement
 from voicemesh_tts.engines.embedded.engine import Embedded
 from voicemesh_tts.engines.engine import Capabilities, SpokenChunk, Voice
@@ -95,7 +96,8 @@ class SophonVits:
 
     def _open(self) -> VitsNetworks:
         self._chip = Chip.open(self._placement)
-        return VitsNetworks(self._chip, self._settings.model_files, self._settings.hop_samples)
+        files = bmodels(self._settings.model_files)
+        return VitsNetworks(self._chip, files, self._settings.hop_samples)
 
     def voices(self) -> Sequence[Voice]:
         """The Mandarin voice, then the embedded engine's."""
@@ -123,7 +125,7 @@ class SophonVits:
             await mandarin.close()
         chip, self._chip = self._chip, None
         if chip is not None:
-            await self._worker.run(chip.close)
+            chip.close()  # Not in the worker, which a launch that hangs would hold.
         self._worker.close()
         embedded, self._embedded = self._embedded, None
         if embedded is not None:

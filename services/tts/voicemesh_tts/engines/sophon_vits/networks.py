@@ -16,6 +16,7 @@ from voicemesh_sophon.client import (
     Chip,
     DeviceTensor,
     Launch,
+    Model,
     Net,
     Read,
     Slot,
@@ -41,21 +42,30 @@ class Waveform:
     buffer holds fewer the speech is cut off."""
 
 
-class VitsNetworks:
-    """Both networks with their tensors on the device. One caller at a time.
+@dataclass(frozen=True)
+class VitsNets:
+    """The two nets of a voice, and the sizes that they share.
 
     The compiler names nets and tensors as it likes and orders outputs by name, so
     nets are told apart by the number of their inputs, tensors by their size.
     """
 
-    def __init__(self, chip: Chip, files: Sequence[Path], hop: int) -> None:
-        """Loads the files; ``hop``: samples a frame. EngineError says what is wrong."""
-        model = chip.load(*files)
-        self.names = " and ".join(map(str, files))
-        """The files, for messages."""
+    prosody: Net
+    voice: Net
+    tokens: int
+    """Characters that the prosody net takes."""
+    phonemes: int
+    width: int
+    """Elements of a prosody vector."""
+    frames: int
+    """How many frames the waveform's buffer holds."""
+
+    @staticmethod
+    def of(model: Model, hop: int) -> VitsNets:
+        """Of a model, loaded or read; ``hop``: samples a frame. EngineError says what is wrong."""
         nets = list(model.nets.values())
-        prosody = _the_net(nets, _PROSODY_INPUTS, "the prosody (a BERT bmodel)", files)
-        voice = _the_net(nets, _VOICE_INPUTS, "the voice (a VITS bmodel)", files)
+        prosody = _the_net(nets, _PROSODY_INPUTS, "the prosody (a BERT bmodel)", model.files)
+        voice = _the_net(nets, _VOICE_INPUTS, "the voice (a VITS bmodel)", model.files)
         tokens, phonemes = _size(prosody.inputs[0]), min(map(_size, voice.inputs))
         width = max(map(_size, voice.inputs)) // phonemes
         samples = max(map(_size, voice.outputs))
@@ -65,13 +75,24 @@ class VitsNetworks:
                 f"{voice.file}: a waveform of {samples} samples is no whole number of frames of "
                 f"{hop}; set tts.sophon_vits.hop_samples to the hop that it was exported with"
             )
-        self.capacity = Capacity(phonemes, tokens)
-        self.frames = samples // hop
+        return VitsNets(prosody, voice, tokens, phonemes, width, samples // hop)
+
+
+class VitsNetworks:
+    """Both networks with their tensors on the device. One caller at a time."""
+
+    def __init__(self, chip: Chip, files: Sequence[Path], hop: int) -> None:
+        """Loads the files; ``hop``: samples a frame. EngineError says what is wrong."""
+        nets = VitsNets.of(chip.load(*files), hop)
+        self.names = " and ".join(map(str, files))
+        """The files, for messages."""
+        self.capacity = Capacity(nets.phonemes, nets.tokens)
+        self.frames = nets.frames
         """How many frames the waveform's buffer holds."""
-        self._width, self._hop = width, hop
-        self._identifiers_first = _size(voice.inputs[0]) == phonemes
-        self._prosody = _Bound(chip, prosody)
-        self._voice = _Bound(chip, voice)
+        self._width, self._hop = nets.width, hop
+        self._identifiers_first = _size(nets.voice.inputs[0]) == nets.phonemes
+        self._prosody = _Bound(chip, nets.prosody)
+        self._voice = _Bound(chip, nets.voice)
 
     def prosody(self, encoded: Encoded) -> NDArray[np.float32]:
         """The prosody of each phoneme of a window, shape (phonemes, width)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from voicemesh.settings import Section
 from voicemesh_tts.engines.embedded.settings import EmbeddedSettings
@@ -16,8 +16,9 @@ class SophonVitsSettings(Section):
     model_files: tuple[Path, ...] = Field(
         (),
         max_length=2,
-        description="The bmodels: VITS and its BERT, in any order, or one file that holds both. "
-        "No default: voices are fetched, none is part of this package.",
+        description="The bmodels: VITS and its BERT, in any order, or one file that holds both; a "
+        "folder or a pattern stands for those in it. No default: voices are fetched, none is part "
+        "of this package.",
     )
     vocabulary_file: Path | None = Field(
         None,
@@ -99,7 +100,15 @@ class SophonVitsSettings(Section):
         "voice too.",
     )
 
+    @field_validator("model_files", mode="before")
+    @classmethod
+    def _one(cls, named: object) -> object:
+        """A folder, a pattern or a file by itself."""
+        return (named,) if isinstance(named, str | Path) else named
+
     @property
     def vocabulary(self) -> Path:
         """Where the vocabulary is to be found."""
-        return self.vocabulary_file or self.model_files[0].with_name("vocab.txt")
+        from voicemesh_sophon.models.bmodel_paths import bmodels  # Of the extra "sophon".
+
+        return self.vocabulary_file or bmodels(self.model_files)[0].with_name("vocab.txt")

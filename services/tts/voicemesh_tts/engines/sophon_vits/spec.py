@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voicemesh.errors import EngineError
 from voicemesh.registry import EngineSpec, Probe, probe_import
 from voicemesh_tts.engines.sophon_vits.settings import SophonVitsSettings
 
@@ -21,14 +22,27 @@ def _check(settings: SophonVitsSettings) -> Probe:
             "tts.sophon_vits.model_files is empty",
             "fetch a voice and set tts.sophon_vits.model_files and .vocabulary_file to its files",
         )
-    missing = [f for f in (*settings.model_files, settings.vocabulary) if not f.is_file()]
+    from voicemesh_sophon.client import read_model
+    from voicemesh_sophon.models.bmodel_paths import bmodels
+    from voicemesh_tts.engines.sophon_vits.networks import VitsNets
+
+    files = bmodels(settings.model_files)
+    missing = [f for f in (*files, settings.vocabulary) if not f.is_file()]
     if missing:
         return Probe(
             False,
             f"{' and '.join(map(str, missing))} not found",
             "fetch the voice, or correct tts.sophon_vits.model_files and .vocabulary_file",
         )
-    return Probe(True, f"{' and '.join(f.name for f in settings.model_files)} are there")
+    try:
+        nets = VitsNets.of(read_model(*files), settings.hop_samples)
+    except EngineError as error:
+        reason, _, cure = error.message.partition("; ")
+        return Probe(False, reason, cure)
+    return Probe(
+        True,
+        f"{' and '.join(f.name for f in files)}: {nets.phonemes} phonemes to {nets.frames} frames",
+    )
 
 
 def _make(settings: SophonVitsSettings, placement: Placement) -> SophonVits:

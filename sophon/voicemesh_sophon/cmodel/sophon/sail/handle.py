@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import List
 
 from ..simulator.device import Device, device
@@ -42,25 +43,27 @@ def get_available_tpu_num() -> int:
     return 1
 
 
-def _unknown(what: str, dev_id: int) -> SailDeviceError:
-    return SailDeviceError(f"device {dev_id}: a simulator has no {what}")
+def _not_supported(call: str) -> SailDeviceError:
+    """What sail prints and raises where the device library's ``call`` is not supported."""
+    os.write(1, f"[error] {call} failed, ret=9\n".encode())
+    return SailDeviceError(f"{call} failed")
 
 
 def get_tpu_util(dev_id: int, /) -> int:
     """Always raises: the simulator's number would be nonsense."""
-    raise _unknown("utilisation", dev_id)
+    raise _not_supported("bm_get_stat")
 
 
 def get_dev_stat(dev_id: int, /) -> List[int]:
     """Always raises: the simulator's numbers would be nonsense."""
-    raise _unknown("statistics", dev_id)
+    raise _not_supported("bm_get_stat")
 
 
 def get_chip_temp(dev_id: int, /) -> int:
     """Always raises, as sail does on the simulator."""
-    raise _unknown("temperature", dev_id)
+    raise _not_supported("bm_get_chip_temp")
 
 
 def get_board_temp(dev_id: int, /) -> int:
     """Always raises, as sail does on the simulator."""
-    raise _unknown("temperature", dev_id)
+    raise _not_supported("bm_get_board_temp")
