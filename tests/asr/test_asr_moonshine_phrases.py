@@ -16,6 +16,7 @@ from voicemesh_asr.engines.moonshine.phrase_tree import build
 from voicemesh_asr.engines.moonshine.settings import MODEL, MoonshineSettings
 from voicemesh_asr.engines.moonshine.transcriber import LANGUAGE, MoonshineTranscriber
 from voicemesh_asr.engines.pocketsphinx.contest import TextContest
+from voicemesh_asr.engines.redecoding.laughter import is_laughter
 from voicemesh_asr.engines.redecoding.phrase_likeness import likeness, plain
 from voicemesh_asr.engines.redecoding.repetition import loop_begin
 from voicemesh_asr.engines.redecoding.speech_rate import (
@@ -23,9 +24,12 @@ from voicemesh_asr.engines.redecoding.speech_rate import (
     is_too_slow,
     letters,
     sounding_s,
+    spoken_s,
 )
 from voicemesh_asr.engines.redecoding.spelled_alike import SpelledAlike
+from voicemesh_asr.engines.redecoding.sure_voice import has_sure_voice
 from voicemesh_asr.engines.redecoding.transcription import Request, text_of
+from voicemesh_asr.vad.silero_network import shared_network
 
 Speech = Callable[..., NDArray[np.int16]]
 RATE = 16_000
@@ -166,6 +170,59 @@ def noises() -> dict[str, NDArray[np.int16]]:
 def test_what_is_no_speech_is_no_text(network: MoonshineNetwork, name: str) -> None:
     for is_final in (False, True):
         assert heard(network, noises()[name], is_final=is_final) == ""
+
+
+def whispered(clip: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The clip without a voice: its spectrum in time, smoothed, filled with noise."""
+    rng, size, window = np.random.default_rng(1), 512, np.hanning(512)
+    sound = np.pad(clip.astype(np.float64), size)
+    whisper = np.zeros(len(sound))
+    for begin in range(0, len(sound) - size, size // 4):
+        levels = np.abs(np.fft.rfft(sound[begin : begin + size] * window))
+        levels = np.convolve(levels, np.full(9, 1 / 9), "same")
+        phases = np.exp(2j * np.pi * rng.uniform(size=len(levels)))
+        whisper[begin : begin + size] += np.fft.irfft(levels * phases) * window
+    return (whisper * 0.3).astype(np.int16)
+
+
+@pytest.mark.parametrize("voice", ["rms", "kal16"])
+def test_who_whispers_is_heard(network: MoonshineNetwork, flite_speech: Speech, voice: str) -> None:
+    line = "what is the weather like in london"
+    assert plain(heard(network, in_quiet(whispered(flite_speech(line, voice))), ())) == plain(line)
+
+
+def test_sounds_of_a_voice_that_says_nothing_are_no_text(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    babble = in_quiet(flite_speech("what is the weather like in london")[::-1])
+    written = network.text(network.decode(network.encode(babble)))
+    assert spoken_s(written) > 2, "the network makes a sentence of it"
+    assert not is_too_fast(written, babble, RATE)
+    assert heard(network, babble, ()) == ""
+
+
+def test_voice_is_sure_in_speech_and_not_in_noise(flite_speech: Speech) -> None:
+    speech = flite_speech("what is the weather like in london")
+    seconds, voice = len(speech) / RATE, shared_network()
+    assert has_sure_voice(voice, speech, 0.7 * seconds)
+    assert not has_sure_voice(voice, speech, seconds + 0.1)
+    assert has_sure_voice(voice, noises()["hum"], -0.1)
+    for sound in noises().values():
+        assert not has_sure_voice(voice, sound, 0.1)
+
+
+@pytest.mark.parametrize(
+    "text", ["Ha ha ha.", "Ah, ah, ah, ah.", "Ahahaha!", "Heh, heh, heh", "Ho, ho, ho.", "哈哈哈。"]
+)
+def test_laughter_is_known_where_it_is_written_down(text: str) -> None:
+    assert is_laughter(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Ha ha.", "Uh-uh, uh-uh.", "Oh, oh, oh.", "Hey, hey, hey!", "No ha ha ha.", "Aha.", ""]
+)
+def test_other_short_words_are_no_laughter(text: str) -> None:
+    assert not is_laughter(text)
 
 
 def test_a_loop_is_cut_to_what_is_said_once() -> None:

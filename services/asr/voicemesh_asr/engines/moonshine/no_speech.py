@@ -6,8 +6,11 @@ is how likely it is that nobody spoke, whatever else the network writes. What it
 looked at with it: what was said stays likely where the silence around the sound, with
 which it is read, is left away; what was invented does not.
 
-The guard does not know laughter. What is said of two seconds of it is too short for
-them (:mod:`speech_rate`).
+That much is little where people laugh, sing or hum: the network doubts its text, and not
+enough. So each second of speech that the text would take, and in which the detector of voice
+activity is not sure of any voice (:mod:`sure_voice`), counts as well. Laughter that is written
+down as such is no text (:mod:`laughter`), nor is one that is too short for its sound
+(:mod:`speech_rate`).
 """
 
 from __future__ import annotations
@@ -18,9 +21,12 @@ import numpy as np
 
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, Encoded, MoonshineNetwork
 from voicemesh_asr.engines.moonshine.revision import Piece
+from voicemesh_asr.engines.redecoding.laughter import is_laughter
 from voicemesh_asr.engines.redecoding.phrase_likeness import plain
 from voicemesh_asr.engines.redecoding.repetition import loop_begin
-from voicemesh_asr.engines.redecoding.speech_rate import is_too_fast, is_too_slow
+from voicemesh_asr.engines.redecoding.speech_rate import is_too_fast, is_too_slow, spoken_s
+from voicemesh_asr.engines.redecoding.sure_voice import has_sure_voice
+from voicemesh_asr.vad.silero_network import shared_network
 
 NOTHING = Decoded((), np.zeros(0, np.float32))
 """Nobody spoke."""
@@ -29,6 +35,11 @@ _LONGEST_S = 6
 """Seconds of sound that are encoded once more; of more the text tells enough, and it takes long."""
 _WEIGHT_OF_DOUBT = 4.0
 """What the mean logarithm of a token's probability counts beside that of the text of noise."""
+_WEIGHT_OF_MISSING_VOICE = 5.0
+"""What a second of text without voice counts, in nats. From 4 to 6, and from 14 to 20 letters a
+second, hardly anything differs."""
+_MOST_MISSING_VOICE_S = 1.25
+"""What counts of it at most: a sure text is said even where noise hides the voice."""
 
 
 class WithoutLoops:
@@ -61,13 +72,17 @@ class NoSpeech:
     """Takes away the text of what is no speech. See Revision."""
 
     def __init__(self, threshold: float) -> None:
-        """``threshold``: of the evidence, from which on nobody spoke, in nats."""
+        """``threshold``: of the evidence, from which on nobody spoke, in nats.
+
+        EngineMissing or EngineError where the network of voice activity cannot be read.
+        """
         self._threshold = threshold
+        self._voice = shared_network()
 
     def revise(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> Decoded:
         """``decoded``, or nothing."""
         text = network.text(decoded)
-        if not plain(text):
+        if not plain(text) or is_laughter(text):
             return NOTHING
         short = len(piece.samples) <= _LONGEST_S * RATE_HERTZ
         if short and self._nobody_spoke(network, piece, decoded):
@@ -86,12 +101,24 @@ class NoSpeech:
         What is expected is likely to be said: it has to be in doubt with the silence as well.
         """
         bare = network.encode(piece.samples, piece.counter, in_silence=False)
-        if self._evidence(network, bare, decoded) <= self._threshold:
+        if not self._is_noise(network, bare, piece, decoded):
             return False
         text = plain(network.text(decoded))
         if all(plain(phrase.text) != text for phrase in piece.phrases):
             return True
-        return self._evidence(network, piece.encoded, decoded) > self._threshold
+        return self._is_noise(network, piece.encoded, piece, decoded)
+
+    def _is_noise(
+        self, network: MoonshineNetwork, encoded: Encoded, piece: Piece, decoded: Decoded
+    ) -> bool:
+        short_of = self._threshold - self._evidence(network, encoded, decoded)
+        if short_of < 0:
+            return True
+        may_miss_s = short_of / _WEIGHT_OF_MISSING_VOICE
+        if may_miss_s >= _MOST_MISSING_VOICE_S:
+            return False
+        wanted_s = spoken_s(network.text(decoded)) - may_miss_s
+        return not has_sure_voice(self._voice, piece.samples, wanted_s)
 
     @staticmethod
     def _evidence(network: MoonshineNetwork, encoded: Encoded, decoded: Decoded) -> float:
