@@ -16,6 +16,7 @@ from voicemesh_asr.engines.redecoding.transcription import Request
 from voicemesh_asr.engines.whisper.engine import WhisperEngine
 from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.engines.whisper.network import Decoded, WhisperNetwork
+from voicemesh_asr.engines.whisper.no_speech import NoSpeech
 from voicemesh_asr.engines.whisper.settings import MODEL, WhisperSettings
 from voicemesh_asr.engines.whisper.simplified import Simplifier
 from voicemesh_asr.engines.whisper.transcriber import WhisperTranscriber
@@ -117,3 +118,34 @@ async def test_what_the_model_does_not_have_is_told(models: ModelStore, tmp_path
         await engine.load()
     assert told.value.field == "mesh.languages"
     await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "average", "is_final", "invented"),
+    [
+        ("Where are you going?", -0.9, True, False),
+        ("Where are you going?", -1.3, True, True),  # It was not understood.
+        ("Where are you going? I am here.", -1.1, True, True),  # No voice for it.
+        ("Where are you going? I am here.", -0.5, True, False),  # It is sure.
+        ("Well", -0.5, True, True),  # Nobody says it for so long.
+        ("Well", -0.5, False, False),
+        ("你要去哪里?", -0.9, True, False),
+        ("你要去哪里?我今天要一直待在家里。", -0.9, True, True),
+        ("哈哈哈!", -0.1, True, True),
+    ],
+)
+def test_what_nobody_can_have_said_is_no_text(
+    flite_speech: Speech, text: str, average: float, is_final: bool, invented: bool
+) -> None:
+    speech = room(flite_speech("where are you going"))
+    assert NoSpeech().invented(text, average, speech, is_final) == invented
+
+
+def test_of_sounds_of_a_voice_that_says_nothing_no_text_is_made(
+    network: WhisperNetwork, flite_speech: Speech
+) -> None:
+    transcriber = WhisperTranscriber(network, WhisperSettings(), None)
+    speech = utterance(flite_speech("what is the weather like in london"), 0.25, 0.2)
+    for samples, text in ((speech, "What is the weather like in London?"), (speech[::-1], "")):
+        heard = transcriber.transcribe(Request(samples, 0, 0, ("en",)), True, WorkCounter())
+        assert heard.segments[0].text.strip() == text
