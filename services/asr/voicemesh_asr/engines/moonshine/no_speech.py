@@ -35,9 +35,8 @@ _LONGEST_S = 6
 """Seconds of sound that are encoded once more; of more the text tells enough, and it takes long."""
 _WEIGHT_OF_DOUBT = 4.0
 """What the mean logarithm of a token's probability counts beside that of the text of noise."""
-_WEIGHT_OF_MISSING_VOICE = 5.0
-"""What a second of text without voice counts, in nats. From 4 to 6, and from 14 to 20 letters a
-second, hardly anything differs."""
+_WEIGHT_OF_MISSING_VOICE = 6.0
+"""What a second of text without voice counts, in nats. Between 5 and 7 little differs."""
 
 
 class WithoutLoops:

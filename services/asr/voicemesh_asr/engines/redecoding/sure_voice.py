@@ -16,21 +16,23 @@ _SURE = 0.9
 """The probability from which on a frame is voice for sure. So is nearly all sound of people who
 speak in a quiet room, three quarters of it at the fifth percentile of them."""
 
-_MOST_MISSING_S = 1.25
+_UNTIL_SURE_S = 0.25
+"""The network has heard a voice for so long before it is sure: of some short words it never is."""
+_MOST_MISSING_S = 1.0
 """What may be missing at most: a sure text is said even where noise hides the voice."""
 
 
 def lacks_voice(network: SileroNetwork, text: str, samples: Samples, may_miss_s: float) -> bool:
     """Whether more than ``may_miss_s`` of the seconds that a text takes to say have no sure voice.
 
-    ``samples``: at 16 kHz, mono. Below 0 s too much is missing, whatever is heard; from 1.25 s
-    on nothing is looked at.
+    ``samples``: at 16 kHz, mono. Below 0 s too much is missing, whatever is heard; from 1 s on
+    nothing is looked at.
     """
     if may_miss_s < 0:
         return True
     if may_miss_s >= _MOST_MISSING_S:
         return False
-    return not has_sure_voice(network, samples, spoken_s(text) - may_miss_s)
+    return not has_sure_voice(network, samples, spoken_s(text) - _UNTIL_SURE_S - may_miss_s)
 
 
 def has_sure_voice(network: SileroNetwork, samples: Samples, seconds: float) -> bool:
