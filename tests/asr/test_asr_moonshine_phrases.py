@@ -254,3 +254,5 @@ def test_a_text_fits_into_the_sound_that_it_is_said_to_be() -> None:
     assert is_too_fast(question, sound[: RATE // 2], RATE)
     assert not is_too_fast(question, sound, RATE)
     assert letters("42") == letters("four two") + 1
+    assert letters("你好吗?") == 3 * 3
+    assert spoken_s(question) == pytest.approx(17 / 16)

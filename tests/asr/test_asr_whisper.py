@@ -20,6 +20,7 @@ from voicemesh_asr.engines.redecoding.transcription import Request
 from voicemesh_asr.engines.whisper.engine import WhisperEngine
 from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.engines.whisper.network import Decoded, WhisperNetwork
+from voicemesh_asr.engines.whisper.no_speech import NoSpeech
 from voicemesh_asr.engines.whisper.settings import MODEL, WhisperSettings
 from voicemesh_asr.engines.whisper.simplified import Simplifier
 from voicemesh_asr.engines.whisper.spec import SPEC
@@ -184,3 +185,47 @@ async def test_what_the_model_does_not_have_is_told(models: ModelStore, tmp_path
         await engine.load()
     assert told.value.field == "mesh.languages"
     await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "average", "is_final", "invented"),
+    [
+        ("Where are you going?", -0.9, True, False),
+        ("Where are you going?", -1.3, True, True),  # It was not understood.
+        ("Where are you going? I am here now.", -1.1, True, True),  # No voice for it.
+        ("Where are you going? I am here now.", -0.5, True, False),  # It is sure.
+        ("Well", -0.5, True, True),  # Nobody says it for so long.
+        ("Well", -0.5, False, False),
+        ("你要去哪里?", -0.9, True, False),
+        ("你要去哪里?我今天要一直待在家里。", -0.9, True, True),
+        ("哈哈哈!", -0.1, True, True),
+    ],
+)
+def test_what_nobody_can_have_said_is_no_text(
+    flite_speech: Speech, text: str, average: float, is_final: bool, invented: bool
+) -> None:
+    speech = room(flite_speech("where are you going"))
+    assert NoSpeech().invented(text, average, speech, is_final) == invented
+
+
+class Doubtful(WhisperNetwork):
+    """A network that writes one text, whatever it hears, and doubts it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def encode(self, samples: Samples) -> None:
+        return None
+
+    def decode(self, *_: object, **__: object) -> Decoded:
+        return Decoded(self.text, average=-0.9, tokens=9, no_speech=0.1)
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_what_was_invented_is_not_shown(flite_speech: Speech, is_final: bool) -> None:
+    speech = room(flite_speech("where are you going"))
+    for samples, text in ((speech, "Where are you going?"), (room([0] * len(speech)), "")):
+        transcriber = WhisperTranscriber(Doubtful("Where are you going?"), WhisperSettings(), None)
+        request = Request(samples, 0, 0, ("en",))
+        heard = transcriber.transcribe(request, is_final, WorkCounter())
+        assert heard.segments[0].text.strip() == text

@@ -24,8 +24,8 @@ from voicemesh_asr.engines.moonshine.revision import Piece
 from voicemesh_asr.engines.redecoding.laughter import is_laughter
 from voicemesh_asr.engines.redecoding.phrase_likeness import plain
 from voicemesh_asr.engines.redecoding.repetition import loop_begin
-from voicemesh_asr.engines.redecoding.speech_rate import is_too_fast, is_too_slow, spoken_s
-from voicemesh_asr.engines.redecoding.sure_voice import has_sure_voice
+from voicemesh_asr.engines.redecoding.speech_rate import is_too_fast, is_too_slow
+from voicemesh_asr.engines.redecoding.sure_voice import lacks_voice
 from voicemesh_asr.vad.silero_network import shared_network
 
 NOTHING = Decoded((), np.zeros(0, np.float32))
@@ -35,11 +35,8 @@ _LONGEST_S = 6
 """Seconds of sound that are encoded once more; of more the text tells enough, and it takes long."""
 _WEIGHT_OF_DOUBT = 4.0
 """What the mean logarithm of a token's probability counts beside that of the text of noise."""
-_WEIGHT_OF_MISSING_VOICE = 5.0
-"""What a second of text without voice counts, in nats. From 4 to 6, and from 14 to 20 letters a
-second, hardly anything differs."""
-_MOST_MISSING_VOICE_S = 1.25
-"""What counts of it at most: a sure text is said even where noise hides the voice."""
+_WEIGHT_OF_MISSING_VOICE = 6.0
+"""What a second of text without voice counts, in nats. Between 5 and 7 little differs."""
 
 
 class WithoutLoops:
@@ -112,13 +109,8 @@ class NoSpeech:
         self, network: MoonshineNetwork, encoded: Encoded, piece: Piece, decoded: Decoded
     ) -> bool:
         short_of = self._threshold - self._evidence(network, encoded, decoded)
-        if short_of < 0:
-            return True
         may_miss_s = short_of / _WEIGHT_OF_MISSING_VOICE
-        if may_miss_s >= _MOST_MISSING_VOICE_S:
-            return False
-        wanted_s = spoken_s(network.text(decoded)) - may_miss_s
-        return not has_sure_voice(self._voice, piece.samples, wanted_s)
+        return lacks_voice(self._voice, network.text(decoded), piece.samples, may_miss_s)
 
     @staticmethod
     def _evidence(network: MoonshineNetwork, encoded: Encoded, decoded: Decoded) -> float:

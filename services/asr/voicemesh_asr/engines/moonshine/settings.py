@@ -74,7 +74,7 @@ class MoonshineSettings(OnCores):
         le=0,
         description="From how much evidence on nobody spoke, and there is no text, in nats: the "
         "logarithm of the probability of what the network writes for noise, less four times the "
-        "mean of that of its text's tokens, and five for each second that the text takes to say "
+        "mean of that of its text's tokens, and six for each second that the text takes to say "
         "and no voice is sure. 98 % of noises lie above, 1.5 % of utterances of one or two words, "
         "and hardly any longer one. 0: the guard is off.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LAUGHTER = re.compile(r"\W*a*(?:\W*(?:h+[aeo]+h*|a+h+|[哈呵嘿])){3,}\W*", re.IGNORECASE)
+_LAUGHTER = re.compile(r"\W*a*(?:\W*(?:h+[aeo]+h*|a+h+|[哈呵嘿啊])){3,}\W*", re.IGNORECASE)
 """Open syllables behind a breath, and nothing else. Not "uh-uh", which says no, nor "oh"; who says
 "ha" or "ah ah" in earnest does not say it three times."""
 

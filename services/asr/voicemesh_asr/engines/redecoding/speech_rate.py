@@ -26,6 +26,8 @@ _SLOW_FROM_S = 0.9
 """Seconds of sound from which a text may be too short for it: a drawn-out word is none."""
 _LETTERS_OF_DIGIT = 4
 """A digit stands for a word."""
+_LETTERS_OF_HANZI = 3
+"""A Chinese character is a syllable."""
 _LETTERS_OF_LETTER = 3
 """A letter that stands alone is spelt out."""
 
@@ -54,24 +56,25 @@ def letters(text: str) -> int:
     for word in text.split():
         signs = [sign for sign in word if sign.isalnum()]
         digits = sum(sign.isdigit() for sign in signs)
+        hanzi = sum("\u4e00" <= sign <= "\u9fff" for sign in signs)
         if len(signs) == 1 and not digits:
             count += _LETTERS_OF_LETTER
         else:
-            count += len(signs) + (_LETTERS_OF_DIGIT - 1) * digits
+            count += len(signs) + (_LETTERS_OF_DIGIT - 1) * digits + (_LETTERS_OF_HANZI - 1) * hanzi
     return count
 
 
 def spoken_s(text: str) -> float:
-    """About how many seconds somebody takes to say an English ``text``."""
+    """About how many seconds somebody takes to say ``text``, English or Chinese."""
     return letters(text) / _LETTERS_PER_S
 
 
 def is_too_fast(text: str, samples: Samples, rate_hertz: int) -> bool:
-    """Whether nobody can have said all of an English ``text`` in these samples."""
+    """Whether nobody can have said all of ``text`` in these samples."""
     return letters(text) > _MOST_LETTERS_PER_S * max(sounding_s(samples, rate_hertz), _FRAME_S)
 
 
 def is_too_slow(text: str, samples: Samples, rate_hertz: int) -> bool:
-    """Whether somebody who says an English ``text`` has long ended before this sound has."""
+    """Whether somebody who says ``text`` has long ended before this sound has."""
     sounding = sounding_s(samples, rate_hertz)
     return sounding >= _SLOW_FROM_S and letters(text) < _LEAST_LETTERS_PER_S * sounding

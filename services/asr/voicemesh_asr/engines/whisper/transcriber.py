@@ -17,6 +17,7 @@ from voicemesh_asr.engines.redecoding.spelled_alike import SpelledAlike
 from voicemesh_asr.engines.redecoding.transcription import Request
 from voicemesh_asr.engines.whisper.fallback import Fallback
 from voicemesh_asr.engines.whisper.network import Decoded, Encoded, WhisperNetwork
+from voicemesh_asr.engines.whisper.no_speech import NoSpeech
 from voicemesh_asr.engines.whisper.settings import WhisperSettings
 from voicemesh_asr.engines.whisper.simplified import Simplifier
 from voicemesh_asr.mel_spectrum import RATE_HERTZ
@@ -45,6 +46,7 @@ class WhisperTranscriber:
         self._config = config
         self._simplifier = simplifier
         self._hints = hints
+        self._no_speech = NoSpeech()
         self._fallback = Fallback(
             config.compression_ratio_threshold,
             config.log_probability_threshold,
@@ -79,6 +81,8 @@ class WhisperTranscriber:
         seconds = (end - begin) / RATE_HERTZ
         decoded = self._decode(encoded, languages[0], seconds, is_final, counter)
         text = self._written(decoded, languages[0])
+        if self._no_speech.invented(text, decoded.average, request.samples[begin:end], is_final):
+            text = ""
         if is_final and begin == request.begin == 0 and end == len(request.samples):
             text = self._hinted(text, languages[0], request)
         scores = np.full(decoded.tokens, decoded.average, dtype=np.float32)
