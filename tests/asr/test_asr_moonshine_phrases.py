@@ -91,6 +91,51 @@ def test_what_is_not_expected_is_not_forced_into_a_phrase(
         assert heard(network, samples) == heard(network, samples, ())
 
 
+SOUNDS = ("oh sure", "oh wow", "oh my goodness", "um hum", "uh huh", "right right", "go on", "yeah")
+COMMANDS = ("stop", "wait", "no", "what", "hello", "pardon", "thank you", "hang on")
+
+
+def hinted(boost: float) -> tuple[Phrase, ...]:
+    """As conversations hint them."""
+    sounds = tuple(Phrase(text, boost, may_go_on=True) for text in SOUNDS)
+    return sounds + tuple(Phrase(text, may_go_on=True) for text in COMMANDS)
+
+
+def test_a_phrase_with_a_boost_is_heard_where_other_words_sound_better(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    samples = in_quiet(flite_speech("oh sure", "slt"))
+    unexpected = heard(network, samples, ())
+    assert TextContest().winner(samples, [unexpected, "oh sure"]) == unexpected
+    assert heard(network, samples, hinted(0)) == unexpected
+    assert heard(network, samples, hinted(5)) == "Oh, sure."
+
+
+def test_a_sound_is_heard_in_the_letters_in_which_the_network_writes_it(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    for voice in ("rms", "awb", "kal16"):
+        text = heard(network, in_quiet(flite_speech("um hum", voice)), hinted(5))
+        assert plain(text) == "mmhmm"
+
+
+def test_commands_are_no_sounds_of_listening(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    for said in ("stop", "wait", "no", "hang on", "that was hard", "what about mars"):
+        for voice in ("rms", "slt", "kal16"):
+            text = heard(network, in_quiet(flite_speech(said, voice)), hinted(5))
+            assert plain(text) not in {plain(sound) for sound in SOUNDS}, (said, voice)
+
+
+def test_an_interjection_stays_where_an_expected_word_sounds_better(
+    network: MoonshineNetwork, flite_speech: Speech
+) -> None:
+    samples = in_quiet(flite_speech("huh"))
+    assert TextContest().winner(samples, ["Huh?", "hello"]) == "hello"
+    assert heard(network, samples, hinted(5)) == "Huh?"
+
+
 def test_a_longer_text_is_not_cut_down_to_a_phrase_that_it_begins_with(
     network: MoonshineNetwork, flite_speech: Speech
 ) -> None:

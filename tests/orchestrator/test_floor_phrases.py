@@ -18,7 +18,9 @@ def expected_phrases(*languages: str) -> set[str]:
     return {hint.phrase for hint in phrases.expected(languages)}
 
 
-@pytest.mark.parametrize("phrase", ["stop", "uh huh", "that's right", "停", "好的", "等一下"])
+@pytest.mark.parametrize(
+    "phrase", ["stop", "uh huh", "right right", "that's right", "停", "好的", "等一下"]
+)
 def test_what_is_said_in_a_word_is_expected_in_both_languages(phrase: str) -> None:
     assert phrase in expected_phrases()
     assert phrase in expected_phrases("zh-CN", "en")

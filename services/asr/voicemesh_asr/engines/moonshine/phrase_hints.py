@@ -27,7 +27,8 @@ _MOST_COMPARED = 8
 """The likeliest phrases, which are compared by sound."""
 _CONTRADICTED = 1 / 3
 """The share of the margin that is left where the text sounds better than any phrase; and how
-far its letters may differ then."""
+far its letters may differ then, unless the phrase has a boost: for sounds of listening the
+network writes words that are spelt otherwise, "Don't share" for "oh sure"."""
 _CONTRADICTED_DISTANCE, _CONTRADICTED_LONGER = 0.5, 1.7
 _NO_WORD_DISTANCE = 0.34
 """The share of letters in which a phrase may differ, however unlikely it is, from a text that
@@ -35,6 +36,11 @@ has words that there are not: "pedracognition"."""
 _UNSURE_DISTANCE, _STRICTNESS = 0.65, 0.7
 """Where sound tells nothing: the share of letters that may differ, and how much of the margin a
 phrase loses that has no letter in common with the text."""
+_INTERJECTIONS = frozenset(
+    ("uh", "um", "ah", "hm", "hmm", "mm", "mmm", "mmhmm", "uhhuh", "huh", "well")
+)
+"""Texts that stay though nobody hints them. The network writes them seldom, and hardly ever for
+a word; where it does so in doubt, some expected word always sounds better: "Mm-hmm" is "what"."""
 
 
 class PhraseHints:
@@ -42,7 +48,8 @@ class PhraseHints:
 
     A phrase is taken that the network finds about as likely as its own text, if it sounds
     better; or, if sound does not tell, the more so the less the two differ in their
-    letters. A text that is an expected phrase itself stays.
+    letters. A phrase's boost makes it likelier. A text that is an expected phrase itself,
+    or an interjection, stays.
     """
 
     def __init__(self, margin: float, contest: Contest) -> None:
@@ -60,7 +67,7 @@ class PhraseHints:
         tree, search = self._prepared(piece.phrases, network.tokenizer)
         text = network.text(decoded)
         said = plain(text)
-        if said in tree.texts:
+        if said in tree.texts or said in _INTERJECTIONS:
             return replace(decoded, is_expected=True)
         if not said or len(said) > _MOST_LONGER * tree.longest:
             return decoded
@@ -103,11 +110,10 @@ class PhraseHints:
                     margin = self._margin * (1 - _STRICTNESS * like.distance)
                 else:
                     close = (
-                        like.distance <= _CONTRADICTED_DISTANCE
-                        and like.length_ratio <= _CONTRADICTED_LONGER
-                    )
+                        found.prior > 0 or like.distance <= _CONTRADICTED_DISTANCE
+                    ) and like.length_ratio <= _CONTRADICTED_LONGER
                     margin = self._margin * _CONTRADICTED
-                if close and found.log_probability >= total - margin:
+                if close and found.score >= total - margin:
                     return found
             elif found.phrase == winner:
                 return found

@@ -30,9 +30,16 @@ class FoundPhrase:
     phrase: str
     """As it was given."""
     log_probability: float
-    """Natural logarithm, whatever the marks."""
+    """Natural logarithm of what the network gives it, whatever the marks."""
     decoded: Decoded
     """Its likeliest spelling."""
+    prior: float = 0.0
+    """How much likelier it is for its boost, in nats."""
+
+    @property
+    def score(self) -> float:
+        """How likely it is, in nats."""
+        return self.log_probability + self.prior
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class PhraseSearch:
         least: float,
         counter: WorkCounter | None = None,
     ) -> list[FoundPhrase]:
-        """All phrases whose logarithm of probability is ``least`` or more, the likeliest first.
+        """All phrases whose score is ``least`` or more, the likeliest first.
 
         CancelledDecode where ``counter`` is cancelled.
         """
@@ -91,7 +98,7 @@ class PhraseSearch:
                     _add(found, beginning, float(rows[row, END]))
                 for following in self._following(beginning):
                     scored = following.scored(float(rows[row, following.tokens[-1]]))
-                    if scored.total >= least:
+                    if scored.total + following.node.most_prior >= least:
                         grown.append((scored, row))
             if not grown:
                 break
@@ -104,8 +111,8 @@ class PhraseSearch:
                 [beginning.tokens[-1] for beginning in beginnings],
                 counter,
             )
-        likely = (phrase for phrase in found.values() if phrase.log_probability >= least)
-        return sorted(likely, key=lambda phrase: -phrase.log_probability)
+        likely = (phrase for phrase in found.values() if phrase.score >= least)
+        return sorted(likely, key=lambda phrase: -phrase.score)
 
     def _following(self, beginning: _Beginning) -> Iterator[_Beginning]:
         node = beginning.node
@@ -127,16 +134,16 @@ def _mark(tokenizer: Tokenizer, mark: str) -> int:
 
 
 def _add(found: dict[str, FoundPhrase], beginning: _Beginning, end: float) -> None:
-    phrase = beginning.node.phrase
+    phrase, prior = beginning.node.phrase, beginning.node.prior
     assert phrase is not None, "a phrase ends here"
     total = beginning.total + end
     scores = np.array([*beginning.scores, end], np.float32)
     decoded = Decoded(beginning.tokens, scores)
     before = found.get(phrase)
     if before is None:
-        found[phrase] = FoundPhrase(phrase, total, decoded)
+        found[phrase] = FoundPhrase(phrase, total, decoded, prior)
         return
     likelier = before.decoded if before.decoded.log_probabilities.sum() >= total else decoded
     found[phrase] = FoundPhrase(
-        phrase, float(np.logaddexp(before.log_probability, total)), likelier
+        phrase, float(np.logaddexp(before.log_probability, total)), likelier, prior
     )

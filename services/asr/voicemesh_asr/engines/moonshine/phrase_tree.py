@@ -19,10 +19,18 @@ _ALSO_WRITTEN = (
     ("uh huh", "uh-huh"),
     ("mm hmm", "mm-hmm"),
     ("um hum", "um-hum"),
+    ("um hum", "mm-hmm"),
+    ("um hum", "uh-hum"),
+    ("aha", "ah-ha"),
 )
 """What is heard the same and written in two ways."""
 _ABBREVIATION = 3
 """A word of fewer letters may be one, in capitals."""
+_NATS_OF_BOOST = 0.3
+"""What a phrase's boost, 0 to 20, adds to the logarithm of its probability. A boost of 5, that
+of what is said into replies, is a factor of 4.5. Of 825 sounds of listening it takes 785 heard as
+such to 807, and of 220 other short commands none; with 0.36 (the logarithm of 1 + boost) five of
+those are lost."""
 
 
 @dataclass
@@ -31,6 +39,10 @@ class PhraseNode:
 
     phrase: str | None = None
     """The phrase that ends here."""
+    prior: float = 0.0
+    """How much likelier it is for its boost than the network knows, in nats."""
+    most_prior: float = 0.0
+    """The highest of all phrases that begin so."""
     following: dict[str, PhraseNode] = field(default_factory=dict)
     spellings: dict[str, tuple[Tokens, ...]] = field(default_factory=dict)
     """The tokens of each following word, in all ways in which it may be written."""
@@ -52,16 +64,19 @@ def build(phrases: Iterable[Phrase], tokenizer: Tokenizer) -> PhraseTree:
     root = PhraseNode()
     texts: set[str] = set()
     for phrase in phrases:
+        prior = _NATS_OF_BOOST * phrase.boost
         for written in _written(" ".join(phrase.text.split())):
             texts.add(plain(written))
             node = root
+            node.most_prior = max(node.most_prior, prior)
             for word in written.split():
                 if word not in node.following:
                     node.following[word] = PhraseNode()
                     node.spellings[word] = tuple(_spellings(word, tokenizer))
                 node = node.following[word]
+                node.most_prior = max(node.most_prior, prior)
             if node is not root and node.phrase is None:
-                node.phrase = phrase.text
+                node.phrase, node.prior = phrase.text, prior
     return PhraseTree(root, frozenset(texts), max(map(len, texts), default=0))
 
 
