@@ -57,11 +57,9 @@ BACKCHANNELS = (
     *_FACT,
     *(f"{assent} {assent}" for assent in _SAID_TWICE),
     *("um hum", "oh uh huh", "yeah uh huh", "sure yeah", "sure okay"),
+    *(f"oh that's {what}" for what in ("good", "great", "nice", "right", "true")),
     *(f"{opener} {assent}" for opener, assent in product(_OPENERS, (*_ASSENTS, *_PRAISE))),
-    *(
-        f"{how} {what}"
-        for how, what in product(("that's", "oh that's", "how", "very"), (*_PRAISE, *_FACT))
-    ),
+    *(f"{how} {what}" for how, what in product(("that's", "how", "very"), (*_PRAISE, *_FACT))),
     *("嗯", "恩", "唔", "哦", "噢", "喔", "啊", "呃", "额", "诶", "哎", "对", "对的", "是", "是的"),
     *("是啊", "好", "好的", "好啊", "行", "可以", "没错", "明白", "明白了", "知道了", "懂了"),
     *("这样", "这样啊", "原来如此", "真的", "真的吗", "有意思", "不错", "哈", "哈哈", "对啊"),
