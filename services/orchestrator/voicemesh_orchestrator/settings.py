@@ -28,11 +28,11 @@ class Deadlines(Section):
         "crowded machine within a second.",
     )
     outage_s: float = Field(
-        3.0,
+        5.0,
         gt=0,
         le=60,
         description="Seconds that whoever has spoken into a loss of speech recognition waits for "
-        "it before the robot apologises. The default recogniser is back within 2.6.",
+        "it before the robot apologises. The default recogniser is back within 3.5.",
     )
     final_transcript_s: float = Field(
         5.0,
