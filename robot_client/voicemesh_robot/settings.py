@@ -61,11 +61,12 @@ class RobotSettings(ServerSettings):
         "comes of its turn. A long reply that goes on coming is no reason to give up.",
     )
     quiet_after_s: float = Field(
-        3.0,
+        5.0,
         gt=0,
         le=60,
         description="Silence after a file in which no speech was noticed before the turn counts "
-        "as unheard. Longer than every wait of the turn detector.",
+        "as unheard. Longer than every wait of the turn detector, and as long as the mesh waits for "
+        "a recogniser that was lost (orchestrator.deadlines.outage_s).",
     )
     microphone: str = Field(
         "",
