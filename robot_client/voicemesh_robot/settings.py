@@ -65,8 +65,8 @@ class RobotSettings(ServerSettings):
         gt=0,
         le=60,
         description="Silence after a file in which no speech was noticed before the turn counts "
-        "as unheard. Longer than every wait of the turn detector, and as long as the mesh waits for "
-        "a recogniser that was lost (orchestrator.deadlines.outage_s).",
+        "as unheard. Longer than every wait of the turn detector, and as long as the mesh waits "
+        "for a recogniser that was lost (orchestrator.deadlines.outage_s).",
     )
     microphone: str = Field(
         "",
