@@ -218,7 +218,7 @@ class Doubtful(WhisperNetwork):
         return None
 
     def decode(self, *_: object, **__: object) -> Decoded:
-        return Decoded(self.text, average=-0.9, tokens=9, no_speech=0.1)
+        return Decoded(self.text, average=-1.0, tokens=9, no_speech=0.1)
 
 
 @pytest.mark.parametrize("is_final", [False, True])
