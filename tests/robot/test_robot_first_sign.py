@@ -121,21 +121,14 @@ async def test_a_reply_goes_on_at_once_where_a_sign_was_none() -> None:
     await reply.close()
 
 
-async def test_speech_after_its_sign_has_paused_the_reply_and_keeps_it_silent() -> None:
+@pytest.mark.parametrize("decide", [LocalPause.speech_began, LocalPause.overruled])
+async def test_no_sign_takes_back_what_speech_or_the_mesh_has_decided(
+    decide: Callable[[LocalPause], object],
+) -> None:
     reply = Reply()
     await reply.begin(1)
     reply.pause.sign(True)
-    assert reply.pause.speech_began()
-    reply.pause.sign(False)
-    assert not reply.sounds
-    await reply.close()
-
-
-async def test_what_the_mesh_has_decided_no_sign_takes_back() -> None:
-    reply = Reply()
-    await reply.begin(1)
-    reply.pause.sign(True)
-    reply.pause.overruled()
+    decide(reply.pause)
     reply.pause.sign(False)
     assert not reply.sounds
     await reply.close()
