@@ -1,6 +1,7 @@
 """Moonshine with expected phrases, and with what is no speech: the real network."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from voicemesh.models.store import ModelStore
 from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.engine import Phrase
 from voicemesh_asr.engines.moonshine.engine import revisions
-from voicemesh_asr.engines.moonshine.network import MoonshineNetwork
+from voicemesh_asr.engines.moonshine.network import Encoded, MoonshineNetwork
 from voicemesh_asr.engines.moonshine.phrase_search import PhraseSearch
 from voicemesh_asr.engines.moonshine.phrase_tree import build
 from voicemesh_asr.engines.moonshine.settings import MODEL, MoonshineSettings
@@ -192,6 +193,23 @@ def test_a_phrase_is_heard_for_a_text_that_is_spelt_like_it_and_sounds_worse(
 def test_short_words_are_speech(network: MoonshineNetwork, flite_speech: Speech) -> None:
     for said in ("no", "yes", "stop", "quit"):
         assert heard(network, in_quiet(flite_speech(said, "rms")), ())
+
+
+def test_of_a_long_text_that_is_sure_no_evidence_is_asked(
+    network: MoonshineNetwork, flite_speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, in_silence = network.encode, list[bool]()
+
+    def counted(*given: Any, **options: Any) -> Encoded:
+        in_silence.append(options.get("in_silence", True))
+        return encode(*given, **options)
+
+    monkeypatch.setattr(network, "encode", counted)
+    line = "what is artificial intelligence"
+    assert plain(heard(network, in_quiet(flite_speech(line, "rms")), ())) == plain(line)
+    assert in_silence == [True]
+    assert heard(network, in_quiet(flite_speech("stop", "rms")), ())
+    assert in_silence[1:3] == [True, False]
 
 
 def noises() -> dict[str, NDArray[np.int16]]:

@@ -8,7 +8,8 @@ which it is read, is left away; what was invented does not.
 
 That much is little where people laugh, sing or hum: the network doubts its text, and not
 enough. So each second of speech that the text would take, and in which the detector of voice
-activity is not sure of any voice (:mod:`sure_voice`), counts as well. Laughter that is written
+activity is not sure of any voice (:mod:`sure_voice`), counts as well. Where both are sure, of a
+text of some length, nothing is read again: somebody spoke. Laughter that is written
 down as such is no text (:mod:`laughter`), nor is one that is too short for its sound
 (:mod:`speech_rate`).
 """
@@ -20,7 +21,7 @@ from dataclasses import replace
 import numpy as np
 
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, Encoded, MoonshineNetwork
-from voicemesh_asr.engines.moonshine.revision import Piece
+from voicemesh_asr.engines.moonshine.revision import DOUBTFUL, Piece
 from voicemesh_asr.engines.redecoding.laughter import is_laughter
 from voicemesh_asr.engines.redecoding.phrase_likeness import plain
 from voicemesh_asr.engines.redecoding.repetition import loop_begin
@@ -33,6 +34,11 @@ NOTHING = Decoded((), np.zeros(0, np.float32))
 _TEXT_OF_NOISE = "You"
 _LONGEST_S = 6
 """Seconds of sound that are encoded once more; of more the text tells enough, and it takes long."""
+_SPEECH_TOKENS = 4
+"""Tokens from which on a text that is not doubtful and has its voice is speech. Of 219 pieces of
+noise that people's recordings hold or that are synthetic, the evidence decides none of these
+otherwise, at -0.3 neither; of 122 of people speaking none; it takes away 14 of 272 commands and
+answers in synthetic voices. It is a third of a final pass that is saved."""
 _WEIGHT_OF_DOUBT = 4.0
 """What the mean logarithm of a token's probability counts beside that of the text of noise."""
 _WEIGHT_OF_MISSING_VOICE = 6.0
@@ -82,7 +88,8 @@ class NoSpeech:
         if not plain(text) or is_laughter(text):
             return NOTHING
         short = len(piece.samples) <= _LONGEST_S * RATE_HERTZ
-        if short and self._nobody_spoke(network, piece, decoded):
+        sure = self._somebody_spoke(text, piece, decoded)
+        if short and not sure and self._nobody_spoke(network, piece, decoded):
             return NOTHING
         if not piece.is_final:  # Its end may not have been heard.
             return decoded
@@ -91,6 +98,12 @@ class NoSpeech:
             or is_too_slow(text, piece.samples, RATE_HERTZ)
         )
         return decoded if fits else NOTHING
+
+    def _somebody_spoke(self, text: str, piece: Piece, decoded: Decoded) -> bool:
+        """Both networks are sure of it."""
+        if len(decoded.tokens) < _SPEECH_TOKENS or decoded.average < DOUBTFUL:
+            return False
+        return not lacks_voice(self._voice, text, piece.samples, may_miss_s=0.0)
 
     def _nobody_spoke(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> bool:
         """The silence around the sound is left away, which takes invented text its likelihood.

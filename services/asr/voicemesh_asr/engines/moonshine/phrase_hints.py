@@ -60,11 +60,14 @@ class PhraseHints:
 
     def revise(self, network: MoonshineNetwork, piece: Piece, decoded: Decoded) -> Decoded:
         """The phrase that was said, or ``decoded``."""
-        if not (piece.is_final and piece.is_whole and piece.phrases and decoded.tokens):
+        if not (piece.is_whole and piece.phrases and decoded.tokens):
             return decoded
         if len(piece.samples) > _LONGEST_S * RATE_HERTZ:
             return decoded
+        # With an interim text already: a final one is waited for.
         tree, search = self._prepared(piece.phrases, network.tokenizer)
+        if not piece.is_final:
+            return decoded
         text = network.text(decoded)
         said = plain(text)
         if said in tree.texts or said in _INTERJECTIONS:

@@ -10,6 +10,11 @@ from voicemesh.work_counter import WorkCounter
 from voicemesh_asr.engines.engine import Phrase
 from voicemesh_asr.engines.moonshine.network import Decoded, Encoded, MoonshineNetwork
 
+DOUBTFUL = -0.2
+"""The mean logarithm of a token's probability below which a text is doubtful. Between -0.1
+and -0.3 the words of a second reading hardly differ; from -0.2 on most utterances of a quiet
+room are read once."""
+
 
 @dataclass(frozen=True)
 class Piece:

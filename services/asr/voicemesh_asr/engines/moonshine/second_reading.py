@@ -13,11 +13,8 @@ import numpy as np
 from voicemesh.audio import Samples
 from voicemesh_asr.engines.moonshine.network import RATE_HERTZ, Decoded, MoonshineNetwork
 from voicemesh_asr.engines.moonshine.phrase_hints import PhraseHints
-from voicemesh_asr.engines.moonshine.revision import Piece, Revision
+from voicemesh_asr.engines.moonshine.revision import DOUBTFUL, Piece, Revision
 
-_DOUBTFUL = -0.2
-"""The mean logarithm of a token's probability below which a text is doubtful. Between -0.1
-and -0.3 the words hardly differ; from -0.2 on most utterances of a quiet room are read once."""
 _AROUND: Samples = np.zeros(RATE_HERTZ // 5, dtype=np.int16)
 """The silence: about as much as stands around a sentence that is read out."""
 
@@ -35,7 +32,7 @@ class SecondReading:
 
         An expected phrase wins that sounds better, and a whole text over one that was cut off.
         """
-        sure = decoded.finished and decoded.average >= _DOUBTFUL
+        sure = decoded.finished and decoded.average >= DOUBTFUL
         if sure or decoded.is_expected or not piece.is_final or not decoded.tokens:
             return decoded
         samples = np.concatenate([_AROUND, piece.samples, _AROUND])
