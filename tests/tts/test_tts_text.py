@@ -240,6 +240,17 @@ def test_long_sentences_are_cut_at_clauses_then_at_words_then_anywhere() -> None
     assert "".join(u.text for u in cut).replace(" ", "") == text.replace(" ", "")
 
 
+def test_a_long_sentence_without_marks_is_cut_where_a_speaker_would_breathe() -> None:
+    text = (
+        "Artificial intelligence is the science of making machines do things "
+        "that would need intelligence if people did them."
+    )
+    assert [unit.text for unit in units(text, ENGLISH, 100)] == [
+        "Artificial intelligence is the science of making machines do things",
+        "that would need intelligence if people did them.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("tag", "language"), [("zh-CN", "zh"), ("cmn-Hans", "zh"), ("zh-HK", "yue"), ("en_GB", "en")]
 )

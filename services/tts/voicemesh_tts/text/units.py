@@ -13,6 +13,11 @@ Ending = Literal["sentence", "clause", "none"]
 
 _SENTENCE = re.compile(r"[.!?]\s+")
 _CLAUSE = re.compile(r"[,;:]\s+")
+# Before these words a speaker may breathe where there is no mark.
+_JOINT = re.compile(
+    r"\s(?=(?:and|or|but|so|because|if|when|where|while|that|which|who|than|as|after|before|until"
+    r"|about|at|by|for|from|in|into|of|on|over|through|to|under|with|without)\s)"
+)
 
 
 @dataclass(frozen=True)
@@ -93,15 +98,28 @@ def _runs(text: str, begin: int, end: int, reading: Reading) -> Iterator[tuple[i
 
 
 def _shorten(text: str, begin: int, end: int, max_chars: int) -> Iterator[tuple[int, int]]:
-    """Cut at clauses, then at words, then anywhere; pieces are as long as may be."""
+    """Cut at clauses, then where a speaker would breathe, then at words, then anywhere."""
     while end - begin > max_chars:
         window = text[begin : begin + max_chars]
-        clause = [m.end() for m in _CLAUSE.finditer(window)]
-        space = window.rfind(" ") + 1
-        cut = begin + (clause[-1] if clause and clause[-1] > max_chars // 4 else space or max_chars)
+        cut = _clause_end(window) or _joint(window, end - begin) or window.rfind(" ") + 1
+        cut = begin + (cut or max_chars)
         yield from _stripped(text, begin, cut)
         begin = cut
     yield from _stripped(text, begin, end)
+
+
+def _clause_end(window: str) -> int | None:
+    """Behind the last clause, unless that is short."""
+    ends = [match.end() for match in _CLAUSE.finditer(window)]
+    return ends[-1] if ends and ends[-1] > len(window) // 4 else None
+
+
+def _joint(window: str, length: int) -> int | None:
+    """Where to cut a text of ``length`` that begins with ``window`` into parts about as long."""
+    part = length / -(-length // len(window))
+    joints = [match.end() for match in _JOINT.finditer(window)]
+    likely = [joint for joint in joints if joint > len(window) // 4]
+    return min(likely, key=lambda joint: abs(joint - part), default=None)
 
 
 def _ending(words: str) -> Ending:
