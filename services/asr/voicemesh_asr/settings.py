@@ -120,12 +120,12 @@ class AsrSettings(ServerSettings):
         "Long: somebody who is thinking is not to be cut off.",
     )
     eager_wait_ms: int = Field(
-        150,
+        128,
         ge=0,
         le=LONGEST_WAIT_MS,
         description="Silence in ms after which the final pass runs and an eager end is reported. "
-        "Half of the shortest wait: pauses within words are shorter, and the other half hides "
-        "the final pass.",
+        "Four frames of the detector Silero: pauses within words are shorter, and what is left of "
+        "the shortest wait hides the final pass and the beginning of the answer.",
     )
     max_turn_ms: int = Field(
         30_000,
