@@ -154,5 +154,5 @@ def probe_import(module: str, package: str, extra: str = "") -> Probe:
         found = False
     if found:
         return Probe(True, f"{package} is installed")
-    what = extra or package
+    what = f"'{extra}'" if extra else package  # Some shells take brackets for a pattern.
     return Probe(False, f"{package} is not installed", f"pip install {what}")

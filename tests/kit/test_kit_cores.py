@@ -32,6 +32,11 @@ def test_what_lists_no_cores_is_told(text: str) -> None:
         numbers(text)
 
 
+def test_a_core_that_no_machine_has_is_told_before_it_takes_memory() -> None:
+    with pytest.raises(ValueError, match="beyond 8191"):
+        numbers("0-9999999999")
+
+
 async def test_the_thread_of_a_worker_stays_on_its_cores() -> None:
     worker = ThreadWorker("pinned", (LAST,))
     assert await worker.run(os.sched_getaffinity, 0) == {LAST}

@@ -35,7 +35,7 @@ def test_a_probe_for_a_module_names_the_cure() -> None:
     for module in ("no_such_module", "no_such_package.module"):
         missing = probe_import(module, "no-such", "voicemesh-asr[no-such]")
         assert not missing.usable
-        assert missing.cure == "pip install voicemesh-asr[no-such]"
+        assert missing.cure == "pip install 'voicemesh-asr[no-such]'"
 
 
 def test_a_broken_package_is_named_in_one_line(

@@ -81,7 +81,8 @@ class AsrSettings(ServerSettings):
     turn_model: Annotated[str, EngineChoice(TURN_MODELS)] = Field(
         "",
         description="An audio model that hears whether a speaker has finished; adaptive asks it at "
-        "each pause. Empty: none, because its weights have to be downloaded.",
+        "each pause. Empty: none; smart-turn cuts off fewer of those who hesitate, waits longer "
+        "for others, and takes 60 ms of a core at a pause.",
     )
     punctuation_model: Annotated[str, EngineChoice(PUNCTUATION_MODELS)] = Field(
         "",

@@ -166,8 +166,16 @@ class MoonshineNetwork:
                 past, draft = _shortened(past, len(tokens)), ()
             rows = self._step(encoded, tokens[-1], past, counter)
 
-    def score(self, encoded: Encoded, texts: Sequence[Sequence[int]]) -> list[Decoded]:
-        """How likely each text is, in tokens without the end, all of them in one pass."""
+    def score(
+        self,
+        encoded: Encoded,
+        texts: Sequence[Sequence[int]],
+        counter: WorkCounter | None = None,
+    ) -> list[Decoded]:
+        """How likely each text is, in tokens without the end, all of them in one pass.
+
+        CancelledDecode where ``counter`` is cancelled.
+        """
         if not texts:
             return []
         length = max(map(len, texts)) + 1
@@ -175,7 +183,7 @@ class MoonshineNetwork:
         read[:, 0] = START
         for row, tokens in enumerate(texts):
             read[row, 1 : len(tokens) + 1] = tokens
-        rows, _ = self._read(encoded, read, None)
+        rows, _ = self._read(encoded, read, counter)
         results = []
         for row, tokens in enumerate(texts):
             wanted = np.array([*tokens, END])

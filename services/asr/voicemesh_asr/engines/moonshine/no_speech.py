@@ -121,13 +121,16 @@ class NoSpeech:
     def _is_noise(
         self, network: MoonshineNetwork, encoded: Encoded, piece: Piece, decoded: Decoded
     ) -> bool:
-        short_of = self._threshold - self._evidence(network, encoded, decoded)
+        short_of = self._threshold - self._evidence(network, encoded, piece, decoded)
         may_miss_s = short_of / _WEIGHT_OF_MISSING_VOICE
         return lacks_voice(self._voice, network.text(decoded), piece.samples, may_miss_s)
 
     @staticmethod
-    def _evidence(network: MoonshineNetwork, encoded: Encoded, decoded: Decoded) -> float:
+    def _evidence(
+        network: MoonshineNetwork, encoded: Encoded, piece: Piece, decoded: Decoded
+    ) -> float:
         # One after the other: what is scored at once is rounded alike.
-        (noise,) = network.score(encoded, [network.tokenizer.encode(_TEXT_OF_NOISE)])
-        (said,) = network.score(encoded, [decoded.tokens])
+        text_of_noise = network.tokenizer.encode(_TEXT_OF_NOISE)
+        (noise,) = network.score(encoded, [text_of_noise], piece.counter)
+        (said,) = network.score(encoded, [decoded.tokens], piece.counter)
         return float(noise.log_probabilities.sum()) - _WEIGHT_OF_DOUBT * said.average

@@ -87,7 +87,7 @@ class PhraseHints:
         if not self._contest.can_say(text):
             for phrase in spelled_alike(text, piece.phrases, _NO_WORD_DISTANCE)[:1]:
                 tokens = network.tokenizer.encode(phrase[:1].upper() + phrase[1:])
-                (scored,) = network.score(encoded, [tokens])
+                (scored,) = network.score(encoded, [tokens], piece.counter)
                 return replace(scored, is_expected=True)
         return decoded
 

@@ -52,7 +52,7 @@ def read_tokens(path: Path) -> Tokens:
         return PieceTokens(path) if path.suffix == ".model" else JsonTokens(path)
     except ImportError as error:
         raise EngineMissing(
-            f"{error.name} is not installed, which {path.name} needs; pip install {EXTRA}"
+            f"{error.name} is not installed, which {path.name} needs; pip install '{EXTRA}'"
         ) from error
     except Exception as error:  # Both libraries raise plain Exception or OSError, RuntimeError.
         raise SettingsError(
