@@ -342,6 +342,14 @@ def test_what_a_prefill_may_follow_is_read_from_the_nets(name: str, sizes: tuple
     assert told == sizes
 
 
+def test_dynamic_nets_with_a_history_in_block_i_are_launched_in_full_all_the_same() -> None:
+    described = nets(JOINT)
+    for name in ("block_0", "block_1"):
+        described[name].dynamic = True
+    found = read_layout(described, "x.bmodel")
+    assert (found.joint, found.joins_in_place, found.dynamic) == (True, True, False)
+
+
 def test_the_shortest_step_that_holds_the_cache_is_taken() -> None:
     lengths = [layout(JOINED).step_length(n) for n in (0, 128, 129, 256, 257, 511)]
     assert lengths == [128, 128, 256, 256, 512, 512]
