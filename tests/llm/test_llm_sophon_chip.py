@@ -44,6 +44,8 @@ TALKS: dict[str, list[list[str]]] = {t["name"]: t["turns"] for t in EXPECTED["co
 
 FUSED = "bm1688/tiny-assistant_f16_seq256_2core_static"
 JOINED = "bm1688/tiny-assistant_w4bf16_seq512_2core_history"
+JOINT = "bm1688/tiny-assistant_w4bf16_seq512_2core_kv"
+SHORT_JOINT = "bm1688/tiny-assistant_bf16_seq256_1core_kv32"
 SAMPLE = "bm1688/tiny-assistant_bf16_seq256_1core_static_sample"
 FOREIGN = "bm1684x/tiny-assistant_f16_seq256_static"
 PENALTY = "bm1684x/tiny-assistant_f16_seq256_2024style"
@@ -238,6 +240,51 @@ def test_a_seed_makes_a_warm_reply_repeatable(history: Talker) -> None:
 
 
 @pytest.fixture(scope="module")
+def joint(chip_owner: Any) -> Iterator[Talker]:
+    """Static nets that read the history in ``block_i``, all 512 tokens of it; pieces of 32."""
+    with talking(chip_owner("bm1688"), JOINT, steps_up_to_tokens=1) as talker:
+        yield talker
+
+
+def test_nets_with_a_history_of_their_own_agree_with_steps_at_the_end_of_the_cache(
+    joint: Talker,
+) -> None:
+    """At 490 of 512 tokens the rows of a launch reach beyond the cache."""
+    network = joint.equipment.network
+    assert network.reach.history == 512
+    ids = [40 + i % 500 for i in range(502)]
+    network.activate(0, 0, 0)
+    for start in (0, 32, 458):  # What lies between is zero, for both.
+        kind = Kind.HISTORY if start else Kind.WHOLE
+        network.feed(PromptPiece(kind, start, start + 32), ids, lambda: False)
+    states = []
+    for kind in (Kind.HISTORY, Kind.STEP):
+        network.feed(PromptPiece(kind, 490, 502), ids, lambda: False)
+        states.append(network.last_state())
+    assert cosine(*states) > 0.999
+    joint.forget()
+    joint.hold("more3")
+
+
+@pytest.fixture(scope="module")
+def short_joint(chip_owner: Any) -> Iterator[Talker]:
+    """The same for one core, with a history of 32 tokens in a cache of 256."""
+    with talking(chip_owner("bm1688"), SHORT_JOINT, steps_up_to_tokens=1) as talker:
+        yield talker
+
+
+def test_a_conversation_outgrows_the_history_of_its_nets(short_joint: Talker) -> None:
+    reach = short_joint.equipment.network.reach
+    *_, last = short_joint.hold("mixed")
+    assert last.prompt_tokens > reach.history + reach.piece
+    # The whole of it anew: pieces as far as they go, then steps.
+    short_joint.forget()
+    turns = [text for turn in TALKS["mixed"] for text in turn]
+    text, _, usage = short_joint.ask(*turns[:-1])
+    assert (text, usage.cached_tokens) == (turns[-1], 0)
+
+
+@pytest.fixture(scope="module")
 def tiny_static(chip_owner: Any) -> Iterator[Talker]:
     """Two cores, fused greedy head, masks from outside."""
     with talking(chip_owner("bm1688"), FUSED, steps_up_to_tokens=40) as talker:
@@ -315,6 +362,12 @@ def test_a_sail_without_views_and_engine_llm_gives_the_same(chip_owner: Any) -> 
         first, second = talker.hold("name_zh")
         assert second.cached_tokens >= first.prompt_tokens
         talker.hold("q12")
+
+
+def test_static_nets_need_no_engine_llm_for_their_history(chip_owner: Any) -> None:
+    with talking(chip_owner("bm1688"), JOINT, old_sail=True, steps_up_to_tokens=1) as talker:
+        assert talker.equipment.network.reach.history == 512
+        talker.hold("name_zh")
 
 
 def test_weights_in_the_wrong_format_are_refused_at_load(history: Talker, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from voicemesh.errors import EngineError, SettingsError, Unsupported
 from voicemesh_llm.engines.engine import Sampling
 from voicemesh_llm.engines.sophon_llm.feeding import Kind, Pace, PromptPiece, Reach, plan
 from voicemesh_llm.engines.sophon_llm.layout import Layout, read_layout
-from voicemesh_llm.engines.sophon_llm.masks import padded, prefill_mask, step_mask
+from voicemesh_llm.engines.sophon_llm.masks import joint_mask, padded, prefill_mask, step_mask
 from voicemesh_llm.engines.sophon_llm.prefix_cache import PrefixCache, PrefixMatch, common_prefix
 from voicemesh_llm.engines.sophon_llm.priority_lock import PriorityLock
 from voicemesh_llm.engines.sophon_llm.rules import SamplingRules
@@ -183,8 +183,9 @@ def test_the_common_prefix_is_the_longest_one(first: list[int], second: list[int
 # Feeding
 
 
-STATIC = Reach(piece=256, history=False, proportional=False)
-HISTORY = Reach(piece=32, history=True, proportional=True)
+STATIC = Reach(piece=256, history=0, proportional=False)
+HISTORY = Reach(piece=32, history=512, proportional=True)
+SHORT_HISTORY = Reach(piece=32, history=64, proportional=False)
 
 
 def kinds(pieces: list[PromptPiece]) -> list[tuple[str, int, int]]:
@@ -208,6 +209,23 @@ def test_what_is_cached_is_not_read_again() -> None:
     assert kinds(plan(70, 70, HISTORY, Pace())) == [("step", 69, 70)]
 
 
+def test_a_prefill_goes_as_far_as_its_history_and_steps_go_on() -> None:
+    ahead = [("whole", 0, 32), ("history", 32, 64), ("history", 64, 96)]
+    assert kinds(plan(96, 0, SHORT_HISTORY, Pace())) == ahead
+    assert kinds(plan(150, 0, SHORT_HISTORY, Pace())) == [*ahead, ("step", 96, 150)]
+    # It reads cached tokens again to come to new ones, unless it would end before them.
+    assert kinds(plan(150, 70, SHORT_HISTORY, Pace())) == [("history", 64, 96), ("step", 96, 150)]
+    assert kinds(plan(150, 96, SHORT_HISTORY, Pace())) == [("step", 96, 150)]
+    # Of a static net it costs as much for one token as for all.
+    assert kinds(plan(60, 50, SHORT_HISTORY, Pace())) == [("step", 50, 60)]
+
+
+def test_without_usable_history_nets_a_long_prompt_goes_on_by_steps() -> None:
+    reach = Reach(piece=32, history=0, proportional=True)
+    assert kinds(plan(40, 0, reach, Pace())) == [("whole", 0, 32), ("step", 32, 40)]
+    assert kinds(plan(90, 40, reach, Pace())) == [("step", 40, 90)]
+
+
 def test_the_faster_way_is_taken_as_measured() -> None:
     pace = Pace()
     pace.took(PromptPiece(Kind.STEP, 5, 6), False, 0.1)
@@ -228,12 +246,13 @@ def test_the_setting_decides_where_it_is_set() -> None:
     assert kinds(plan(70, 69, HISTORY, Pace(), steps_up_to=0)) == [("history", 69, 70)]
 
 
-@given(st.integers(1, 300), st.integers(0, 300), st.integers(1, 64), st.booleans())
+@given(st.integers(1, 300), st.integers(0, 300), st.integers(1, 64), st.integers(0, 512))
 def test_every_token_is_fed_once_and_in_order(
-    prompt: int, matched: int, piece: int, history: bool
+    prompt: int, matched: int, piece: int, history: int
 ) -> None:
-    reach = Reach(piece if history else 512, history, True)
+    reach = Reach(piece, history, True)
     pieces = plan(prompt, min(matched, prompt), reach, Pace())
+    assert all(p.start <= history for p in pieces if p.kind is not Kind.STEP)
     assert pieces[0].start <= min(matched, prompt - 1)
     assert pieces[-1].end == prompt
     assert all(a.end == b.start for a, b in zip(pieces, pieces[1:], strict=False))
@@ -269,6 +288,8 @@ SAMPLE = "bm1688/tiny-assistant_bf16_seq256_1core_static_sample"
 FUSED = "bm1688/tiny-assistant_f16_seq256_2core_static"
 JOINED = "bm1688/tiny-assistant_w4bf16_seq512_2core_history"
 OLD = "bm1684x/tiny-assistant_f16_seq256_2024style"
+JOINT = "bm1684x/tiny-assistant_w4f16_seq512_kv"
+SHORT_JOINT = "bm1688/tiny-assistant_bf16_seq256_1core_kv32"
 
 
 def layout(name: str) -> Layout:
@@ -306,6 +327,29 @@ def test_all_is_read_from_the_nets(name: str, sizes: tuple[Any, ...]) -> None:
     assert (found.hidden, found.kv_heads, found.head_size, found.row) == (128, 2, 32, 64)
 
 
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        (FUSED, (256, 0, False, False, False)),
+        (JOINED, (128, 512, True, False, True)),
+        (JOINT, (32, 512, False, True, False)),
+        (SHORT_JOINT, (16, 32, False, True, False)),
+    ],
+)
+def test_what_a_prefill_may_follow_is_read_from_the_nets(name: str, sizes: tuple[Any, ...]) -> None:
+    found = layout(name)
+    told = (found.piece, found.history_rows, found.dynamic, found.joint, found.joins_in_place)
+    assert told == sizes
+
+
+def test_dynamic_nets_with_a_history_in_block_i_are_launched_in_full_all_the_same() -> None:
+    described = nets(JOINT)
+    for name in ("block_0", "block_1"):
+        described[name].dynamic = True
+    found = read_layout(described, "x.bmodel")
+    assert (found.joint, found.joins_in_place, found.dynamic) == (True, True, False)
+
+
 def test_the_shortest_step_that_holds_the_cache_is_taken() -> None:
     lengths = [layout(JOINED).step_length(n) for n in (0, 128, 129, 256, 257, 511)]
     assert lengths == [128, 128, 256, 256, 512, 512]
@@ -320,7 +364,6 @@ def test_the_shortest_step_that_holds_the_cache_is_taken() -> None:
         (lambda n: n.pop("embedding"), "embedding is missing"),
         (lambda n: n.pop("embedding_cache"), "embedding_cache is missing"),
         (lambda n: n.update(block_kv_0=n["block_0"]), "block_kv_1 is missing"),
-        (lambda n: n.update(block_prompt_0=n["block_0"]), "share-prompt"),
         (lambda n: setattr(n["block_0"], "inputs", n["block_0"].inputs * 2), "has 6 inputs"),
         (
             lambda n: setattr(n["block_cache_0"], "outputs", n["block_cache_0"].outputs[:1]),
@@ -345,6 +388,9 @@ def test_masks_hide_what_comes_later_and_stay_finite() -> None:
     assert mask.min() == -10_000
     joined = prefill_mask(2, "float16", history=3)[0, 0]
     np.testing.assert_array_equal(joined == 0, [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]])
+    joint = joint_mask(1, 3, 2, 4, "bfloat16")[0, 0]
+    assert joint.dtype == np.uint16
+    np.testing.assert_array_equal(joint == 0, [[1, 0, 0, 1, 0, 0, 0], [1, 0, 0, 1, 1, 0, 0]])
     step = step_mask(2, 4, "bfloat16")
     assert step.shape == (1, 1, 1, 5)
     np.testing.assert_array_equal(

@@ -163,6 +163,10 @@ LLM = [
     Place("bm1684x", (), "llm/bm1684x/*_static.bmodel"),
     Place("bm1684x", (), "llm/bm1684x/*_history.bmodel"),
     Place("bm1684x", (), "llm/bm1684x/*_2024style.bmodel"),
+    Place("bm1688", (0, 1), "llm/bm1688/*_2core_kv.bmodel"),
+    Place("bm1688", (0,), "llm/bm1688/*_1core_kv32.bmodel"),
+    Place("bm1684x", (), "llm/bm1684x/*_kv.bmodel"),
+    Place("bm1684x", (), "llm/bm1684x/*_kv32.bmodel"),
 ]
 TALKS = json.loads((ASSETS / "llm" / "expected.json").read_text())
 ANSWERS = sum(len(talk["turns"]) for talk in TALKS["conversations"])
@@ -229,7 +233,9 @@ async def launches(owner: OwnerProcess) -> int:
     return sum(sum(spread["counts"]) for spread in nets.values())
 
 
-@pytest.mark.parametrize("place", [p for p in LLM if "history" in str(p)], ids=str)
+@pytest.mark.parametrize(
+    "place", [p for p in LLM if "history" in str(p) or "_kv" in str(p)], ids=str
+)
 async def test_a_second_turn_takes_fewer_launches_than_all_of_it_anew(
     chip_owner: ChipOwner, serving: Serving, record_property: Record, place: Place
 ) -> None:
@@ -239,7 +245,8 @@ async def test_a_second_turn_takes_fewer_launches_than_all_of_it_anew(
     owner = chip_owner(place.chip)
     took = []
     for warm in (False, True):
-        settings = llm_settings(place, owner, piece_tokens=16, self_test=False)
+        pieces = {"piece_tokens": 16, "steps_up_to_tokens": 1}
+        settings = llm_settings(place, owner, self_test=False, **pieces)
         async with serving("llm", **settings) as target:
             if warm:
                 assert (await answer(target, [question], "talk"))[0] == first

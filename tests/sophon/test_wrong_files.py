@@ -19,6 +19,7 @@ Nets = dict[str, NetEntry]
 SE9 = "[[cards]]\nchip = 'BM1688'\nmemory_mb = 8192\n"
 STATIC = "llm/bm1688/tiny-assistant_f16_seq256_2core_static.bmodel"
 HISTORY = "llm/bm1688/tiny-assistant_w4bf16_seq512_2core_history.bmodel"
+JOINT = "llm/bm1688/tiny-assistant_bf16_seq256_1core_kv32.bmodel"
 WHISPER = "whisper/bm1688/all_quant_{}_nano_5beam_64pad_bm1688_f16.bmodel"
 WHISPER_PARTS = (
     *("encoder", "logits_decoder", "decoder_main_with_kvcache", "decoder_post"),
@@ -99,20 +100,53 @@ def _two_chips(nets: Nets) -> None:
         nets[name] = _with_inputs(nets[name], *nets[name].input_slots * 2)
 
 
-def _history_in_block(nets: Nets) -> None:
-    """``--use_block_with_kv`` of tpu_mlir 1.21 to 1.28."""
-    caches = (
-        _slot("history_k", "float16", 1, 256, 2, 32),
-        _slot("history_v", "float16", 1, 256, 2, 32),
-    )
+def _other_history(nets: Nets) -> None:
+    """A history that is no part of the cache: of a model with other heads."""
     for name in ("block_0", "block_1"):
-        nets[name] = _with_inputs(nets[name], *nets[name].input_slots, *caches)
+        block = nets[name]
+        wide = [replace(slot, stages=((1, 32, 4, 32),)) for slot in block.input_slots[3:]]
+        nets[name] = _with_inputs(block, *block.input_slots[:3], *wide)
+
+
+def _narrow_mask(nets: Nets) -> None:
+    """A mask without columns for the history."""
+    for name in ("block_0", "block_1"):
+        states, positions, mask, *caches = nets[name].input_slots
+        narrow = replace(mask, stages=((1, 1, 16, 16),))
+        nets[name] = _with_inputs(nets[name], states, positions, narrow, *caches)
+
+
+def _shared_prompt(nets: Nets, dynamic: bool) -> None:
+    """``--share_prompt``: nets for a beginning that is read once, as long as the history."""
+    for index in (0, 1):
+        block = nets[f"block_{index}"]
+        states, positions, mask = (
+            replace(slot, stages=(shape,))
+            for slot, shape in zip(
+                block.input_slots, ((1, 32, 128), (1, 32), (1, 1, 32, 32)), strict=False
+            )
+        )
+        rows = [replace(slot, stages=((1, 32, 2, 32),)) for slot in block.output_slots[1:]]
+        name = f"block_prompt_{index}"
+        nets[name] = replace(
+            _with_inputs(block, states, positions, mask),
+            name=name,
+            dynamic=dynamic,
+            output_slots=(states, *rows),
+        )
+    embedding = nets["embedding"]
+    nets["embedding"] = replace(
+        _with_inputs(embedding, _slot("input_ids", "int32", 1, 32)),
+        output_slots=(replace(embedding.output_slots[0], stages=((1, 32, 128),)),),
+    )
 
 
 def _share_prompt(nets: Nets) -> None:
-    for name in ("block_0", "block_1"):
-        prompt = name.replace("block_", "block_prompt_")
-        nets[prompt] = replace(nets[name], name=prompt)
+    _shared_prompt(nets, dynamic=True)
+
+
+def _static_share_prompt(nets: Nets) -> None:
+    _shared_prompt(nets, dynamic=False)
 
 
 def _pipeline_part(nets: Nets) -> None:
@@ -162,8 +196,10 @@ KINDS = [
     Wrong("linear attention", LLM, [STATIC], "mixes in linear attention", _linear_attention),
     Wrong("several requests at once", LLM, [STATIC], "answers 4 requests at once", _batch),
     Wrong("split over two chips", LLM, [STATIC], "is split over 2 chips", _two_chips),
-    Wrong("history in the prefill net", LLM, [STATIC], "--use_block_with_kv", _history_in_block),
-    Wrong("a share-prompt build", LLM, [STATIC], "is a share-prompt build", _share_prompt),
+    Wrong("with history on two chips", LLM, [JOINT], "is split over 2 chips", _two_chips),
+    Wrong("a history of other heads", LLM, [JOINT], "which is no part of the", _other_history),
+    Wrong("a mask without history", LLM, [JOINT], "16 columns instead of 32 for", _narrow_mask),
+    Wrong("dynamic share-prompt", LLM, [JOINT], "is a dynamic share-prompt build", _share_prompt),
     Wrong("a part of a pipeline", LLM, [STATIC], "without embedding and lm_head", _pipeline_part),
     Wrong("the table in a file", LLM, [STATIC], "the table was exported", _table_in_a_file),
     Wrong("another model's head", LLM, [STATIC], "lm_head has states of 256, but", _other_head),
@@ -217,7 +253,8 @@ def test_a_wrong_file_is_refused_with_the_true_reason(
 
 
 @pytest.mark.parametrize(
-    ("setting", "files"), [(LLM, [STATIC]), (LLM, [HISTORY]), (ASR, PARTS), (TTS, [BERT, VITS])]
+    ("setting", "files"),
+    [(LLM, [STATIC]), (LLM, [HISTORY]), (LLM, [JOINT]), (ASR, PARTS), (TTS, [BERT, VITS])],
 )
 def test_the_same_files_unchanged_are_taken(
     assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, files: list[str]
@@ -230,6 +267,16 @@ def test_the_same_files_unchanged_are_taken(
         assert _nets(copies[-1]) == _nets(assets / file)
     status, findings = _plan(tmp_path, _flags(assets, setting, copies))
     assert (status, findings) == (0, [])
+
+
+def test_a_static_share_prompt_build_is_taken(
+    assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nets = _nets(assets / JOINT)
+    _static_share_prompt(nets)
+    file = write_bmodel(tmp_path / "model.bmodel", "BM1688", [*nets.values()])
+    assert _plan(tmp_path, _flags(assets, LLM, [file])) == (0, [])
 
 
 def test_nets_are_read_from_files_as_a_chip_gives_them(assets: Path) -> None:

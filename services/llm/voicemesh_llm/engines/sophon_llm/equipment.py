@@ -104,7 +104,7 @@ def model_file(settings: SophonLLMSettings) -> Path:
 def _own_io(chip: Chip, placement: Placement) -> bool:
     """Whether to work in the memory that the runtime keeps for the nets.
 
-    It saves copying every cache for every token, and prefills with history need it. But
+    It saves copying every cache for every token, and dynamic history nets need it. But
     launches go to the chip's first cores then, so not for a place on later ones.
     """
     if "own_io" not in chip.abilities:
@@ -113,8 +113,8 @@ def _own_io(chip: Chip, placement: Placement) -> bool:
     first = sorted(placement.cores) == list(range(len(placement.cores)))
     if not first:
         log.warning(
-            "caches are copied for every token, and prompts are read without their cached "
-            "beginning: only the chip's first cores can do better; see devices.llm.cores"
+            "caches are copied for every token, and dynamic history nets are not used: only the "
+            "chip's first cores can do better; see devices.llm.cores"
         )
     return first
 

@@ -1,8 +1,9 @@
 """How a prompt is fed: what is reused, and in which launches the rest goes in.
 
 Three kinds of launches feed tokens: a whole prefill (``block_i``), which begins at
-position 0; a prefill with history (``block_kv_i``), where the model has it; and a
-decode step (``block_cache_i``) a token. For a short rest the step is the cheapest.
+position 0; a prefill with history (``block_kv_i``, or ``block_i`` itself), where the
+model has it and as far as it reaches; and a decode step (``block_cache_i``) a token.
+For a short rest the step is the cheapest.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Reach:
 
     piece: int
     """The most tokens of one prefill."""
-    history: bool
-    """Whether a prefill may follow cached tokens."""
+    history: int
+    """The most cached tokens that a prefill may follow; 0: it begins at position 0 only."""
     proportional: bool
     """Whether a prefill's time follows its length (dynamic nets)."""
 
@@ -85,9 +86,13 @@ def plan(
     if start == 0:
         return _pieces(0, prompt, reach)
     by_steps = [PromptPiece(Kind.STEP, start, prompt)]
-    by_prefill = _pieces(start if reach.history else 0, prompt, reach)
+    # Behind its reach a prefill reads cached tokens again, if it comes to new ones at all.
+    first = min(start, reach.history)
+    if first + reach.piece <= start:
+        return by_steps
+    by_prefill = _pieces(first, prompt, reach)
     if steps_up_to is None and not pace.step_s:
-        steps_up_to = 1 if reach.history else STEPS_OF_A_PREFILL
+        steps_up_to = 1 if reach.history and reach.proportional else STEPS_OF_A_PREFILL
     if steps_up_to is not None:
         return by_steps if prompt - start <= steps_up_to else by_prefill
     return min(
@@ -97,11 +102,16 @@ def plan(
 
 
 def _pieces(start: int, end: int, reach: Reach) -> list[PromptPiece]:
-    """Prefills from ``start`` on; only the one at position 0 needs no history."""
-    return [
+    """Prefills from ``start`` on as far as they reach, then steps.
+
+    Only the prefill at position 0 needs no history.
+    """
+    pieces = [
         PromptPiece(Kind.HISTORY if at else Kind.WHOLE, at, min(at + reach.piece, end))
-        for at in range(start, end, reach.piece)
+        for at in range(start, min(end, reach.history + 1), reach.piece)
     ]
+    fed = pieces[-1].end
+    return pieces if fed == end else [*pieces, PromptPiece(Kind.STEP, fed, end)]
 
 
 def _average(before: float, now: float) -> float:

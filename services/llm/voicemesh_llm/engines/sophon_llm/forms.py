@@ -14,6 +14,7 @@ from voicemesh_sophon.client import Net
 
 CHOOSE = "set llm.sophon_llm.model to the bmodel of a text model for one chip"
 CONVERT = "convert the model again with a current llm_convert of tpu_mlir"
+HISTORY = "convert it again with --use_history_kv of tpu_mlir 1.30 or newer"
 
 _AUDIO = ("audio", "audio_ext_model")
 _WHISPER = re.compile(r"encoder|logits_decoder|decoder_(main|post|loop)|kvcache_rearrange")
@@ -40,8 +41,9 @@ def undriven(nets: Mapping[str, Net]) -> tuple[str, str] | None:
             "Qwen3.5 and MiniCPM-V 4.6 do, which is not driven",
             CHOOSE,
         )
-    if "block_prompt_0" in nets:
-        return "is a share-prompt build of 2025 (net block_prompt_0), which is not driven", CONVERT
+    shared = nets.get("block_prompt_0")
+    if shared is not None and shared.dynamic:
+        return "is a dynamic share-prompt build (net block_prompt_0), which is not driven", HISTORY
     first, step = nets.get("block_0"), nets.get("block_cache_0")
     if first is None or step is None:
         missing = "block_0" if first is None else "block_cache_0"
@@ -62,14 +64,8 @@ def _is_recurrent(net: Net) -> bool:
 
 def _first_layer(first: Net, step: Net) -> tuple[str, str] | None:
     takes = len(first.inputs)
-    if takes == 5 and first.inputs[3].name == "history_k":
-        return (
-            "reads cached tokens in block_0 itself (--use_block_with_kv of tpu_mlir 1.21 to 1.28), "
-            "which is not driven",
-            "convert it again with --use_history_kv of tpu_mlir 1.30 or newer",
-        )
-    chips, rest = divmod(takes, 3)
-    if chips > 1 and not rest and len(step.inputs) == 5 * chips:
+    chips, rest = divmod(len(step.inputs), 5)
+    if chips > 1 and not rest and takes in (3 * chips, 5 * chips):
         return f"is split over {chips} chips (block_0 has {takes} inputs)", CHOOSE
     states = step.inputs[0].shape
     if len(states) == 3 and states[0] > 1:

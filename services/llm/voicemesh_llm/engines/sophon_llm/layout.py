@@ -34,7 +34,8 @@ class Layout:
     prefill: tuple[Net, ...]
     """``block_i``: a layer for a whole prompt."""
     history: tuple[Net, ...]
-    """``block_kv_i``: a layer for tokens that follow cached ones; empty: none."""
+    """A layer for tokens that follow cached ones: ``block_kv_i``, or ``block_i`` itself
+    where it takes earlier keys and values; empty: none."""
     step: tuple[Net, ...]
     """``block_cache_i``: a layer for one token."""
     lm_head: Net
@@ -49,8 +50,10 @@ class Layout:
     """The most tokens in the cache: prompt and reply together."""
     piece: int
     """The most tokens of one prefill."""
+    history_rows: int
+    """The most cached tokens that a prefill may follow; 0: it follows none."""
     dynamic: bool
-    """Whether a prefill takes the real length instead of ``piece``."""
+    """Whether a prefill takes real lengths instead of ``piece`` and ``history_rows``."""
     prefill_mask: bool
     history_mask: bool
     step_lengths: tuple[int, ...]
@@ -69,6 +72,20 @@ class Layout:
     def row(self) -> int:
         """Elements that one token takes in the keys of a layer, and in its values."""
         return self.kv_heads * self.head_size
+
+    @property
+    def joint(self) -> bool:
+        """Whether ``block_i`` takes a history in any case, of which ``history_rows`` are given."""
+        return self.history is self.prefill
+
+    @property
+    def joins_in_place(self) -> bool:
+        """Whether history nets put old and new rows together in memory of their own.
+
+        Dynamic nets do, and take another address for a history without a word. Of static
+        ones the runtime brings the inputs to the place that was compiled.
+        """
+        return bool(self.history) and self.history[0].dynamic
 
     @property
     def longest_prompt(self) -> int:
@@ -98,8 +115,8 @@ class _Reader:
         layers = 1 + max(int(found[1]) for name in self._nets if (found := _LAYER.match(name)))
         prefill = self._all("block", layers)
         step = self._all("block_cache", layers)
-        history = self._all("block_kv", layers) if "block_kv_0" in self._nets else ()
         self._check_block(prefill[0], step[0])
+        history = self._history(prefill, layers)
         for kind in (prefill, step, history):
             self._check_alike(kind)
         keys = step[0].inputs[3]
@@ -135,8 +152,11 @@ class _Reader:
             head_size=keys.shape[3],
             sequence=keys.shape[1],
             piece=states.shape[1],
-            dynamic=prefill[0].dynamic,
-            prefill_mask=len(prefill[0].inputs) == 3,
+            history_rows=history[0].inputs[-1].shape[1] if history else 0,
+            # Nets that take a history in any case are launched at full length: the vendor's
+            # demos never did otherwise, whatever the file says.
+            dynamic=prefill[0].dynamic and history is not prefill,
+            prefill_mask=len(prefill[0].inputs) in (3, 5),
             history_mask=bool(history) and self._has_mask(history[0]),
             step_lengths=tuple(sorted({shape[1] for shape in keys.stages})),
             fused_greedy=fused,
@@ -146,6 +166,11 @@ class _Reader:
     def _all(self, kind: str, layers: int) -> tuple[Net, ...]:
         missing = f"is missing, though the model has {layers} layers"
         return tuple(self._net(f"{kind}_{index}", missing) for index in range(layers))
+
+    def _history(self, prefill: tuple[Net, ...], layers: int) -> tuple[Net, ...]:
+        if "block_kv_0" in self._nets:
+            return self._all("block_kv", layers)
+        return prefill if _takes_history(prefill[0]) else ()
 
     def _net(self, name: str, otherwise: str) -> Net:
         return self._nets[name] if name in self._nets else self._refuse(name, otherwise)
@@ -158,12 +183,13 @@ class _Reader:
     def _check_block(self, prefill: Net, step: Net) -> None:
         """Refuse the forms that were given up, rather than answer nonsense."""
         states = prefill.inputs[0]
-        if len(prefill.inputs) not in (2, 3) or len(prefill.outputs) != 3:
+        if len(prefill.inputs) not in (2, 3) and not _takes_history(prefill):
             self._refuse(
                 prefill.name,
-                f"has {len(prefill.inputs)} inputs and {len(prefill.outputs)} outputs instead of "
-                "2 or 3 and 3",
+                f"has {len(prefill.inputs)} inputs instead of 2 or 3, or 5 with a history",
             )
+        if len(prefill.outputs) != 3:
+            self._refuse(prefill.name, f"has {len(prefill.outputs)} outputs instead of 3")
         if states.dtype not in ACTIVATIONS:
             self._refuse(prefill.name, f"takes {states.dtype}, which is not driven")
         if len(states.shape) != 3 or states.shape[0] != 1:
@@ -180,6 +206,23 @@ class _Reader:
             )
         if _rows(step.outputs[1]) != 1:
             self._refuse(step.name, "gives the whole cache back, as files of 2023 do")
+        if _takes_history(prefill):
+            self._check_joint(prefill, step)
+
+    def _check_joint(self, prefill: Net, step: Net) -> None:
+        """Whether a history is a part of the cache, and the mask as wide as both together."""
+        mask, keys, cache = prefill.inputs[2].shape, prefill.inputs[3].shape, step.inputs[3].shape
+        if keys[2:] != cache[2:] or keys[1] > cache[1]:
+            self._refuse(
+                prefill.name,
+                f"takes a history of {list(keys)}, which is no part of the cache, {list(cache)}",
+            )
+        if mask[-1] != keys[1] + prefill.inputs[0].shape[1]:
+            self._refuse(
+                prefill.name,
+                f"has a mask of {mask[-1]} columns instead of {keys[1]} for the history and "
+                f"{prefill.inputs[0].shape[1]} for what is new",
+            )
 
     def _check_alike(self, layers: tuple[Net, ...]) -> None:
         """Whether all layers take and give what the first does: they get the same tensors."""
@@ -208,6 +251,11 @@ class _Reader:
 
     def _refuse(self, net: str, why: str) -> NoReturn:
         raise EngineError(f"{self._file}: {net} {why}; {CONVERT}")
+
+
+def _takes_history(prefill: Net) -> bool:
+    """Files of mid-2025 to mid-2026: states, positions, mask, earlier keys and values."""
+    return len(prefill.inputs) == 5 and all(len(slot.shape) == 4 for slot in prefill.inputs[2:])
 
 
 def _forms(slots: tuple[Slot, ...]) -> list[object]:

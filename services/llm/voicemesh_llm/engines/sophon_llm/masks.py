@@ -35,6 +35,19 @@ def prefill_mask(length: int, dtype: str, history: int = 0) -> Stored:
     return stored(mask[None, None], dtype)
 
 
+def joint_mask(cached: int, capacity: int, new: int, length: int, dtype: str) -> Stored:
+    """The same for nets whose history always has ``capacity`` rows, ``cached`` of them real.
+
+    Shape (1, 1, new, capacity + length): the ``length`` tokens of a launch stand behind
+    the whole history, and the ``new`` ones among them have a row each.
+    """
+    rows, columns = np.ogrid[:new, : capacity + length]
+    seen = np.where(columns < capacity, columns < cached, columns - capacity <= rows)
+    clear, blocked = stored(np.array([0.0, BLOCKED], np.float32), dtype)
+    mask: Stored = np.where(seen, clear, blocked)
+    return mask[None, None]
+
+
 def step_mask(cached: int, capacity: int, dtype: str) -> Stored:
     """One token sees the cached ones and itself, which stands behind the whole cache.
 

@@ -16,7 +16,7 @@ from voicemesh_llm.engines.sophon_llm.feeding import Kind, PromptPiece, Reach
 from voicemesh_llm.engines.sophon_llm.heads import Head, Heads
 from voicemesh_llm.engines.sophon_llm.kv_memory import KeyValues, kv_memory
 from voicemesh_llm.engines.sophon_llm.layout import Layout
-from voicemesh_llm.engines.sophon_llm.masks import padded, prefill_mask, step_mask
+from voicemesh_llm.engines.sophon_llm.masks import joint_mask, padded, prefill_mask, step_mask
 from voicemesh_llm.engines.sophon_llm.sampling import Logits
 from voicemesh_sophon.client import Chip, Copy, DeviceTensor, Launch, Net, Read, Step, Write
 from voicemesh_sophon.client import from_bfloat16 as from_bits
@@ -44,16 +44,20 @@ class TransformerNetwork:
         self._kv = kv_memory(chip, layout, own_io, slots)
         self._views = "views" in chip.abilities
         self._slot = 0
-        self._history = self._history_memory() if own_io else []
+        self._history = self._history_memory() if own_io and layout.joins_in_place else []
+        follows = bool(self._history) or not layout.joins_in_place
         free = layout.dynamic and bool(self._history)
         self.reach = Reach(
             piece=min(piece or layout.piece, layout.piece) if free else layout.piece,
-            history=bool(self._history),
+            history=layout.history_rows if follows else 0,
             proportional=layout.dynamic,
         )
         most = layout.embedding.inputs[0].shape[-1]
         self._ids = chip.tensor((1, most), "int32")
-        self._states = [chip.tensor((1, layout.piece, layout.hidden), layout.dtype) for _ in "ab"]
+        # A share-prompt build embeds more than its block_i takes.
+        self._embedded = chip.tensor((1, max(most, layout.piece), layout.hidden), layout.dtype)
+        states = (1, layout.piece, layout.hidden)
+        self._states = [self._embedded.view(states), chip.tensor(states, layout.dtype)]
         self._positions = chip.tensor((1, layout.piece), "int32")
         self._mask = self._mask_memory()
         rows = (1, layout.piece, layout.kv_heads, layout.head_size)
@@ -68,11 +72,7 @@ class TransformerNetwork:
         """The hidden state of the token that was fed last, shape (1, 1, H)."""
 
     def _history_memory(self) -> list[tuple[DeviceTensor, DeviceTensor]]:
-        """The own memory of ``block_kv_i`` for earlier keys and values.
-
-        These nets join old and new rows in place: given another address they take it
-        without a word and the answer is wrong.
-        """
+        """The history nets' own memory for earlier keys and values, see ``joins_in_place``."""
         return [
             (net.input_tensor(len(net.inputs) - 2), net.input_tensor(len(net.inputs) - 1))
             for net in self.layout.history
@@ -82,7 +82,7 @@ class TransformerNetwork:
         layout = self.layout
         if not (layout.prefill_mask or layout.history_mask):
             return None
-        columns = layout.piece + (layout.sequence if layout.history_mask else 0)
+        columns = layout.piece + (layout.history_rows if layout.history_mask else 0)
         mask = self._chip.tensor((1, 1, layout.piece, columns), layout.dtype)
         if not layout.dynamic and not layout.history_mask:
             self._chip.run([Write(mask, prefill_mask(layout.piece, layout.dtype))])
@@ -130,8 +130,7 @@ class TransformerNetwork:
 
     def embedded(self, ids: Sequence[int]) -> npt.NDArray[np.float32]:
         """Hidden states before the first layer, shape (n, H), float32; n up to a piece."""
-        states = self._states[0]
-        (stored,) = self._chip.run([*self._embed(ids), Read(states)])
+        (stored,) = self._chip.run([*self._embed(ids), Read(self._states[0])])
         return _floats(stored, self.layout.dtype).reshape(-1, self.layout.hidden)[: len(ids)]
 
     def _embed(self, ids: Sequence[int]) -> list[Step]:
@@ -139,7 +138,7 @@ class TransformerNetwork:
         most = self._ids.shape[1]
         return [
             Write(self._ids, padded(ids, most)),
-            Launch(net, [self._ids], [self._states[0]], [(1, most)]),
+            Launch(net, [self._ids], [self._embedded], [(1, most)]),
         ]
 
     def _prefill(self, piece: PromptPiece, ids: Sequence[int], stopped: Stopped) -> None:
@@ -171,7 +170,12 @@ class TransformerNetwork:
         changes = layout.dynamic or layout.history_mask
         if self._mask is None or not wanted or not changes:
             return []
-        mask = prefill_mask(length, layout.dtype, history)
+        if layout.joint:
+            # The rows behind the prompt's end stay as they are: anything finite does.
+            new = piece.end - piece.start
+            mask = joint_mask(history, layout.history_rows, new, length, layout.dtype)
+        else:
+            mask = prefill_mask(length, layout.dtype, history)
         return [Write(self._mask.view(mask.shape), mask)]
 
     def _layer(
@@ -187,24 +191,33 @@ class TransformerNetwork:
         layout, start = self.layout, piece.start
         inputs = [source, self._positions]
         shapes: list[tuple[int, ...]] = [(1, length, layout.hidden), (1, length)]
-        steps: list[Step] = []
-        net = layout.prefill[index]
-        masked = layout.prefill_mask
+        net, masked, history = layout.prefill[index], layout.prefill_mask, 0
         if piece.kind is Kind.HISTORY:
-            net, masked = layout.history[index], layout.history_mask
-        history = start if piece.kind is Kind.HISTORY else 0
+            net, masked, history = layout.history[index], layout.history_mask, start
+        if layout.joint:
+            # All rows, whatever is cached: those behind it are masked, and finite in a cache.
+            history = layout.history_rows
         if masked and self._mask is not None:
             inputs.append(self._mask)
             shapes.append((1, 1, length, history + length))
-        if piece.kind is Kind.HISTORY:
-            caches = (kv.keys[index], kv.values[index])
-            for cache, own in zip(caches, self._history[index], strict=True):
-                steps.append(Copy(cache, own, count=start * layout.row))
-                inputs.append(own)
-                shapes.append((1, start, layout.kv_heads, layout.head_size))
+        steps: list[Step] = []
+        if history:
+            before, steps = self._earlier_rows(index, kv, history)
+            inputs += before
+            shapes += [(1, history, layout.kv_heads, layout.head_size)] * 2
         rows, after = self._new_rows(index, kv, start, length, piece.end - start)
         steps.append(Launch(net, inputs, [target, *rows], shapes))
         return [*steps, *after]
+
+    def _earlier_rows(
+        self, index: int, kv: KeyValues, history: int
+    ) -> tuple[list[DeviceTensor], list[Step]]:
+        """Where a prefill finds the first rows of the cache: there, or in the net's own memory."""
+        caches = [kv.keys[index], kv.values[index]]
+        if not self._history:
+            return caches, []
+        own, count = self._history[index], history * self.layout.row
+        return list(own), [Copy(a, b, count=count) for a, b in zip(caches, own, strict=True)]
 
     def _new_rows(
         self, index: int, kv: KeyValues, start: int, length: int, used: int

@@ -107,7 +107,7 @@ class SophonLLMSettings(Section):
         0,
         ge=0,
         le=100_000,
-        description="The most tokens read in one go by models with history nets; 0: as many as "
+        description="The most tokens read in one go by models with block_kv nets; 0: as many as "
         "their nets take. Fewer let recognition and synthesis on a shared chip in sooner, since "
         "they wait for one launch; each piece reads all weights once more.",
     )
