@@ -11,7 +11,6 @@ from pydantic import BeforeValidator, Field
 from voicemesh.errors import SettingsError
 from voicemesh.settings import Section
 
-
 _MOST_CORES = 8192
 """What Linux counts at most; a list beyond is a slip of the pen, and would take memory."""
 
@@ -25,7 +24,7 @@ def numbers(text: str) -> tuple[int, ...]:
         if not listed or int(last or first) < int(first):
             raise ValueError(f"{text!r} does not list cores; write it as in 0-1,3")
         if int(last or first) >= _MOST_CORES:
-            raise ValueError(f"{text!r} names a core beyond {_MOST_CORES - 1}; see `voicemesh plan`")
+            raise ValueError(f"{text!r} has a core beyond {_MOST_CORES - 1}; see `voicemesh plan`")
         found.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(found))
 

@@ -33,7 +33,7 @@ def test_what_lists_no_cores_is_told(text: str) -> None:
 
 
 def test_a_core_that_no_machine_has_is_told_before_it_takes_memory() -> None:
-    with pytest.raises(ValueError, match="beyond 8191"):
+    with pytest.raises(ValueError, match="has a core beyond 8191"):
         numbers("0-9999999999")
 
 
