@@ -33,7 +33,7 @@ from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule, candidates, 
 from voicemesh_llm.engines.sophon_llm.self_test import cosine
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.written import Written
-from voicemesh_sophon.client import Chip, Launch, Read, from_bfloat16, to_bfloat16
+from voicemesh_sophon.client import Chip, Launch, Start, from_bfloat16, to_bfloat16
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.owner_process import OwnerProcess
 
@@ -83,7 +83,9 @@ class Talker:
         self.forget()
 
     def _counting(self, steps: Any) -> Any:
-        self.launches += sum(isinstance(step, Launch) for step in steps)
+        for step in steps:
+            self.launches += len(step.program.launches) if isinstance(step, Start) else 0
+            self.launches += isinstance(step, Launch)
         return self._run(steps)
 
     def forget(self) -> None:
@@ -329,15 +331,15 @@ def check_sample_head(talker: Talker) -> None:
     ids = equipment.prompts.encode("<|im_start|>user\nTell me something.", Written())
     network.activate(0, 0, 0)
     network.feed(PromptPiece(Kind.WHOLE, 0, len(ids)), ids, lambda: False)
-    head = LogitsHead(talker.chip, layout, equipment.tokens.size)
+    head = LogitsHead(talker.chip, layout, equipment.tokens.size, network.last)
     sample = SampleNet(talker.chip, head, layout.sample_head)
-    logits = head.logits(talker.chip.run([head.launch(network.last), Read(head.tensor)]))
+    logits = head.logits(talker.chip.run([head.start()]))
     for rule in (
         SamplingRule(2.5, top_p=0.9, top_k=20, repetition_penalty=1.3),
         SamplingRule(0.5, min_p=0.1, repetition_penalty=1.2),
     ):
         assert sample.can(rule)
-        results = talker.chip.run([head.launch(network.last), *sample.steps(rule, ids)])
+        results = talker.chip.run([sample.start(rule, ids)])
         found, shares = sample.candidates(results, rule)
         scored = penalised(logits, ids, rule.repetition_penalty)
         expected, expected_shares = candidates(scored, replace(rule, top_k=rule.top_k or 50))

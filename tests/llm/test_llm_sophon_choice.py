@@ -17,7 +17,7 @@ from voicemesh.errors import EngineError, SettingsError, Unsupported
 from voicemesh_llm.engines.engine import Sampling
 from voicemesh_llm.engines.sophon_llm.feeding import Kind, Pace, PromptPiece, Reach, plan
 from voicemesh_llm.engines.sophon_llm.layout import Layout, read_layout
-from voicemesh_llm.engines.sophon_llm.masks import joint_mask, padded, prefill_mask, step_mask
+from voicemesh_llm.engines.sophon_llm.masks import StepMask, joint_mask, padded, prefill_mask
 from voicemesh_llm.engines.sophon_llm.prefix_cache import PrefixCache, PrefixMatch, common_prefix
 from voicemesh_llm.engines.sophon_llm.priority_lock import PriorityLock
 from voicemesh_llm.engines.sophon_llm.rules import SamplingRules
@@ -391,11 +391,11 @@ def test_masks_hide_what_comes_later_and_stay_finite() -> None:
     joint = joint_mask(1, 3, 2, 4, "bfloat16")[0, 0]
     assert joint.dtype == np.uint16
     np.testing.assert_array_equal(joint == 0, [[1, 0, 0, 1, 0, 0, 0], [1, 0, 0, 1, 1, 0, 0]])
-    step = step_mask(2, 4, "bfloat16")
-    assert step.shape == (1, 1, 1, 5)
-    np.testing.assert_array_equal(
-        from_bfloat16(step).reshape(-1), np.array([0, 0, -9984, -9984, 0], np.float32)
-    )
+    step = StepMask(4, "bfloat16")
+    for cached in (2, 0, 3, 4, 1):  # In any order: a prompt begins anew.
+        assert step.behind(cached).shape == (1, 1, 1, 5)
+        expected = [*[0.0] * cached, *[-9984.0] * (4 - cached), 0.0]
+        assert from_bfloat16(step.behind(cached)).reshape(-1).tolist() == expected
     np.testing.assert_array_equal(padded([4, 5], 4), [[4, 5, 0, 0]])
 
 

@@ -14,7 +14,7 @@ from . import condition, scheduler
 from .hang_watch import HangWatch
 from .sail_chip import ChipError, SailChip
 from .server import OwnerServer, SocketClaim, SocketTaken
-from .session import SharedChip
+from .shared_chip import SharedChip
 from .vendor_errors import explained
 from .vendor_output import VendorOutput
 from .versions import too_old

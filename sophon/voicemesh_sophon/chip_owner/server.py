@@ -14,7 +14,8 @@ from typing import Any
 from . import wire
 from .counters import LAUNCH_BOUNDS_S
 from .sail_chip import ChipError
-from .session import Session, SharedChip
+from .session import Session
+from .shared_chip import SharedChip
 
 MAX_CLIENTS = 32
 _HELLO_S = 5.0

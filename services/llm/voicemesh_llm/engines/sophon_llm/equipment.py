@@ -42,7 +42,7 @@ def equip(chip: Chip, settings: SophonLLMSettings, placement: Placement) -> Equi
     layout = read_layout(chip.load(model, own_io=own_io).nets, model.name)
     _check_vocabulary(layout, tokens, folder.tokenizer)
     network = TransformerNetwork(chip, layout, own_io, settings.slots, settings.piece_tokens)
-    heads = Heads(chip, layout, tokens.size)
+    heads = Heads(chip, layout, tokens.size, network.last)
     if settings.self_test:
         most = min(network.reach.piece, layout.longest_prompt - 8)
         first, second = (

@@ -17,7 +17,7 @@ KEYS, VALUES = 3, 4
 """Inputs of ``block_cache_i``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeyValues:
     """The caches of all layers, in order."""
 

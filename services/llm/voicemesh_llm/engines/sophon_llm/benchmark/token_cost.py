@@ -117,7 +117,7 @@ def _equipment(chip: Chip, folder: Path) -> Equipment:
         ends=frozenset(),
         prompts=PromptWriter(template, tokens, layout.longest_prompt, layout.sequence),
         network=network,
-        heads=Heads(chip, layout, tokens.size),
+        heads=Heads(chip, layout, tokens.size, network.last),
         rules=SamplingRules(settings, {}, only_greedy=False),
     )
 
