@@ -311,6 +311,34 @@ def test_the_oldest_exchanges_make_room_in_a_short_sequence(tiny_static: Talker)
     assert usage.prompt_tokens <= 252  # 256 with the reply.
 
 
+def test_a_prompt_can_go_in_by_steps_from_its_first_token_on(chip_owner: Any) -> None:
+    with talking(chip_owner("bm1688"), FUSED, slots=1) as talker:
+        pace = talker.equipment.pace
+        assert pace.step_s > 0
+        assert pace.piece_s[Kind.WHOLE] > 0  # Both were measured at load.
+        pace.piece_s[Kind.WHOLE] = 1000.0
+        talker.launches = 0
+        (usage,) = talker.hold("q12")
+        layout = talker.equipment.network.layout
+        a_token = 1 + layout.layers + 1
+        # The first of the reply comes from the prompt's last token, whose step has no head.
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        assert talker.launches == tokens * (a_token - 1) + usage.completion_tokens + 1
+
+
+def test_what_was_read_ahead_is_found_by_the_first_question(history: Talker) -> None:
+    history.writer.read_ahead("You see nothing.", lambda: False)
+    history.writer.read_ahead(SYSTEM, lambda: False)
+    history.writer.read_ahead("There is no slot for this.", lambda: False)
+    (question, answer), *_ = TALKS["q03"]
+    text, _, usage = history.ask(question)
+    assert text == answer
+    assert usage.cached_tokens >= 15
+    text, _, usage = history.ask(TALKS["q12"][0][0], conversation_id="another")
+    assert text == TALKS["q12"][0][1]
+    assert usage.cached_tokens >= 15
+
+
 @pytest.fixture(scope="module")
 def one_core(chip_owner: Any) -> Iterator[Talker]:
     """One core, bfloat16, sampling head."""

@@ -10,9 +10,11 @@ from voicemesh.errors import EngineError, SettingsError
 from voicemesh_llm.engines.engine import Message, Role
 from voicemesh_llm.engines.sophon_llm.chat_template import ChatTemplate, template_source
 from voicemesh_llm.engines.sophon_llm.decoding_loop import Equipment
+from voicemesh_llm.engines.sophon_llm.feeding import Pace
 from voicemesh_llm.engines.sophon_llm.heads import Heads
 from voicemesh_llm.engines.sophon_llm.layout import Layout, read_layout
 from voicemesh_llm.engines.sophon_llm.network import TransformerNetwork
+from voicemesh_llm.engines.sophon_llm.pace_measurement import measure
 from voicemesh_llm.engines.sophon_llm.prompts import PromptWriter
 from voicemesh_llm.engines.sophon_llm.rules import SamplingRules
 from voicemesh_llm.engines.sophon_llm.self_test import SelfTest
@@ -50,6 +52,8 @@ def equip(chip: Chip, settings: SophonLLMSettings, placement: Placement) -> Equi
             for question in _QUESTIONS
         )
         SelfTest(network, heads).run(first, second)
+    # Where the settings decide there is nothing to find out.
+    pace = measure(network) if settings.steps_up_to_tokens is None else Pace()
     log.info(
         "%s is ready after %.1f s: %d layers, sequence %d, prefill of %d%s, %s, %s%s",
         model.name,
@@ -69,6 +73,7 @@ def equip(chip: Chip, settings: SophonLLMSettings, placement: Placement) -> Equi
         network=network,
         heads=heads,
         rules=SamplingRules(settings, folder.sampling, heads.only_greedy),
+        pace=pace,
     )
 
 
