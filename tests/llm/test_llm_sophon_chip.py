@@ -181,6 +181,20 @@ def test_conversations_keep_their_slots_and_the_oldest_makes_room(history: Talke
     assert 0 < usage.cached_tokens < 20  # The system prompt, from another slot.
 
 
+def test_another_model_that_comes_and_goes_leaves_a_conversation_as_it_is(
+    chip_owner: Any, history: Talker
+) -> None:
+    (question, answer), (more, further) = TALKS["more3"]
+    assert history.ask(question)[0] == answer
+    voice = Chip.open(chip_owner("bm1688").placement("tts", (0,)))
+    voice.load(ASSETS.parent / "vits/bm1688/vits_chinese_128_bm1688_f16_1core.bmodel")
+    history.hold("q12")
+    voice.close()
+    text, _, usage = history.ask(question, answer, more)
+    assert text == further
+    assert usage.cached_tokens > 25
+
+
 def test_a_reply_that_is_broken_off_leaves_a_cache_that_works(history: Talker) -> None:
     story = TALKS["q07"][0][0]
     reply = history.writer.generate(prompt(story), lambda: False)

@@ -201,6 +201,8 @@ class Session:
 
     def _launch(self, step: steps.Launch) -> None:
         net = step.net.name
+        for copy in step.before:
+            self._resources.copy(copy.source, copy.target)
         pattern = self._proof.prepare(step.number, net, step.inputs, step.outputs)
         self._shared.output.failures()  # What was printed before is not of this launch.
         began = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Sequence
 
 import numpy as np
@@ -31,6 +31,8 @@ class Launch:
     """Those to ask for; empty: the runtime chooses."""
     holds: frozenset[int]
     """Those that are busy meanwhile."""
+    before: tuple[Copy, ...] = ()
+    """Copies to the runtime's own memory, in the same turn: others may use that memory, too."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class StepReader:
         self._resources = resources
         self._cores = tuple(cores)
         self._chip_cores = chip_cores
+        self._joins = False
+        """Whether a step copies to memory that the runtime keeps for a net."""
 
     def read(self, raw: Any, payload: bytes, arena: memoryview) -> list[Any]:
         """The steps of a request. Bulk lies in its payload or in the client's arena."""
@@ -82,6 +86,7 @@ class StepReader:
             raise Refused(f"a request has a list of at most {MAX_STEPS} steps")
         bulk = {"payload": memoryview(payload), "arena": arena}
         steps: list[Any] = []
+        self._joins = False
         for step in raw:
             kind = step[0] if isinstance(step, list) and step else None
             read = self._READERS.get(kind) if isinstance(kind, str) else None
@@ -91,7 +96,7 @@ class StepReader:
                 steps.append(read(self, bulk, *step[1:]))
             except TypeError as error:
                 raise Refused(f"a step {kind!r} is not as it should be ({error})") from error
-        return steps
+        return joined(steps) if self._joins else steps
 
     def _write(self, bulk: dict[str, memoryview], target: Any, area: str, at: int) -> Write:
         place = self._resources.place(target)
@@ -114,6 +119,7 @@ class StepReader:
             )
         if one.memory is other.memory and abs(one.offset - other.offset) < one.count:
             raise Refused("a copy must not overlap itself; copy to other memory first")
+        self._joins = self._joins or bool(other.memory.model)
         return Copy(one, other)
 
     def _fill(self, bulk: dict[str, memoryview], target: Any, value: Any) -> Fill:
@@ -174,6 +180,23 @@ class StepReader:
         "copy": _copy,
         "fill": _fill,
     }
+
+
+def joined(steps: list[Any]) -> list[Any]:
+    """The steps, with copies to the runtime's own memory made part of the launch behind them."""
+    found: list[Any] = []
+    copies: list[Copy] = []
+    for step in steps:
+        if isinstance(step, Copy) and step.target.memory.model:
+            copies.append(step)
+            continue
+        if isinstance(step, Launch):
+            step = replace(step, before=tuple(copies))
+        else:
+            found += copies
+        copies = []
+        found.append(step)
+    return found + copies
 
 
 def _part(bulk: dict[str, memoryview], area: str, at: int, nbytes: int) -> memoryview:

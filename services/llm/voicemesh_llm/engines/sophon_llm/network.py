@@ -71,7 +71,8 @@ class TransformerNetwork:
         """The own memory of ``block_kv_i`` for earlier keys and values.
 
         These nets join old and new rows in place: given another address they take it
-        without a word and the answer is wrong.
+        without a word and the answer is wrong. It stays where it is: the chip's owner loads
+        models so that they share no memory.
         """
         return [
             (net.input_tensor(len(net.inputs) - 2), net.input_tensor(len(net.inputs) - 1))
