@@ -40,6 +40,9 @@ class Scheduler:
         self._lock = threading.Lock()
         self._running: list[_Turn] = []
         self._waiting: list[_Turn] = []
+        self._began = time.monotonic()
+        self._ended: dict[int, float] = {}
+        """When the last turn of each priority ended."""
 
     @contextmanager
     def turn(
@@ -63,6 +66,7 @@ class Scheduler:
         finally:
             with self._lock:
                 self._running.remove(mine)
+                self._ended[priority] = time.monotonic()
                 self._grant()
 
     def overdue(self, launch_within_s: float, load_within_s: float) -> str:
@@ -79,6 +83,14 @@ class Scheduler:
         """What is done now, in words."""
         with self._lock:
             return [turn.what for turn in self._running]
+
+    def idle_s(self, below: int) -> float:
+        """For how many seconds nobody of a priority ahead of ``below`` has had or wanted a turn."""
+        with self._lock:
+            if any(turn.priority < below for turn in (*self._running, *self._waiting)):
+                return 0.0
+            ended = [when for priority, when in self._ended.items() if priority < below]
+            return time.monotonic() - max(ended, default=self._began)
 
     def waiting(self, priority: int) -> int:
         """How many steps of a priority wait now."""

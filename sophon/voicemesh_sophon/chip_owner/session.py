@@ -6,7 +6,7 @@ import mmap
 import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any, Callable, ContextManager, Dict, Tuple
 
 import numpy as np
@@ -16,7 +16,9 @@ from .chip_contents import Memory, Model, Refused
 from .client_resources import ClientResources
 from .condition import Condition
 from .counters import Counters
+from .fixed_question import Question, kept
 from .launch_proof import LaunchProof
+from .model_checks import Disturbed, ModelChecks
 from .sail_chip import KINDS, ChipError, SailChip
 from .scheduler import Scheduler
 from .vendor_errors import explained
@@ -29,16 +31,21 @@ Answer = Tuple[Dict[str, Any], bytes]
 
 
 class SharedChip:
-    """The chip, and what all sessions share of it: scheduler, counters, output, condition."""
+    """The chip, and what all sessions share of it: scheduler, counters, output, checks."""
 
-    def __init__(self, chip: SailChip, output: VendorOutput, lost: Callable[[str], None]) -> None:
-        """``lost`` is called once the chip is taken to be lost; it ends the process."""
+    def __init__(
+        self, chip: SailChip, output: VendorOutput, lost: Callable[[str, str], None]
+    ) -> None:
+        """``lost`` is told cause and reason once the chip is lost; it ends the process."""
         self.chip = chip
         self.output = output
         self.lost = lost
         self.scheduler = Scheduler()
         self.counters = Counters()
         self.condition = Condition(chip, self.scheduler, output)
+        self.checks = ModelChecks(
+            self.scheduler, output, chip.cores, lambda why: lost("wrong_answers", why)
+        )
 
 
 class Session:
@@ -65,6 +72,10 @@ class Session:
         # Transfers go by the cores that the client computes on, so that nobody waits
         # for a launch of somebody that it shares no core with.
         self._own_cores = frozenset(cores) or self._all_cores
+        self._parted = False
+        self._alone: ExitStack | None = None
+        """The turn that lasts from a load to the naming of the model's question: whoever else
+        worked meanwhile could spoil the answer that is kept."""
 
     def news(self) -> dict[str, Any]:
         """The client as watchers see it."""
@@ -89,7 +100,10 @@ class Session:
             pass
         finally:
             with self._turn(self._all_cores, "freeing memory"):
+                self._shared.checks.forget(self._resources)
                 self._resources.release()
+                self._shared.checks.look_after(f"since {self.service} has gone")
+            self._let_others_go_on()
             if self._arena is not None:
                 self._arena.close()
 
@@ -97,6 +111,8 @@ class Session:
         self, cores: frozenset[int], what: str, loading: bool = False
     ) -> ContextManager[float]:
         """Hold ``cores`` for what this client wants; yields the seconds that were waited."""
+        if self._alone is not None:
+            return nullcontext(0.0)
         whose = f"{self.service}: {what}"
         return self._shared.scheduler.turn(self._priority, cores, whose, loading)
 
@@ -119,7 +135,7 @@ class Session:
             return answer(self, header, payload)
         except Refused as error:
             return {"error": str(error), "kind": "refused"}, b""
-        except ChipError as error:
+        except (ChipError, Disturbed) as error:
             return {"error": str(error), "kind": "chip"}, b""
         except (wire.Malformed, wire.Gone):
             raise
@@ -142,8 +158,11 @@ class Session:
         paths = header.get("files")
         if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
             raise wire.Malformed("files are a list of paths")
+        who = self._who(paths)
         # Everybody else waits: sail does not let other threads go on while it loads.
-        with self._turn(self._all_cores, f"loading {', '.join(paths)}", loading=True):
+        with ExitStack() as turn:
+            turn.enter_context(self._turn(self._all_cores, f"loading {who}", loading=True))
+            self._shared.checks.look_up(who)
             self._shared.output.failures()  # What was printed before is not of this load.
             try:
                 number, model = self._resources.load(paths, header.get("own_io") is True)
@@ -153,13 +172,59 @@ class Session:
             except Exception as error:
                 why = explained(" | ".join([str(error), *self._shared.output.failures()[-3:]]))
                 raise ChipError(f"{', '.join(paths)} cannot be loaded: {why}") from error
+            if header.get("checked") is not True:
+                self._take_in(number, who, None)
+            elif self._alone is None:
+                self._alone = turn.pop_all()
         return {"model": number, "nets": _nets(model)}, b""
 
-    def _unload(self, header: dict[str, Any], payload: bytes) -> Answer:
-        with self._turn(self._own_cores, "unloading a model"):
-            self._resources.unload(header.get("model", 0))
-        self._proof.forget(header.get("model", 0))
+    def _who(self, paths: list[str]) -> str:
+        """A model in the owner's messages."""
+        return f"{', '.join(paths)} ({self.service})"
+
+    def _check(self, header: dict[str, Any], payload: bytes) -> Answer:
+        """A model's fixed question is named: the answer is kept, and others may work again."""
+        number = header.get("model", 0)
+        try:
+            with self._turn(self._all_cores, "a model's first answer", loading=True):
+                model = self._resources.model(number)
+                named = self._steps.read(header.get("steps"), payload, self._arena_view())
+                who = self._who([file.path for file in model.files])
+                question = Question(who, self._resources, number, kept(named), self._part)
+                self._take_in(number, who, question)
+        finally:
+            self._let_others_go_on()
         return {}, b""
+
+    def _take_in(self, number: int, who: str, question: Question | None) -> None:
+        try:
+            self._shared.checks.take_in(who, self.service, question)
+        except Exception:
+            self._drop(number)
+            self._shared.checks.look_after(f"since {who} was loaded and refused")
+            raise
+
+    def _part(self) -> None:
+        """Do no further step for this client; the thread that serves it frees what it has."""
+        self._parted = True
+        with suppress(OSError):  # It may have gone by itself.
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _let_others_go_on(self) -> None:
+        alone, self._alone = self._alone, None
+        if alone is not None:
+            alone.close()
+
+    def _unload(self, header: dict[str, Any], payload: bytes) -> Answer:
+        with self._turn(self._all_cores, "unloading a model"):
+            self._drop(header.get("model", 0))
+            self._shared.checks.look_after(f"since a model of {self.service} was unloaded")
+        return {}, b""
+
+    def _drop(self, number: int) -> None:
+        self._shared.checks.forget(self._resources, number)
+        self._resources.unload(number)
+        self._proof.forget(number)
 
     def _tensor(self, header: dict[str, Any], payload: bytes) -> Answer:
         with self._turn(self._own_cores, "taking memory"):
@@ -171,8 +236,11 @@ class Session:
         fields = (header.get(name) for name in ("model", "net", "side", "index", "stage"))
         return _tensor_answer(*self._resources.own_memory(*fields)), b""
 
+    def _arena_view(self) -> memoryview:
+        return memoryview(self._arena) if self._arena is not None else memoryview(b"")
+
     def _run(self, header: dict[str, Any], payload: bytes) -> Answer:
-        arena = memoryview(self._arena) if self._arena is not None else memoryview(b"")
+        arena = self._arena_view()
         todo = self._steps.read(header.get("steps"), payload, arena)
         answers: list[bytes] = []
         for step in todo:
@@ -180,6 +248,8 @@ class Session:
             if isinstance(step, steps.Launch):
                 holds, what = step.holds, f"a launch of {step.net.name}"
             with self._turn(holds, what) as waited_s:
+                if self._parted:
+                    raise wire.Gone("this client has been sent away")
                 if isinstance(step, steps.Launch):
                     self._shared.counters.waited(self.service, waited_s)
                     self._launch(step)
@@ -227,7 +297,8 @@ class Session:
         if self._proof.worked(step.number, step.net.name):
             in_a_row = self._shared.counters.failed(self.service)
             if in_a_row >= FAILURES_OF_A_LOST_CHIP:
-                self._shared.lost(f"{in_a_row} launches failed one after the other; {said}")
+                why = f"{in_a_row} launches failed one after the other; {said}"
+                self._shared.lost("launch_failures", why)
         return ChipError(
             f"{path}: the launch of {step.net.name} failed: {explained(said)}; if it happens "
             "again, look at bm-smi and dmesg, and whether model, driver and sail belong together"
@@ -236,6 +307,7 @@ class Session:
     _REQUESTS: dict[str, Callable[[Session, dict[str, Any], bytes], Answer]] = {
         "arena": _open_arena,
         "load": _load,
+        "check": _check,
         "unload": _unload,
         "tensor": _tensor,
         "own": _own,
