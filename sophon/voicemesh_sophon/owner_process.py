@@ -39,6 +39,7 @@ def owner_command(
     number = 0 if devices.simulated else device
     command = [python, str(OWNER), "--socket", str(socket), "--device", str(number)]
     command += ["--launch-within-s", str(devices.launch_within_s)]
+    command += ["--check-every-s", str(devices.check_models_every_s)]
     if devices.simulated:
         command += ["--sail-folder", str(sail), "--chip", devices.simulated_chip]
     if parent is not None:

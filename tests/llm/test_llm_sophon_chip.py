@@ -33,7 +33,9 @@ from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule, candidates, 
 from voicemesh_llm.engines.sophon_llm.self_test import cosine
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.written import Written
+from voicemesh_sophon.chip_owner.wire import WATCH
 from voicemesh_sophon.client import Chip, Launch, Start, from_bfloat16, to_bfloat16
+from voicemesh_sophon.client.owner_link import OwnerLink
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.owner_process import OwnerProcess
 
@@ -183,6 +185,34 @@ def test_conversations_keep_their_slots_and_the_oldest_makes_room(history: Talke
     text, _, usage = history.ask(name_zh, hello_zh, ask_zh, conversation_id="name_zh")
     assert text == answer_zh
     assert 0 < usage.cached_tokens < 20  # The system prompt, from another slot.
+
+
+def test_another_model_that_comes_and_goes_leaves_a_conversation_as_it_is(
+    chip_owner: Any, history: Talker
+) -> None:
+    """The owner asks the model its fixed question then: a conversation must not notice."""
+    owner = chip_owner("bm1688")
+    (question, answer), (more, further) = TALKS["more3"]
+    assert history.ask(question)[0] == answer
+    right = owner_checks(owner)
+    voice = Chip.open(owner.placement("tts", (0,)))
+    voice.load(ASSETS.parent / "vits/bm1688/vits_chinese_128_bm1688_f16_1core.bmodel")
+    assert owner_checks(owner) == right + 1
+    history.hold("q12")
+    voice.close()
+    text, _, usage = history.ask(question, answer, more)
+    assert text == further
+    assert usage.cached_tokens > 25
+
+
+def owner_checks(owner: OwnerProcess) -> int:
+    """How many answers to fixed questions were right so far."""
+    link = OwnerLink(owner.placement(WATCH))
+    try:
+        right: int = link.ask({"op": "news"})["checks"]["right"]
+        return right
+    finally:
+        link.close()
 
 
 def test_a_reply_that_is_broken_off_leaves_a_cache_that_works(history: Talker) -> None:

@@ -140,7 +140,7 @@ async def test_a_supervisor_replaces_the_owner_of_a_chip_that_hangs_and_ends_it_
 
 
 async def test_an_engine_closes_though_its_launch_hangs(scripted: Scripted, assets: Path) -> None:
-    owner = scripted(gated=True)
+    owner = scripted()
     settings = SophonLLMSettings(
         model=assets / "llm/bm1688/tiny-assistant_f16_seq256_2core_static.bmodel",
         tokenizer=str(assets / "llm/config"),
@@ -149,6 +149,7 @@ async def test_an_engine_closes_though_its_launch_hangs(scripted: Scripted, asse
     )
     model = SophonModel(settings, owner.placement("llm"))
     await model.load()
+    owner.gate()
     owner.script("hung")
 
     async def answer() -> None:

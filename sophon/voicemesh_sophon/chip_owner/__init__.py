@@ -20,6 +20,8 @@ Nothing in here imports anything else of voicemesh.
     chip_contents    memory, places in it, models
     turn_queue       which client's step runs next: the rules
     scheduler        has the steps wait for it
+    fixed_question   what shows whether a model still is what it was
+    model_checks     finds models that do not answer any more as they did
     hang_watch       finds a step that does not end, and ends the process
     sail_chip        the only module that touches sophon.sail
     launch_proof     finds launches that failed without saying so

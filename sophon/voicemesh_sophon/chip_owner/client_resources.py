@@ -96,11 +96,16 @@ class ClientResources:
         self._close_programs(lambda program: number in program.models)
         self.nbytes -= model.nbytes
 
-    def net(self, model: Any, name: Any) -> tuple[Model, NetEntry]:
-        """A network of a model; Refused where there is none."""
-        held = self.models.get(model) if isinstance(model, int) else None
+    def model(self, number: Any) -> Model:
+        """A model; Refused where it is not loaded."""
+        held = self.models.get(number) if isinstance(number, int) else None
         if held is None:
             raise Refused("that model is not loaded; load it again")
+        return held
+
+    def net(self, model: Any, name: Any) -> tuple[Model, NetEntry]:
+        """A network of a model; Refused where there is none."""
+        held = self.model(model)
         net = held.nets.get(name) if isinstance(name, str) else None
         if net is None:
             raise Refused(

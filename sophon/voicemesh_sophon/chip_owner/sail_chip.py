@@ -227,7 +227,7 @@ class SailChip:
     def load(self, handle: Any, files: Sequence[BmodelFile], own_io: bool) -> LoadedModel:
         """Load files that ``check_chip`` has passed."""
         if own_io:
-            return _OwnIoModel(self.sail, files[0].path, self._sail_device, self.target)
+            return _OwnIoModel(self.sail, files[0].path, self._sail_device)
         return _PlainModel(self.sail, handle, [file.path for file in files])
 
 
@@ -299,17 +299,13 @@ class _PlainModel(LoadedModel):
 class _OwnIoModel(LoadedModel):
     """sail.EngineLLM: one file, tensors by number, and the runtime's own memory."""
 
-    def __init__(self, sail: Any, path: str, device: int, target: str) -> None:
+    def __init__(self, sail: Any, path: str, device: int) -> None:
         if not hasattr(sail, "EngineLLM"):
             raise ChipError(explained("sail has no attribute 'EngineLLM'"))
-        flags = getattr(sail, "BmrtFlag", None)
-        if flags is not None and target != "BM1684X":
-            # Nets that run one after the other may share the memory between their layers.
-            # A BM1684X's hold its address: they would write there when the next model of
-            # this process has made the runtime move it.
-            self._engine = sail.EngineLLM(path, int(flags.BM_RUNTIME_SHARE_MEM), [device])
-        else:
-            self._engine = sail.EngineLLM(path, [device])
+        # No flags. With BM_RUNTIME_SHARE_MEM, which the vendor's demos ask for, the nets of all
+        # models of this process work in one piece of memory, which moves when a model comes
+        # or goes. The runtime tells a net's own memory but once, at load.
+        self._engine = sail.EngineLLM(path, [device])
         self._modes = {
             net: int(self._engine.get_addr_mode(net)) for net in self._engine.get_graph_names()
         }

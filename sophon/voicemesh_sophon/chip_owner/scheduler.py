@@ -26,6 +26,9 @@ class Scheduler:
         """All cores are free."""
         self._lock = threading.Lock()
         self.queue = TurnQueue()
+        self._began = time.monotonic()
+        self._ended: dict[int, float] = {}
+        """When the last turn of each priority ended."""
 
     @contextmanager
     def turn(
@@ -56,6 +59,7 @@ class Scheduler:
     def give_back(self, mine: Turn) -> None:
         """A turn is over."""
         with self._lock:
+            self._ended[mine.priority] = time.monotonic()
             _go(self.queue.leave(mine))
 
     def overdue(self, launch_within_s: float, load_within_s: float) -> str:
@@ -73,6 +77,15 @@ class Scheduler:
         with self._lock:
             return [turn.what for turn in self.queue.running]
 
+    def idle_s(self, below: int) -> float:
+        """For how many seconds nobody of a priority ahead of ``below`` has had or wanted a turn."""
+        with self._lock:
+            turns = (*self.queue.running, *self.queue.waiting)
+            if any(turn.priority < below for turn in turns):
+                return 0.0
+            ended = [when for priority, when in self._ended.items() if priority < below]
+            return time.monotonic() - max(ended, default=self._began)
+
     def waiting(self, priority: int) -> int:
         """How many steps of a priority wait now."""
         with self._lock:
@@ -83,6 +96,17 @@ def _go(granted: list[Turn]) -> None:
     for turn in granted:
         turn.began = time.monotonic()
         turn.granted.set()
+
+
+class WithinTurn:
+    """As Turns, for steps of a request that is in a turn already."""
+
+    def begin(self, cores: frozenset[int], what: str) -> float:
+        """See Turns: nothing is waited for."""
+        return 0.0
+
+    def end(self) -> None:
+        """See Turns."""
 
 
 class Turns:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import mmap
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any, Callable, ContextManager, Dict, Tuple
 
 from . import wire
 from .chip_contents import Memory, Model, Refused
 from .client_resources import ClientResources
+from .fixed_question import Question, kept
+from .model_checks import Disturbed
 from .program_reader import ProgramReader
 from .sail_chip import ChipError
 from .shared_chip import SharedChip
@@ -48,6 +50,9 @@ class Session:
         self._runner = StepRunner(
             shared, service, self._priority, self._own_cores, self._resources.tensors
         )
+        self._alone: ExitStack | None = None
+        """The turn that lasts from a load to the naming of the model's question: whoever else
+        worked meanwhile could spoil the answer that is kept."""
 
     def news(self) -> dict[str, Any]:
         """The client as watchers see it."""
@@ -75,7 +80,10 @@ class Session:
             pass
         finally:
             with self._turn(self._all_cores, "freeing memory"):
+                self._shared.checks.forget(self._resources)
                 self._resources.release()
+                self._shared.checks.look_after(f"since {self.service} has gone")
+            self._let_others_go_on()
             if self._arena is not None:
                 self._arena.close()
 
@@ -83,6 +91,8 @@ class Session:
         self, cores: frozenset[int], what: str, loading: bool = False
     ) -> ContextManager[float]:
         """Hold ``cores`` for what this client wants; yields the seconds that were waited."""
+        if self._alone is not None:
+            return nullcontext(0.0)
         whose = f"{self.service}: {what}"
         return self._shared.scheduler.turn(self._priority, cores, whose, loading)
 
@@ -105,7 +115,7 @@ class Session:
             return answer(self, header, payload)
         except Refused as error:
             return {"error": str(error), "kind": "refused"}, b""
-        except ChipError as error:
+        except (ChipError, Disturbed) as error:
             return {"error": str(error), "kind": "chip"}, b""
         except (wire.Malformed, wire.Gone):
             raise
@@ -128,8 +138,11 @@ class Session:
         paths = header.get("files")
         if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
             raise wire.Malformed("files are a list of paths")
+        who = self._who(paths)
         # Everybody else waits: sail does not let other threads go on while it loads.
-        with self._turn(self._all_cores, f"loading {', '.join(paths)}", loading=True):
+        with ExitStack() as turn:
+            turn.enter_context(self._turn(self._all_cores, f"loading {who}", loading=True))
+            self._shared.checks.look_up(who)
             self._shared.output.failures()  # What was printed before is not of this load.
             try:
                 number, model = self._resources.load(paths, header.get("own_io") is True)
@@ -139,13 +152,59 @@ class Session:
             except Exception as error:
                 why = explained(" | ".join([str(error), *self._shared.output.failures()[-3:]]))
                 raise ChipError(f"{', '.join(paths)} cannot be loaded: {why}") from error
+            if header.get("checked") is not True:
+                self._take_in(number, who, None)
+            elif self._alone is None:
+                self._alone = turn.pop_all()
         return {"model": number, "nets": _nets(model)}, b""
 
-    def _unload(self, header: dict[str, Any], payload: bytes) -> Answer:
-        with self._turn(self._own_cores, "unloading a model"):
-            self._resources.unload(header.get("model", 0))
-        self._runner.proofs.forget(header.get("model", 0))
+    def _who(self, paths: list[str]) -> str:
+        """A model in the owner's messages."""
+        return f"{', '.join(paths)} ({self.service})"
+
+    def _check(self, header: dict[str, Any], payload: bytes) -> Answer:
+        """A model's fixed question is named: the answer is kept, and others may work again."""
+        number = header.get("model", 0)
+        try:
+            with self._turn(self._all_cores, "a model's first answer", loading=True):
+                model = self._resources.model(number)
+                named = self._steps.read(header.get("steps"), payload, self._arena_view())
+                who = self._who([file.path for file in model.files])
+                question = Question(who, self._resources, number, kept(named), self._part)
+                self._take_in(number, who, question)
+        finally:
+            self._let_others_go_on()
         return {}, b""
+
+    def _take_in(self, number: int, who: str, question: Question | None) -> None:
+        try:
+            self._shared.checks.take_in(who, self.service, question)
+        except Exception:
+            self._drop(number)
+            self._shared.checks.look_after(f"since {who} was loaded and refused")
+            raise
+
+    def _part(self) -> None:
+        """Do no further step for this client; the thread that serves it frees what it has."""
+        self._runner.part()
+        with suppress(OSError):  # It may have gone by itself.
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _let_others_go_on(self) -> None:
+        alone, self._alone = self._alone, None
+        if alone is not None:
+            alone.close()
+
+    def _unload(self, header: dict[str, Any], payload: bytes) -> Answer:
+        with self._turn(self._all_cores, "unloading a model"):
+            self._drop(header.get("model", 0))
+            self._shared.checks.look_after(f"since a model of {self.service} was unloaded")
+        return {}, b""
+
+    def _drop(self, number: int) -> None:
+        self._shared.checks.forget(self._resources, number)
+        self._resources.unload(number)
+        self._runner.proofs.forget(number)
 
     def _tensor(self, header: dict[str, Any], payload: bytes) -> Answer:
         with self._turn(self._own_cores, "taking memory"):
@@ -165,14 +224,18 @@ class Session:
             program.foresee(0)
         return {"program": self._resources.keep(program)}, b""
 
+    def _arena_view(self) -> memoryview:
+        return memoryview(self._arena) if self._arena is not None else memoryview(b"")
+
     def _run(self, header: dict[str, Any], payload: bytes) -> Answer:
-        arena = memoryview(self._arena) if self._arena is not None else memoryview(b"")
+        arena = self._arena_view()
         todo = self._steps.read(header.get("steps"), payload, arena)
-        return {}, self._runner.run(todo, arena)
+        return {}, self._runner.run(todo, arena, in_turn=self._alone is not None)
 
     _REQUESTS: dict[str, Callable[[Session, dict[str, Any], bytes], Answer]] = {
         "arena": _open_arena,
         "load": _load,
+        "check": _check,
         "unload": _unload,
         "tensor": _tensor,
         "own": _own,

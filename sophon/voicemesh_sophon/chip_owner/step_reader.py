@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Callable, Dict, Sequence
 
 import numpy as np
@@ -34,6 +35,8 @@ class StepReader:
         self._cores = tuple(cores)
         self._chip_cores = chip_cores
         self._following: list[tuple[Program, int]] = []
+        self._joins = False
+        """Whether a step copies to memory that the runtime keeps for a net."""
 
     def read(self, raw: Any, payload: bytes, arena: memoryview) -> list[Any]:
         """The steps of a request. Bulk lies in its payload or in the client's arena.
@@ -42,6 +45,7 @@ class StepReader:
         """
         bulk = {"payload": memoryview(payload), "arena": arena}
         self._following = []
+        self._joins = False
         steps: list[Any] = []
         for step in self.listed(raw):
             if isinstance(step, list) and step and step[0] == "start":
@@ -50,7 +54,7 @@ class StepReader:
                 steps.append(self.step(self.READERS, step, bulk))
             if len(steps) > MAX_STEPS:
                 raise Refused(f"a request has at most {MAX_STEPS} steps, its programs' included")
-        return steps
+        return joined(steps) if self._joins else steps
 
     def foresee(self) -> None:
         """Get the programs that were started ready for the positions that come next."""
@@ -118,6 +122,7 @@ class StepReader:
             one.stride != other.stride or abs(one.offset - other.offset) < one.count
         ):
             raise Refused("a copy must not overlap itself; copy to other memory first")
+        self._joins = self._joins or bool(other.memory.model)
         return Copy(one, other)
 
     def _fill(self, bulk: Bulk, target: Any, value: Any) -> Fill:
@@ -173,6 +178,23 @@ class StepReader:
         "copy": _copy,
         "fill": _fill,
     }
+
+
+def joined(steps: list[Any]) -> list[Any]:
+    """The steps, with copies to the runtime's own memory made part of the launch behind them."""
+    found: list[Any] = []
+    copies: list[Copy] = []
+    for step in steps:
+        if isinstance(step, Copy) and step.target.memory.model:
+            copies.append(step)
+            continue
+        if isinstance(step, Launch):
+            step = replace(step, before=tuple(copies))
+        else:
+            found += copies
+        copies = []
+        found.append(step)
+    return found + copies
 
 
 def stored(place: Place) -> np.dtype:

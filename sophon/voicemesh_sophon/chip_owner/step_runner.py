@@ -7,13 +7,14 @@ from typing import Any, Sequence
 
 import numpy as np
 
+from . import wire
 from .chip_contents import Place
 from .counters import Launched
 from .launch_proof import EVERY_LAUNCHES, LaunchProof
 from .launching import Aim, Binder, BoundLaunch
 from .place_tensors import PlaceTensors
 from .sail_chip import KINDS, ChipError
-from .scheduler import Turns
+from .scheduler import Turns, WithinTurn
 from .shared_chip import SharedChip
 from .steps import Copy, Fill, Launch, Read, Write
 from .vendor_errors import explained
@@ -48,36 +49,53 @@ class StepRunner:
         """Launches that have ended well and are not counted yet."""
         self._others = True
         """Whether anything but launches may have printed since the output was looked at."""
+        self._parted = False
         self.proofs = LaunchProof(tensors)
         self.binder = Binder(service, tensors, self.proofs, shared.counters)
 
-    def run(self, steps: Sequence[Any], arena: memoryview) -> bytes:
+    def run(self, steps: Sequence[Any], arena: memoryview, in_turn: bool) -> bytes:
         """Do the steps in order; what they read for the answer.
 
-        Where one fails, those before it have been done: ChipError, or whatever sail raises.
+        ``in_turn``: the client holds the whole chip. Where a step fails, those before it have
+        been done: ChipError, or whatever sail raises. Gone where the client was sent away.
         """
-        turns = Turns(self._shared.scheduler, self._priority)
+        turns = WithinTurn() if in_turn else Turns(self._shared.scheduler, self._priority)
         answers: list[bytes] = []
         self._others = True
         try:
             for step in steps:
                 if isinstance(step, BoundLaunch):
-                    self._launch(step, turns.begin(step.holds, step.what))
+                    waited_s = turns.begin(step.holds, step.what)
+                    self._check_wanted()
+                    self._launch(step, waited_s)
                 elif isinstance(step, Launch):
                     what = f"{self._service}: a launch of {step.net.name}"
                     waited_s = turns.begin(step.holds, what)
+                    self._check_wanted()
+                    for copy in step.before:
+                        self._tensors.copy(copy.source, copy.target)
+                        self._others = True
                     self._launch(self.binder.bind(step), waited_s)
                 elif isinstance(step, Aim):
                     step.take()
                     self._position = step.position
                 else:
                     turns.begin(self._cores, self._transfer)
+                    self._check_wanted()
                     self._move(step, arena, answers)
                     self._others = True
         finally:
             turns.end()
             self._count()
         return b"".join(answers)
+
+    def part(self) -> None:
+        """Do no further step; called from any thread."""
+        self._parted = True
+
+    def _check_wanted(self) -> None:
+        if self._parted:
+            raise wire.Gone("this client has been sent away")
 
     def _move(self, step: Any, arena: memoryview, answers: list[bytes]) -> None:
         if isinstance(step, Write):
@@ -135,7 +153,8 @@ class StepRunner:
         if bound.proof.launches:
             in_a_row = counters.failed(self._service)
             if in_a_row >= FAILURES_OF_A_LOST_CHIP:
-                self._shared.lost(f"{in_a_row} launches failed one after the other; {said}")
+                why = f"{in_a_row} launches failed one after the other; {said}"
+                self._shared.lost("launch_failures", why)
         return ChipError(
             f"{launch.model.paths[net]}: the launch of {net} failed: {explained(said)}; if it "
             "happens again, look at bm-smi and dmesg, and whether model, driver and sail belong "

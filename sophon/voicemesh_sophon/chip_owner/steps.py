@@ -29,6 +29,8 @@ class Launch:
     """Those to ask for; empty: the runtime chooses."""
     holds: frozenset[int]
     """Those that are busy meanwhile."""
+    before: tuple[Copy, ...] = ()
+    """Copies to the runtime's own memory, in the same turn: others may use that memory, too."""
 
     @property
     def moves(self) -> bool:

@@ -14,6 +14,7 @@
 from voicemesh_sophon.client.bfloat16 import from_bfloat16, to_bfloat16
 from voicemesh_sophon.client.chip import Chip
 from voicemesh_sophon.client.file_nets import read_model
+from voicemesh_sophon.client.fixed_question import FixedQuestion
 from voicemesh_sophon.client.model import Model, Net, Slot
 from voicemesh_sophon.client.programs import Argument, Program, Start
 from voicemesh_sophon.client.steps import Copy, Fill, Launch, Read, Step, Write
@@ -26,6 +27,7 @@ __all__ = [
     "Copy",
     "DeviceTensor",
     "Fill",
+    "FixedQuestion",
     "Launch",
     "Model",
     "Net",

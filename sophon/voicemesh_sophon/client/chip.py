@@ -34,6 +34,8 @@ class Chip:
     def __init__(self, link: OwnerLink) -> None:
         """See ``open``."""
         self._link = link
+        self._questions: list[Sequence[Step]] = []
+        """Their tensors live as long as this chip."""
         told = link.greeting
         self.target: str = told["target"]
         """BM1684X, BM1688 ...; empty where the platform does not tell."""
@@ -50,14 +52,18 @@ class Chip:
         """Connect to the chip's owner; Unavailable, with the cure, where there is none."""
         return cls(OwnerLink(placement))
 
-    def load(self, *files: Path, own_io: bool = False) -> Model:
+    def load(self, *files: Path, own_io: bool = False, checked: bool = False) -> Model:
         """Load bmodels as one model; EngineError names file and cure.
+
+        With ``checked`` nobody else works on the chip from now on until ``check`` names the
+        model's question, or this chip is closed.
 
         With ``own_io`` (one file only) the memory that the runtime keeps for the nets
         is to be had by ``Net.input_tensor``, and launches run on the chip's first cores.
         """
         paths = [str(file.absolute()) for file in files]
-        answer = self._link.ask({"op": "load", "files": paths, "own_io": own_io})
+        wanted = {"files": paths, "own_io": own_io, "checked": checked}
+        answer = self._link.ask({"op": "load", **wanted})
         number: int = answer["model"]
         owned = self._own_tensor(number)
         nets = {told["name"]: _net(told, number, owned) for told in answer["nets"]}
@@ -66,6 +72,20 @@ class Chip:
             self._link.ask({"op": "unload", "model": number})
 
         return Model(files, nets, max(net.core_num for net in nets.values()), close)
+
+    def check(self, model: Model, question: Sequence[Step]) -> None:
+        """Have the owner ask a model a fixed question, now and from time to time.
+
+        ``question``: writes, copies, launches and reads, for FixedQuestion to note. While it
+        answers what it answers now it is undisturbed by other models on the chip. EngineError
+        where it and one that is there already disturb each other; it is unloaded then.
+        """
+        bulk = Bulk()
+        reads: list[tuple[DeviceTensor, str, int]] = []
+        raw = [self._raw(step, bulk, reads) for step in question]
+        number = next(iter(model.nets.values())).model
+        self._link.exchange({"op": "check", "model": number, "steps": raw}, bulk)
+        self._questions.append(question)
 
     def _own_tensor(self, model: int) -> Callable[[str, Side, int, int], DeviceTensor]:
         def owned(net: str, side: Side, index: int, stage: int) -> DeviceTensor:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from voicemesh.errors import EngineError
-from voicemesh_sophon.client.steps import Copy, Fill, Launch, Read
+from voicemesh_sophon.client.steps import Copy, Fill, Launch, Read, Step, Write
 from voicemesh_sophon.client.tensors import STORED, DeviceTensor
 
 _ALIGNMENT = 8  # Bytes: where each argument begins, as the owner reads them.
@@ -57,6 +57,12 @@ class Program:
             for tensor in arguments
         ]
         weakref.finalize(self, forget, number).atexit = False
+
+    def unrolled(self, arrays: Sequence[npt.NDArray[Any]]) -> Iterator[Step]:
+        """What a start at position 0 does, as steps of a run."""
+        given = iter(arrays)
+        for step in self._steps:
+            yield Write(step.tensor, next(given)) if isinstance(step, Argument) else step
 
     def packed(self, arrays: Sequence[npt.NDArray[Any]]) -> bytes:
         """The arguments of a start as it sends them; EngineError where they do not fit."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from voicemesh_llm.engines.sophon_llm.feeding import Kind, PromptPiece, Reach
 from voicemesh_llm.engines.sophon_llm.heads import Head, Heads
-from voicemesh_llm.engines.sophon_llm.kv_memory import KeyValues, kv_memory
+from voicemesh_llm.engines.sophon_llm.kv_memory import KeyValues, KvMemory
 from voicemesh_llm.engines.sophon_llm.layout import Layout
 from voicemesh_llm.engines.sophon_llm.masks import joint_mask, padded, prefill_mask
 from voicemesh_llm.engines.sophon_llm.sampling import Logits
@@ -34,15 +34,15 @@ class TransformerNetwork:
     """Runs the nets of one model over the caches of its slots. One call at a time."""
 
     def __init__(
-        self, chip: Chip, layout: Layout, own_io: bool, slots: int, piece: int = 0
+        self, chip: Chip, layout: Layout, own_io: bool, kv: KvMemory, piece: int = 0
     ) -> None:
-        """``own_io``: the model was loaded so.
+        """``own_io``: the model was loaded so. ``kv``: where the caches are.
 
         ``piece``: the most tokens of one prefill, where nets take any length; 0: theirs.
         """
         self._chip = chip
         self.layout = layout
-        self._kv = kv_memory(chip, layout, own_io, slots)
+        self._kv = kv
         self._views = "views" in chip.abilities
         self._slot = 0
         self._history = self._history_memory() if own_io and layout.joins_in_place else []
@@ -68,7 +68,10 @@ class TransformerNetwork:
         self._steps = StepPrograms(chip, layout, self.last)
 
     def _history_memory(self) -> list[tuple[DeviceTensor, DeviceTensor]]:
-        """The history nets' own memory for earlier keys and values, see ``joins_in_place``."""
+        """The history nets' own memory for earlier keys and values, see ``joins_in_place``.
+
+        It stays where it is: the chip's owner loads models so that they share no memory.
+        """
         return [
             (net.input_tensor(len(net.inputs) - 2), net.input_tensor(len(net.inputs) - 1))
             for net in self.layout.history

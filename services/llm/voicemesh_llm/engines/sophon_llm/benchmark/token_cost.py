@@ -32,6 +32,7 @@ from voicemesh_llm.engines.sophon_llm.benchmark.idle_model import (
 from voicemesh_llm.engines.sophon_llm.chat_template import ChatTemplate, template_source
 from voicemesh_llm.engines.sophon_llm.decoding_loop import DecodingLoop, Equipment
 from voicemesh_llm.engines.sophon_llm.heads import Heads
+from voicemesh_llm.engines.sophon_llm.kv_memory import kv_memory
 from voicemesh_llm.engines.sophon_llm.layout import read_layout
 from voicemesh_llm.engines.sophon_llm.network import TransformerNetwork
 from voicemesh_llm.engines.sophon_llm.prompts import PromptWriter
@@ -111,7 +112,8 @@ def _equipment(chip: Chip, folder: Path) -> Equipment:
     model = write_model(folder)
     layout = read_layout(chip.load(model, own_io=True).nets, model.name)
     template = ChatTemplate(template_source("chatml", ""), {})
-    network = TransformerNetwork(chip, layout, own_io=True, slots=settings.slots)
+    kv = kv_memory(chip, layout, True, settings.slots)
+    network = TransformerNetwork(chip, layout, True, kv)
     return Equipment(
         tokens=tokens,
         ends=frozenset(),
