@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from voicemesh.settings import Section
+from voicemesh_sophon.chip_owner.model_checks import EVERY_S as CHECK_EVERY_S
 from voicemesh_sophon.chip_owner.scheduler import LAUNCH_WITHIN_S
 
 KIND = "sophon"
@@ -84,6 +85,13 @@ class DevicesSettings(Section):
         "replaced, and the services on it load again. 50: the longest published launch takes "
         "1.2 s, and a service gives an engine up after 60 s. Large models on the simulator may "
         "need more.",
+    )
+    check_models_every_s: float = Field(
+        CHECK_EVERY_S,
+        ge=0,
+        description="Seconds between two checks, while nobody works on a chip, whether its models "
+        "still answer a fixed question as when they were loaded; 0: never. 60: a round takes about "
+        "2 s of the chip, and wrong answers are found within about a minute of rest.",
     )
     socket_folder: Path | None = Field(
         None,

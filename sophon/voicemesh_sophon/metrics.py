@@ -20,7 +20,9 @@ from prometheus_client.registry import Collector
 
 from voicemesh_sophon.watch import ChipWatch
 
-LOSSES = Counter("voicemesh_chip_losses_total", "Times that a service lost its chip", ["service"])
+LOSSES = Counter(
+    "voicemesh_chip_losses_total", "Times that a service lost its chip", ["service", "cause"]
+)
 
 _CONDITION = {
     "utilisation": ("voicemesh_chip_utilisation_ratio", "Share of time that the chip worked"),
@@ -76,6 +78,21 @@ class ChipMetrics(Collector):
             "files announce it",
             labels=["chip", "service"],
         )
+        checks = CounterMetricFamily(
+            "voicemesh_chip_model_checks_total",
+            "Fixed questions that models on the chip answered as when they were loaded",
+            labels=["chip"],
+        )
+        refusals = CounterMetricFamily(
+            "voicemesh_chip_model_refusals_total",
+            "Models that were refused, for they and another disturbed each other",
+            labels=["chip"],
+        )
+        reordered = CounterMetricFamily(
+            "voicemesh_chip_model_reorderings_total",
+            "Models that were loaded again behind another that had disturbed them",
+            labels=["chip"],
+        )
         condition = {
             key: GaugeMetricFamily(*named, labels=["chip"]) for key, named in _CONDITION.items()
         }
@@ -93,10 +110,14 @@ class ChipMetrics(Collector):
             waiting.add_metric([watch.name, service], news["waiting"].get(service, 0))
             used = sum(c["memory_bytes"] for c in news["clients"] if c["service"] == service)
             memory.add_metric([watch.name, service], used)
+            checks.add_metric([watch.name], news["checks"]["right"])
+            refusals.add_metric([watch.name], news["checks"]["refused"])
+            reordered.add_metric([watch.name], news["checks"]["reordered"])
             for key, family in condition.items():
                 if key in news["condition"]:
                     family.add_metric([watch.name], news["condition"][key])
-        families: list[Metric] = [launches, waits, failures, waiting, memory, *condition.values()]
+        counted_by_chip = [checks, refusals, reordered, *condition.values()]
+        families: list[Metric] = [launches, waits, failures, waiting, memory, *counted_by_chip]
         return [family for family in families if family.samples]
 
 

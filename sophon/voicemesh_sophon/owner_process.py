@@ -17,15 +17,20 @@ from voicemesh_sophon.placing.placement import Placement
 
 OWNER = Path(__file__).parent / "chip_owner"
 SIMULATOR = Path(__file__).parent / "cmodel"
+IDLE_SAIL = Path(__file__).parent / "idle_sail"
+"""Stands for a chip that does nothing, where the host's own work is measured."""
 _READY_WITHIN_S = 60.0
 _STOP_WITHIN_S = 20.0
 _LOOK_S = 0.02
 
 
-def owner_command(devices: DevicesSettings, device: int, parent: int | None = None) -> list[str]:
+def owner_command(
+    devices: DevicesSettings, device: int, parent: int | None = None, sail: Path = SIMULATOR
+) -> list[str]:
     """The command line that owns a chip. ``parent``: the process that it shall die with.
 
-    The folder of its socket is made here, for this user alone.
+    ``sail``: the folder of what is simulated with, where the chips are. The folder of its
+    socket is made here, for this user alone.
     """
     socket = devices.socket(device)
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -34,8 +39,9 @@ def owner_command(devices: DevicesSettings, device: int, parent: int | None = No
     number = 0 if devices.simulated else device
     command = [python, str(OWNER), "--socket", str(socket), "--device", str(number)]
     command += ["--launch-within-s", str(devices.launch_within_s)]
+    command += ["--check-every-s", str(devices.check_models_every_s)]
     if devices.simulated:
-        command += ["--sail-folder", str(SIMULATOR), "--chip", devices.simulated_chip]
+        command += ["--sail-folder", str(sail), "--chip", devices.simulated_chip]
     if parent is not None:
         command += ["--parent", str(parent)]
     return command
@@ -45,9 +51,17 @@ class OwnerProcess:
     """A chip's owner for as long as the context is held: for self-tests and tests."""
 
     def __init__(
-        self, devices: DevicesSettings, device: int = 0, log: IO[bytes] | None = None
+        self,
+        devices: DevicesSettings,
+        device: int = 0,
+        log: IO[bytes] | None = None,
+        sail: Path = SIMULATOR,
     ) -> None:
-        """Nothing runs before the context is entered. ``log`` takes what it says."""
+        """Nothing runs before the context is entered. ``log`` takes what it says.
+
+        ``sail``: the folder of what is simulated with, where the chips are.
+        """
+        self._sail = sail
         self._devices = devices
         self._device = device
         self._log = log
@@ -67,7 +81,7 @@ class OwnerProcess:
 
     def __enter__(self) -> OwnerProcess:
         """Start it and wait until it answers; Unavailable where it ends instead."""
-        command = owner_command(self._devices, self._device, os.getpid())
+        command = owner_command(self._devices, self._device, os.getpid(), self._sail)
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self._log)
         try:
             self._wait_for_answer(self._process)

@@ -18,7 +18,7 @@ class ServiceChip(ChipWatch):
     async def lost(self) -> str:
         """See ChipWatch."""
         why = await super().lost()
-        LOSSES.labels(self.placement.service).inc()
+        LOSSES.labels(self.placement.service, self.cause).inc()
         return why
 
     async def close(self) -> None:

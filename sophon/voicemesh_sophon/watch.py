@@ -28,6 +28,9 @@ class ChipWatch:
         """Set by all news; who waits for the next ones clears it first."""
         self.fault = ""
         """Why it is lost; empty while it is there."""
+        self.cause = ""
+        """The same in a word: what the owner said of it, "parted" where it parted from the
+        engine alone, "gone" where it said nothing."""
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter | None = None
 
@@ -69,10 +72,11 @@ class ChipWatch:
         reader = self._reader
         seen = False
         while True:
+            self.cause = "gone"
             try:
                 async with asyncio.timeout(NEWS_EVERY_S):
-                    await reader.readexactly(1)
-                self.fault = "its owner speaks without being asked"
+                    begun = await reader.readexactly(1)
+                await self._hear_farewell(begun)
             except TimeoutError:
                 try:
                     await self._ask()
@@ -84,11 +88,18 @@ class ChipWatch:
                     if there or not seen:
                         continue
                     self.fault = "its owner has closed the engine's connection"
-            except (OSError, EOFError):
+                    self.cause = "parted"
+            except (OSError, EOFError, wire.Malformed):
                 self.fault = "its owner has gone"
             self.news = {}
             await self.close()
             return self.fault
+
+    async def _hear_farewell(self, begun: bytes) -> None:
+        """What an owner that ends says without being asked; ``begun``: its first byte."""
+        told = await self._header(begun)
+        self.fault = told.get("lost", "its owner speaks without being asked")
+        self.cause = told.get("cause", "gone")
 
     def _has_engine(self) -> bool:
         clients = self.news.get("clients", ())
@@ -103,9 +114,12 @@ class ChipWatch:
             raise Unavailable("the watch is closed")
         self._writer.write(wire.encode(request))
         await self._writer.drain()
-        header_bytes, payload_bytes = wire.lengths(
-            await self._reader.readexactly(wire.LENGTHS.size)
-        )
+        return await self._header()
+
+    async def _header(self, begun: bytes = b"") -> dict[str, Any]:
+        """The header of the next frame, of which ``begun`` has been read."""
+        head = begun + await self._reader.readexactly(wire.LENGTHS.size - len(begun))
+        header_bytes, payload_bytes = wire.lengths(head)
         header = wire.parsed(await self._reader.readexactly(header_bytes))
         await self._reader.readexactly(payload_bytes)
         return header

@@ -33,7 +33,9 @@ from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule, candidates, 
 from voicemesh_llm.engines.sophon_llm.self_test import cosine
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.written import Written
-from voicemesh_sophon.client import Chip, Launch, Read, from_bfloat16, to_bfloat16
+from voicemesh_sophon.chip_owner.wire import WATCH
+from voicemesh_sophon.client import Chip, Launch, Start, from_bfloat16, to_bfloat16
+from voicemesh_sophon.client.owner_link import OwnerLink
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.owner_process import OwnerProcess
 
@@ -83,7 +85,9 @@ class Talker:
         self.forget()
 
     def _counting(self, steps: Any) -> Any:
-        self.launches += sum(isinstance(step, Launch) for step in steps)
+        for step in steps:
+            self.launches += len(step.program.launches) if isinstance(step, Start) else 0
+            self.launches += isinstance(step, Launch)
         return self._run(steps)
 
     def forget(self) -> None:
@@ -181,6 +185,34 @@ def test_conversations_keep_their_slots_and_the_oldest_makes_room(history: Talke
     text, _, usage = history.ask(name_zh, hello_zh, ask_zh, conversation_id="name_zh")
     assert text == answer_zh
     assert 0 < usage.cached_tokens < 20  # The system prompt, from another slot.
+
+
+def test_another_model_that_comes_and_goes_leaves_a_conversation_as_it_is(
+    chip_owner: Any, history: Talker
+) -> None:
+    """The owner asks the model its fixed question then: a conversation must not notice."""
+    owner = chip_owner("bm1688")
+    (question, answer), (more, further) = TALKS["more3"]
+    assert history.ask(question)[0] == answer
+    right = owner_checks(owner)
+    voice = Chip.open(owner.placement("tts", (0,)))
+    voice.load(ASSETS.parent / "vits/bm1688/vits_chinese_128_bm1688_f16_1core.bmodel")
+    assert owner_checks(owner) == right + 1
+    history.hold("q12")
+    voice.close()
+    text, _, usage = history.ask(question, answer, more)
+    assert text == further
+    assert usage.cached_tokens > 25
+
+
+def owner_checks(owner: OwnerProcess) -> int:
+    """How many answers to fixed questions were right so far."""
+    link = OwnerLink(owner.placement(WATCH))
+    try:
+        right: int = link.ask({"op": "news"})["checks"]["right"]
+        return right
+    finally:
+        link.close()
 
 
 def test_a_reply_that_is_broken_off_leaves_a_cache_that_works(history: Talker) -> None:
@@ -309,6 +341,34 @@ def test_the_oldest_exchanges_make_room_in_a_short_sequence(tiny_static: Talker)
     assert usage.prompt_tokens <= 252  # 256 with the reply.
 
 
+def test_a_prompt_can_go_in_by_steps_from_its_first_token_on(chip_owner: Any) -> None:
+    with talking(chip_owner("bm1688"), FUSED, slots=1) as talker:
+        pace = talker.equipment.pace
+        assert pace.step_s > 0
+        assert pace.piece_s[Kind.WHOLE] > 0  # Both were measured at load.
+        pace.piece_s[Kind.WHOLE] = 1000.0
+        talker.launches = 0
+        (usage,) = talker.hold("q12")
+        layout = talker.equipment.network.layout
+        a_token = 1 + layout.layers + 1
+        # The first of the reply comes from the prompt's last token, whose step has no head.
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        assert talker.launches == tokens * (a_token - 1) + usage.completion_tokens + 1
+
+
+def test_what_was_read_ahead_is_found_by_the_first_question(history: Talker) -> None:
+    history.writer.read_ahead("You see nothing.", lambda: False)
+    history.writer.read_ahead(SYSTEM, lambda: False)
+    history.writer.read_ahead("There is no slot for this.", lambda: False)
+    (question, answer), *_ = TALKS["q03"]
+    text, _, usage = history.ask(question)
+    assert text == answer
+    assert usage.cached_tokens >= 15
+    text, _, usage = history.ask(TALKS["q12"][0][0], conversation_id="another")
+    assert text == TALKS["q12"][0][1]
+    assert usage.cached_tokens >= 15
+
+
 @pytest.fixture(scope="module")
 def one_core(chip_owner: Any) -> Iterator[Talker]:
     """One core, bfloat16, sampling head."""
@@ -329,15 +389,15 @@ def check_sample_head(talker: Talker) -> None:
     ids = equipment.prompts.encode("<|im_start|>user\nTell me something.", Written())
     network.activate(0, 0, 0)
     network.feed(PromptPiece(Kind.WHOLE, 0, len(ids)), ids, lambda: False)
-    head = LogitsHead(talker.chip, layout, equipment.tokens.size)
+    head = LogitsHead(talker.chip, layout, equipment.tokens.size, network.last)
     sample = SampleNet(talker.chip, head, layout.sample_head)
-    logits = head.logits(talker.chip.run([head.launch(network.last), Read(head.tensor)]))
+    logits = head.logits(talker.chip.run([head.start()]))
     for rule in (
         SamplingRule(2.5, top_p=0.9, top_k=20, repetition_penalty=1.3),
         SamplingRule(0.5, min_p=0.1, repetition_penalty=1.2),
     ):
         assert sample.can(rule)
-        results = talker.chip.run([head.launch(network.last), *sample.steps(rule, ids)])
+        results = talker.chip.run([sample.start(rule, ids)])
         found, shares = sample.candidates(results, rule)
         scored = penalised(logits, ids, rule.repetition_penalty)
         expected, expected_shares = candidates(scored, replace(rule, top_k=rule.top_k or 50))

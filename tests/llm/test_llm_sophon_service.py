@@ -113,6 +113,16 @@ async def test_a_talk_of_two_turns_uses_its_cache(target: str) -> None:
     assert 0 < timings.queued_us <= timings.first_token_us <= timings.total_us
 
 
+async def test_the_first_question_finds_the_persona_cached(chip_owner: Any) -> None:
+    async with running(chip_owner("bm1688"), JOINED, self_test=False) as fresh:
+        first = request("Hello!", conversation="new")
+        del first.generation.messages[0]  # The service's own persona leads.
+        async with generating(fresh, first) as call:
+            await call.done_writing()
+            finished = [response async for response in call][-1].finished
+    assert finished.usage.cached_tokens > finished.usage.prompt_tokens / 2
+
+
 async def test_chinese_and_emoji_come_whole(target: str) -> None:
     question, answer = TALKS["q14"][0]
     assert (await ask(target, question))[0] == answer

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from voicemesh.work_counter import WorkCounter
-from voicemesh_sophon.client import Chip, Launch, Step
+from voicemesh_sophon.client import Chip, Launch, Start, Step
 
 Holds = Callable[[Launch], bool]
 
@@ -27,8 +27,8 @@ class HeldChip:
         self._unwanted = asyncio.Event()
         run, cancel = Chip.run, WorkCounter.cancel
 
-        def held(chip: Chip, steps: Sequence[Step]) -> Any:
-            launches = [step for step in steps if isinstance(step, Launch)]
+        def held(chip: Chip, steps: Sequence[Step | Start]) -> Any:
+            launches = list(launches_of(steps))
             self.begun += launches
             if any(self._holds(launch) for launch in launches):
                 self._waiting.release()
@@ -67,6 +67,15 @@ class HeldChip:
         """Hold nothing more."""
         self._holds = lambda launch: False
         self._go_on.release()
+
+
+def launches_of(steps: Sequence[Step | Start]) -> Iterator[Launch]:
+    """Those of programs among them."""
+    for step in steps:
+        if isinstance(step, Start):
+            yield from step.program.launches
+        elif isinstance(step, Launch):
+            yield step
 
 
 def named(net: str) -> Holds:

@@ -40,6 +40,7 @@ class ScriptedOwner:
         gated: bool = False,
         sail: str = "3.10.7",
         condition_every_s: float = 60.0,
+        check_every_s: float = 0.0,
         launch_within_s: float = 60.0,
         load_within_s: float = 60.0,
     ) -> None:
@@ -51,13 +52,13 @@ class ScriptedOwner:
         self.socket = folder / "chip"
         self._gate = socket.socket(socket.AF_UNIX)
         if gated:
-            self._gate.bind(str(folder / "gate"))
-            self._gate.listen()
+            self.gate()
         script = {"SCRIPTED_SAIL": str(folder), "SCRIPTED_SAIL_VERSION": sail}
         command = [
             *(sys.executable, str(OWNER), "--socket", str(self.socket)),
             *("--sail-folder", str(STAND_IN), "--chip", "BM1688", "--parent", str(os.getpid())),
             *("--condition-every-s", str(condition_every_s)),
+            *("--check-every-s", str(check_every_s)),
             *("--launch-within-s", str(launch_within_s)),
             *("--load-within-s", str(load_within_s)),
         ]
@@ -88,8 +89,17 @@ class ScriptedOwner:
         self._chips.append(Chip.open(self.placement(service, cores, memory_mb)))
         return self._chips[-1]
 
+    def gate(self) -> None:
+        """Launches wait for the test from now on."""
+        self._gate.bind(str(self.folder / "gate"))
+        self._gate.listen()
+
     def script(self, manner: str) -> None:
         (self.folder / "manner").write_text(manner)
+
+    def loaded(self) -> list[str]:
+        """The bmodels that its library has loaded, by name."""
+        return [Path(line).name for line in (self.folder / "loaded").read_text().splitlines()]
 
     def asked(self) -> list[str]:
         """The questions about the chip's condition, each with the launches under way."""

@@ -100,6 +100,8 @@ async def language_model(chip_owner: ChipOwner, serving: Serving) -> AsyncIterat
         "llm.sophon_llm.model": MODEL,
         "llm.sophon_llm.tokenizer": ASSETS / "llm" / "config",
         "llm.sophon_llm.self_test": False,
+        "llm.sophon_llm.read_ahead": False,
+        "llm.sophon_llm.steps_up_to_tokens": 1,
     }
     async with serving("llm", **settings) as target, grpc.aio.insecure_channel(target) as channel:
         yield LanguageModelServiceStub(channel)

@@ -245,8 +245,8 @@ async def test_a_second_turn_takes_fewer_launches_than_all_of_it_anew(
     owner = chip_owner(place.chip)
     took = []
     for warm in (False, True):
-        pieces = {"piece_tokens": 16, "steps_up_to_tokens": 1}
-        settings = llm_settings(place, owner, self_test=False, **pieces)
+        chosen = {"piece_tokens": 16, "steps_up_to_tokens": 1, "read_ahead": False}
+        settings = llm_settings(place, owner, self_test=False, **chosen)
         async with serving("llm", **settings) as target:
             if warm:
                 assert (await answer(target, [question], "talk"))[0] == first

@@ -98,7 +98,7 @@ async def test_a_watch_that_does_not_fit_is_told_why_and_hangs_up(
     watch = ChipWatch(owner.placement("tts"))
     with monkeypatch.context() as other_version:
         other_version.setattr(wire, "PROTOCOL", 99)
-        with pytest.raises(EngineError, match="speaks protocol 99, this owner 1; start the owner"):
+        with pytest.raises(EngineError, match="speaks protocol 99, this owner 2; start the owner"):
             await watch.connect()
     with pytest.raises(Unavailable, match="the watch is closed"):
         await watch._ask()

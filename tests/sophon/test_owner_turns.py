@@ -11,7 +11,7 @@ import numpy as np
 
 from voicemesh.errors import Unavailable
 from voicemesh_sophon.chip_owner.scheduler import Scheduler
-from voicemesh_sophon.client import Launch, Model, Read
+from voicemesh_sophon.client import Launch, Model, Read, Start
 
 from .owners import ScriptedOwner
 
@@ -34,13 +34,17 @@ class Client:
         self.launch = Launch(net, inputs, [self.output])
         self.done = threading.Event()
 
-    def start(self, launches: int = 1) -> Client:
-        threading.Thread(target=self._run, args=(launches,), daemon=True).start()
+    def start(self, launches: int = 1, prepared: bool = False) -> Client:
+        """``prepared``: as a program."""
+        steps: list[Launch] | list[Start] = [self.launch] * launches
+        if prepared:
+            steps = [Start(self.chip.prepare([self.launch] * launches))]
+        threading.Thread(target=self._run, args=(steps,), daemon=True).start()
         return self
 
-    def _run(self, launches: int) -> None:
+    def _run(self, steps: list[Launch] | list[Start]) -> None:
         with suppress(Unavailable):  # The test ends in the middle.
-            self.chip.run([self.launch] * launches)
+            self.chip.run(steps)
             self.done.set()
 
 
@@ -85,6 +89,46 @@ def test_nobody_waits_longer_than_one_launch_of_somebody_less_urgent(
     owner.began().end()  # The recogniser's, and not one of the 49 others.
     assert asr.done.wait(10)
     assert not llm.done.is_set()
+
+
+def test_a_request_goes_on_before_somebody_less_urgent(scripted: Scripted, assets: Path) -> None:
+    owner = scripted(gated=True)
+    llm, asr = Client(owner, "llm", assets / BERT), Client(owner, "asr", assets / BERT)
+    asr.start(launches=3)
+    running = owner.began()
+    llm.start()
+    _waiting(owner, llm=1)
+    for _ in range(2):
+        running.end()
+        running = owner.began()
+        assert owner.news()["waiting"]["llm"] == 1  # It is the recogniser's again.
+    running.end()
+    assert asr.done.wait(10)
+    owner.began().end()
+    assert llm.done.wait(10)
+
+
+def test_a_program_lets_the_more_urgent_in_after_each_of_its_launches(
+    scripted: Scripted, assets: Path
+) -> None:
+    owner = scripted(gated=True)
+    llm, asr = Client(owner, "llm", assets / BERT), Client(owner, "asr", assets / BERT)
+    llm.start(launches=3, prepared=True)
+    running = owner.began()
+    for left in (2, 1):
+        asr.done.clear()
+        asr.start()
+        _waiting(owner, asr=1)
+        running.end()
+        running = owner.began()  # The recogniser's.
+        _waiting(owner, asr=0, llm=1)
+        running.end()
+        assert asr.done.wait(10)
+        running = owner.began()
+        launches = owner.news()["services"]["llm"]["launches"]["bert"]
+        assert sum(launches["counts"]) == 3 - left
+    running.end()
+    assert llm.done.wait(10)
 
 
 def test_launches_on_different_cores_run_at_the_same_time(scripted: Scripted, assets: Path) -> None:

@@ -37,6 +37,14 @@ def _models(assets: Path, chip: str = "bm1688") -> dict[str, str]:
     }
 
 
+def test_nets_of_a_chip_with_two_cores_are_counted_with_memory_of_their_own(assets: Path) -> None:
+    """11 nets: two layers of 484 and 612 KiB each, and 128 KiB of heads and steps together."""
+    (own,) = (assets / "llm/bm1688").glob("*_history.bmodel")
+    (shared,) = (assets / "llm/bm1684x").glob("*_history.bmodel")
+    assert read_bmodel(str(own)).work == (2 * (484 + 612) + 128) << 10
+    assert read_bmodel(str(shared)).work == 516 << 10  # Its largest: they take turns in it.
+
+
 def _tables(assets: Path) -> dict[str, str]:
     """What the engines need beside the models."""
     return {

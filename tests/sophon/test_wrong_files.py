@@ -12,8 +12,7 @@ import pytest
 from voicemesh.cli import main
 from voicemesh_sophon.chip_owner.bmodel_file import NetEntry, SlotEntry, read_bmodel
 from voicemesh_sophon.client import read_model
-
-from .bmodel_writer import write_bmodel
+from voicemesh_sophon.models.bmodel_writer import write_bmodel
 
 Nets = dict[str, NetEntry]
 SE9 = "[[cards]]\nchip = 'BM1688'\nmemory_mb = 8192\n"

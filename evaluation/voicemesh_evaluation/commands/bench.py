@@ -1,4 +1,8 @@
-"""``voicemesh bench``: how many conversations a mesh holds, and what it adds to each."""
+"""``voicemesh bench``: how many conversations a mesh holds, and what it adds to each.
+
+``voicemesh bench NAME`` is a benchmark of a room's own, which the room announces as a
+Command under the entry-point group ``voicemesh.benchmarks``.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,10 @@ from typing import Any
 import grpc.aio
 import uvloop
 
-from voicemesh.commands.frame import check_writable, write_json
+from voicemesh.commands.frame import Command, check_writable, write_json
 from voicemesh.errors import EngineMissing, InvalidArgument, SettingsError, Unavailable
 from voicemesh.grpc_client import open_channel
+from voicemesh.registry import installed
 from voicemesh.settings import Settings
 from voicemesh.supervisor import Mesh
 from voicemesh.v1 import common_pb2 as pb
@@ -71,6 +76,7 @@ def _cores(text: str) -> tuple[int, int]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See CommandModule."""
+    _add_benchmarks_of_rooms(parser)
     defaults = Workload()
     parser.add_argument(
         "--engines",
@@ -126,6 +132,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-floor", action="store_true", help="leave the floor out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here")
+
+
+def _add_benchmarks_of_rooms(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(benchmark=None)
+    kinds = parser.add_subparsers(
+        metavar="NAME", help="a benchmark of one room alone; without it a mesh is measured"
+    )
+    announced: dict[str, Command] = installed("voicemesh.benchmarks")
+    for command in announced.values():
+        module = command.load()
+        # Its options alone: what measures a mesh means nothing to it.
+        own = kinds.add_parser(command.name, help=command.summary, description=command.summary)
+        module.add_arguments(own)
+        own.set_defaults(benchmark=module.run)
 
 
 def _check_installed() -> None:
@@ -214,6 +234,9 @@ async def _mesh(
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """See CommandModule."""
+    if options.benchmark is not None:
+        status: int = options.benchmark(options, settings)
+        return status
     _check_installed()
     if options.target and options.settings:
         raise SettingsError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from voicemesh_tts.text.scripts import Reading
 from voicemesh_tts.text.speech import SpeechText
 from voicemesh_tts.text.traced import TracedText
 from voicemesh_tts.text.units import Unit, joined, units
+from voicemesh_tts.voice_pace import UnitFlow, VoicePace
 from voicemesh_tts.voices import VoiceTable
 
 # Put into words within a millisecond, which is what the way to a thread and back
@@ -59,6 +61,7 @@ class PieceSynthesizer:
         self._voices = voices
         self._settings = settings
         self._text_worker = ThreadWorker("speech text")
+        self._paces: dict[str, VoicePace] = {}
         self._pauses_ms = {
             "sentence": settings.sentence_pause_ms,
             "clause": settings.clause_pause_ms,
@@ -115,17 +118,31 @@ class PieceSynthesizer:
         options: SpeakingOptions,
         counter: WorkCounter,
     ) -> AsyncGenerator[Speech, None]:
-        resampler = StreamResampler(voice.native_rate_hertz, options.sample_rate_hertz)
+        rate_hertz = options.sample_rate_hertz
+        resampler = StreamResampler(voice.native_rate_hertz, rate_hertz)
         begin, end = trace.span(0, 0)
+        pace, flow = self._paces.setdefault(voice.name, VoicePace()), UnitFlow()
+        # Of a voice that is slower than speech the beginning waits for more.
+        held: list[Speech] = []
+        missing = round(pace.head_s(len(unit.text), options.rate) * rate_hertz)
         async with aclosing(self._persistent(unit.text, voice, options.rate, counter)) as chunks:
             async for chunk in chunks:
+                flow.came(len(chunk.samples) / voice.native_rate_hertz, time.monotonic())
                 begin, end = trace.span(chunk.begin, chunk.end)
                 samples = resampler.process(chunk.samples)
                 if len(samples):
-                    yield Speech(samples, begin, end)
+                    held.append(Speech(samples, begin, end))
+                    missing -= len(samples)
+                if missing <= 0:
+                    for speech in held:
+                        yield speech
+                    held.clear()
         tail = resampler.finish()
         if len(tail):
-            yield Speech(tail, begin, end)
+            held.append(Speech(tail, begin, end))
+        pace.spoke(len(unit.text), options.rate, flow)
+        for speech in held:
+            yield speech
 
     async def _persistent(
         self, text: str, voice: Voice, rate: float, counter: WorkCounter

@@ -15,6 +15,7 @@ import struct
 from dataclasses import dataclass
 
 from .flatbuffer import Table
+from .kinds import CORES
 
 _MAGIC = 0xFF55AAEE
 _HEADER = struct.Struct("<IIIQ")  # magic, bytes of header, table and data
@@ -91,7 +92,8 @@ class BmodelFile:
     """Weights that several nets share count once."""
     commands: int
     work: int
-    """The largest net's intermediate results; nets take turns in it."""
+    """Intermediate results: on a chip with one core of the largest net, for nets take turns in
+    it there; else of all nets, each of which may have its own."""
     io: int
     """Inputs and outputs that the runtime keeps: the caches of a language model."""
     kernel_module: bool
@@ -159,17 +161,19 @@ def _file(path: str, size: int, model: Table) -> BmodelFile:
         held = stage.table(_WEIGHTS)
         if held is not None:
             weights[held.octets(_CHECK_CODE)] = held.extent(_WEIGHTS_DATA)
+    chip = model.text(_CHIP)
+    works = [max(_work(stage) for stage in net.tables(_NET_STAGES)) for net in nets]
     return BmodelFile(
         path=path,
         size=size,
-        chip=model.text(_CHIP),
+        chip=chip,
         version=model.text(_VERSION),
         made=" ".join(model.text(_TIME).split()),
         devices=max(1, model.number(_DEVICES)),
         nets=tuple(_net(net) for net in nets),
         weights=sum(weights.values()),
         commands=sum(_commands(stage) for stage in stages),
-        work=max(_work(stage) for stage in stages),
+        work=sum(works) if CORES.get(chip.upper(), 1) > 1 else max(works),
         io=sum(_io(net) for net in nets),
         kernel_module=_has_kernel(model),
     )

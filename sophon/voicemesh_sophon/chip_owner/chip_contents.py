@@ -35,16 +35,25 @@ class Memory:
 class Place:
     """Some elements of a piece of memory, seen as a tensor. Made once, used many times."""
 
-    def __init__(self, memory: Memory, shape: tuple[int, ...], offset: int) -> None:
-        """It lies within the memory."""
+    def __init__(
+        self, memory: Memory, shape: tuple[int, ...], offset: int, stride: int = 0
+    ) -> None:
+        """It lies within the memory. ``stride``: by how many elements a program moves it on."""
         self.memory = memory
         self.shape = shape
         self.offset = offset
+        self.stride = stride
         self.lengths = list(shape)
         self.dtype = memory.dtype
         self.count = math.prod(shape)
         self.tensors: dict[int, Any] = {}
         """Tensors of sail's for it, by the room behind them."""
+
+    def at(self, position: int) -> Place:
+        """Where it lies when a program starts at ``position``."""
+        if not self.stride:
+            return self
+        return Place(self.memory, self.shape, self.offset + position * self.stride)
 
 
 class Model:

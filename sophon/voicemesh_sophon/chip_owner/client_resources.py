@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
 from .bmodel_file import BmodelError, BmodelFile, NetEntry, read_bmodel
 from .chip_contents import Memory, Model, Place, Refused, checked_shape
+from .place_tensors import PlaceTensors
+from .programs import Program
 from .sail_chip import KINDS, ChipError, SailChip
 from .versions import too_new
 
 MAX_MODELS = 16
 MAX_TENSORS = 8192
+MAX_PROGRAMS = 64
+"""An engine needs a few; each holds its launches, and views for some positions."""
 _PLACES_KEPT = 1024
 _MIB = 1 << 20
 
@@ -32,11 +36,12 @@ class ClientResources:
         self._memory_mb = memory_mb
         self._handle = chip.handle()
         self._memories: dict[int, Memory] = {}
-        self._stand_ins: dict[tuple[str, str, int], Any] = {}
+        self._programs: dict[int, Program] = {}
         self._next = 1
         self.models: dict[int, Model] = {}
         self.nbytes = 0
         """Device memory in use: tensors exactly, models as their files announce it."""
+        self.tensors = PlaceTensors(chip, self._handle, self._reserve)
 
     # Models
 
@@ -88,13 +93,19 @@ class ClientResources:
             raise Refused("that model is not loaded; load it again")
         for key in [key for key, memory in self._memories.items() if memory.model == number]:
             self._memories.pop(key).places.clear()
+        self._close_programs(lambda program: number in program.models)
         self.nbytes -= model.nbytes
+
+    def model(self, number: Any) -> Model:
+        """A model; Refused where it is not loaded."""
+        held = self.models.get(number) if isinstance(number, int) else None
+        if held is None:
+            raise Refused("that model is not loaded; load it again")
+        return held
 
     def net(self, model: Any, name: Any) -> tuple[Model, NetEntry]:
         """A network of a model; Refused where there is none."""
-        held = self.models.get(model) if isinstance(model, int) else None
-        if held is None:
-            raise Refused("that model is not loaded; load it again")
+        held = self.model(model)
         net = held.nets.get(name) if isinstance(name, str) else None
         if net is None:
             raise Refused(
@@ -145,46 +156,83 @@ class ClientResources:
         return number, memory
 
     def free(self, number: Any) -> None:
-        """Give memory back; what is not there is no error, for a client may free in any order."""
+        """Give memory or a program back; what is not there is no error: any order will do."""
         memory = self._memories.pop(number, None)
         if memory is not None:
             memory.places.clear()
+            self._close_programs(lambda program: memory in program.memories)
             if not memory.model:
                 self.nbytes -= memory.nbytes
+        elif number in self._programs:
+            self._programs.pop(number).close()
 
-    def place(self, reference: Any) -> Place:
-        """What a step refers to: ``[memory, offset, shape]``; Refused where it is not there."""
-        if not (isinstance(reference, list) and len(reference) == 3):
+    def place(self, reference: Any, positions: int) -> Place:
+        """What a step refers to; Refused where it is not there at each of ``positions``.
+
+        ``[memory, offset, shape]``, or with a fourth number ``[..., stride]`` what lies
+        by so many elements further on at each position.
+        """
+        if not (isinstance(reference, list) and len(reference) in (3, 4)):
             raise Refused("a step refers to no tensor")
-        number, offset, shape = reference
+        number, offset, shape, stride = reference if len(reference) == 4 else (*reference, 0)
         memory = self._memories.get(number) if isinstance(number, int) else None
         if memory is None:
             raise Refused("a tensor has been freed, or its model was closed")
         try:
-            known = memory.places.get((offset, *shape))
+            known = memory.places.get((offset, *shape)) if not stride else None
         except TypeError:
             known = None  # What that is no place is told below.
         if known is not None:
             return known
         lengths = checked_shape(shape)
-        if not isinstance(offset, int) or offset < 0:
-            raise Refused(f"{offset!r} is no offset")
-        if offset + math.prod(lengths) > memory.count:
+        for name, value in (("offset", offset), ("stride", stride)):
+            if not isinstance(value, int) or value < 0:
+                raise Refused(f"{value!r} is no {name}")
+        last = offset + (positions - 1) * stride
+        if last + math.prod(lengths) > memory.count:
             raise Refused(
-                f"{list(lengths)} elements from {offset} on reach beyond a tensor of "
+                f"{list(lengths)} elements from {last} on reach beyond a tensor of "
                 f"{list(memory.shape)}"
             )
+        if stride and positions > 1:
+            return Place(memory, lengths, offset, stride)
         if len(memory.places) >= _PLACES_KEPT:
             memory.places.clear()
         place = memory.places[(offset, *lengths)] = Place(memory, lengths, offset)
         return place
 
+    # Programs
+
+    def keep(self, program: Program) -> int:
+        """The number of a program that is kept from now on."""
+        if len(self._programs) >= MAX_PROGRAMS:
+            program.close()
+            raise Refused(f"a client has at most {MAX_PROGRAMS} programs; drop some")
+        number = self._number()
+        self._programs[number] = program
+        return number
+
+    def program(self, number: Any) -> Program:
+        """A program; Refused where there is none."""
+        program = self._programs.get(number) if isinstance(number, int) else None
+        if program is None:
+            raise Refused(
+                "that program is not there: it, a tensor or a model of it was freed; prepare it "
+                "again"
+            )
+        return program
+
+    def _close_programs(self, ends: Callable[[Program], bool]) -> None:
+        for number in [n for n, program in self._programs.items() if ends(program)]:
+            self._programs.pop(number).close()
+
     def release(self) -> None:
         """Free everything."""
         for memory in self._memories.values():
             memory.places.clear()
+        self._close_programs(lambda program: True)
         self._memories.clear()
-        self._stand_ins.clear()
+        self.tensors.release()
         self.models.clear()
         self.nbytes = 0
 
@@ -200,101 +248,3 @@ class ClientResources:
                 "raise it, or take a smaller model"
             )
         self.nbytes += nbytes
-
-    # Tensors of sail's
-
-    def tensor(self, place: Place, room: int = 0) -> Any | None:
-        """A tensor of that place's shape for sail; None where this sail cannot make one.
-
-        ``room``: the elements of memory that must lie behind it, where it is launched
-        with a shape smaller than its largest.
-        """
-        tensor = place.tensors.get(room)
-        if tensor is None:
-            tensor = self._made(place, max(room, place.count))
-            if tensor is None:
-                return None
-            place.tensors[room] = tensor
-        return _shaped(tensor, place)
-
-    def _made(self, place: Place, room: int) -> Any | None:
-        memory = place.memory
-        views = "views" in self._chip.abilities
-        if place.offset + room > memory.count:
-            return None
-        if place.offset == 0 and (place.shape == memory.shape or not views):
-            return memory.tensor
-        if not views:
-            return None
-        shape = place.shape if room == place.count else (room,)
-        return self._chip.view(memory.tensor, shape, place.offset)
-
-    def _stand_in(self, place: Place, room: int, role: str) -> Any:
-        """Memory beside the place, for what cannot be done in it."""
-        key = (role, place.dtype, room)
-        if key not in self._stand_ins:
-            stored = np.dtype(KINDS[place.dtype][1])
-            self._reserve(room * stored.itemsize, "a copy of a tensor")
-            self._stand_ins[key] = self._chip.allocate(self._handle, [room], place.dtype)
-        return _shaped(self._stand_ins[key], place)
-
-    def upload(self, place: Place, values: np.ndarray) -> None:
-        """Bring an array of as many elements to the device."""
-        shaped = values.reshape(place.shape)
-        tensor = self.tensor(place)
-        if tensor is not None:
-            self._chip.upload(tensor, place.dtype, shaped)
-            return
-        beside = self._stand_in(place, place.count, "transfer")
-        self._chip.upload(beside, place.dtype, shaped)
-        self._chip.copy(beside, 0, place.memory.tensor, place.offset, place.count)
-
-    def download(self, place: Place) -> np.ndarray:
-        """The elements, as they are stored."""
-        tensor = self.tensor(place)
-        if tensor is None:
-            tensor = self._stand_in(place, place.count, "transfer")
-            self._chip.copy(place.memory.tensor, place.offset, tensor, 0, place.count)
-        return self._chip.download(tensor, place.dtype)
-
-    def copy(self, source: Place, target: Place) -> None:
-        """Copy as many elements as both have."""
-        self._chip.copy(
-            source.memory.tensor, source.offset, target.memory.tensor, target.offset, source.count
-        )
-
-    def launch(
-        self,
-        model: Model,
-        net: NetEntry,
-        inputs: list[Place],
-        outputs: list[Place],
-        cores: list[int],
-    ) -> None:
-        """Run a network; the inputs' shapes are those it is launched with."""
-        ins, outs, back = [], [], []
-        rooms = model.rooms[net.name]
-        for number, place in enumerate(inputs):
-            room = rooms[number]
-            tensor = self.tensor(place, room)
-            if tensor is None:
-                tensor = self._stand_in(place, max(room, place.count), f"input {number}")
-                self._chip.copy(place.memory.tensor, place.offset, tensor, 0, place.count)
-            ins.append(tensor)
-        for number, place in enumerate(outputs):
-            room = rooms[len(inputs) + number]
-            tensor = self.tensor(place, room)
-            if tensor is None:
-                tensor = self._stand_in(place, max(room, place.count), f"output {number}")
-                back.append((tensor, place))
-            outs.append(tensor)
-        model.loaded.launch(net.name, ins, outs, cores)
-        for tensor, place in back:
-            self._chip.copy(tensor, 0, place.memory.tensor, place.offset, place.count)
-
-
-def _shaped(tensor: Any, place: Place) -> Any:
-    """The tensor with the place's shape; a launch or an earlier use may have left another."""
-    if tensor.shape() != place.lengths:
-        tensor.reshape(place.lengths)
-    return tensor

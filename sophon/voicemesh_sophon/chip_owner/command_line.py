@@ -10,11 +10,11 @@ import signal
 import sys
 import threading
 
-from . import condition, scheduler
+from . import condition, model_checks, scheduler
 from .hang_watch import HangWatch
 from .sail_chip import ChipError, SailChip
 from .server import OwnerServer, SocketClaim, SocketTaken
-from .session import SharedChip
+from .shared_chip import SharedChip
 from .vendor_errors import explained
 from .vendor_output import VendorOutput
 from .versions import too_old
@@ -42,6 +42,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         default=condition.EVERY_S,
         help="seconds between two looks at memory, utilisation and temperature; "
         f"default: {condition.EVERY_S}",
+    )
+    parser.add_argument(
+        "--check-every-s",
+        type=float,
+        default=model_checks.EVERY_S,
+        help="seconds between two checks of the models while nobody works, 0: none; "
+        f"default: {model_checks.EVERY_S}",
     )
     parser.add_argument(
         "--launch-within-s",
@@ -83,9 +90,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f"what ended the owner before may be: {explained(output.before)}", file=sys.stderr)
     stop = threading.Event()
     status: list[int] = [0]
+    farewell: dict[str, str] = {}
 
-    def lost(why: str) -> None:
+    def lost(cause: str, why: str) -> None:
         print(f"chip {options.device} is taken to be lost: {why}", file=sys.stderr)
+        farewell.update(cause=cause, lost=why)
         status[0] = CHIP_LOST
         stop.set()
 
@@ -95,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         chip = SailChip(options.device, bool(options.sail_folder), options.chip)
         shared = SharedChip(chip, output, lost)
-        server = OwnerServer(claim, shared, options.condition_every_s)
+        server = OwnerServer(claim, shared, options.condition_every_s, options.check_every_s)
     except (ChipError, OSError) as error:
         said = " | ".join([str(error), *output.failures()[-3:]])
         print(f"chip owner: {said}", file=sys.stderr)
@@ -111,9 +120,14 @@ def main(argv: list[str] | None = None) -> int:
     for cost, cure in too_old(chip.versions).values():
         print(f"chip {options.device}: {cost}; {cure}", file=sys.stderr)
     threading.Thread(target=server.serve, name="owner server", daemon=True).start()
-    watch = HangWatch(shared.scheduler, options.launch_within_s, options.load_within_s, lost)
+    watch = HangWatch(
+        shared.scheduler,
+        options.launch_within_s,
+        options.load_within_s,
+        lambda why: lost("hung", why),
+    )
     stop.wait()
-    server.close(_CLOSE_S)
+    server.close(_CLOSE_S, farewell)
     watch.close()
     left = shared.scheduler.running()
     if left:

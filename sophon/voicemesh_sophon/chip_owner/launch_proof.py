@@ -22,7 +22,7 @@ from typing import Sequence
 import numpy as np
 
 from .chip_contents import Place
-from .client_resources import ClientResources
+from .place_tensors import PlaceTensors
 from .sail_chip import KINDS
 
 EVERY_LAUNCHES = 64
@@ -32,25 +32,29 @@ _ELEMENTS = 8
 _PATTERNS = {1: 0xA5, 2: 0x7FDA, 4: 0x7FDA5A00}
 
 
+class NetProof:
+    """A network: how often it has been seen to work."""
+
+    def __init__(self) -> None:
+        """It has not been launched."""
+        self.launches = 0
+        """Looked at where it is a multiple of ``EVERY_LAUNCHES``."""
+
+
 class LaunchProof:
     """The networks of one client."""
 
-    def __init__(self, resources: ClientResources) -> None:
+    def __init__(self, tensors: PlaceTensors) -> None:
         """None of them has been launched."""
-        self._resources = resources
-        self._launches: dict[tuple[int, str], int] = {}
+        self._tensors = tensors
+        self._nets: dict[tuple[int, str], NetProof] = {}
 
-    def worked(self, model: int, net: str) -> bool:
-        """Whether the network has ever been seen to work."""
-        return self._launches.get((model, net), 0) > 0
+    def of(self, model: int, net: str) -> NetProof:
+        """A network's own; whoever launches it counts there."""
+        return self._nets.setdefault((model, net), NetProof())
 
-    def prepare(
-        self, model: int, net: str, inputs: Sequence[Place], outputs: Sequence[Place]
-    ) -> Place | None:
-        """Put the pattern into an output that is no input as well; None where not now."""
-        count = self._launches.get((model, net), 0)
-        if count % EVERY_LAUNCHES:
-            return None
+    def prepare(self, inputs: Sequence[Place], outputs: Sequence[Place]) -> Place | None:
+        """Put the pattern into an output that is no input as well; None where there is none."""
         read = [place.memory for place in inputs]
         for place in outputs:
             # The runtime's own memory may lie over other inputs of it.
@@ -58,27 +62,21 @@ class LaunchProof:
                 continue
             length = min(place.count, _ELEMENTS)
             start = Place(place.memory, (length,), place.offset)
-            self._resources.upload(start, _pattern(place.dtype, length))
+            self._tensors.upload(start, _pattern(place.dtype, length))
             return start
         return None
 
-    def check(self, start: Place | None) -> bool:
-        """Whether the launch has written over the pattern that ``prepare`` put there."""
-        if start is None:
-            return True
-        found = self._resources.download(start)
+    def check(self, start: Place) -> bool:
+        """Whether a launch has written over the pattern that ``prepare`` put there."""
+        found = self._tensors.download(start)
         expected = _pattern(start.dtype, start.count)
         return bool(np.any(found.view(np.uint8) != expected.view(np.uint8)))
 
-    def succeeded(self, model: int, net: str) -> None:
-        """A launch is over and nothing speaks against it."""
-        self._launches[model, net] = self._launches.get((model, net), 0) + 1
-
     def forget(self, model: int) -> None:
         """The model is closed."""
-        keys: list[tuple[int, str]] = [key for key in self._launches if key[0] == model]
+        keys: list[tuple[int, str]] = [key for key in self._nets if key[0] == model]
         for key in keys:
-            del self._launches[key]
+            del self._nets[key]
 
 
 def _pattern(dtype: str, length: int) -> np.ndarray:

@@ -43,6 +43,7 @@ _NATIVE_ONLY = frozenset({"int16", "uint32"})  # 3.10.7 on: its own type, and no
 _WHEELS = ("sophon", "sophon_arm", "sophon_arm_pcie", "sophon_loongarch64", "sophon_riscv64")
 
 Shape = Sequence[int]
+Tensors = Sequence[Any]
 
 
 class ChipError(Exception):
@@ -163,6 +164,14 @@ class SailChip:
         """A tensor over part of another's memory, which it does not keep alive."""
         return self.sail.Tensor(tensor, list(shape), offset)
 
+    def views(self, wanted: Sequence[tuple[Any, list[int], int, int]], position: int) -> list[Any]:
+        """The same of several, each by its stride further on at each position."""
+        make = self.sail.Tensor  # A decoder wants dozens of them for each token.
+        return [
+            make(tensor, shape, offset + position * stride)
+            for tensor, shape, offset, stride in wanted
+        ]
+
     def upload(self, tensor: Any, dtype: str, values: np.ndarray) -> None:
         """Bring an array of the tensor's shape and stored type to the device."""
         carried = values
@@ -218,8 +227,31 @@ class SailChip:
     def load(self, handle: Any, files: Sequence[BmodelFile], own_io: bool) -> LoadedModel:
         """Load files that ``check_chip`` has passed."""
         if own_io:
-            return _OwnIoModel(self.sail, files[0].path, self._sail_device, self.target)
+            return _OwnIoModel(self.sail, files[0].path, self._sail_device)
         return _PlainModel(self.sail, handle, [file.path for file in files])
+
+
+class Launcher:
+    """Runs a net with the same tensors again and again, or with other outputs."""
+
+    def __init__(
+        self, process: Any, net: str, inputs: dict[Any, Any], outputs: dict[Any, Any], *cores: Any
+    ) -> None:
+        """``process``: the engine's, which takes all of these."""
+        self._process = process
+        self._given = net, inputs, outputs, *cores
+        self._outputs = outputs
+
+    def launch(self) -> None:
+        """Run it and wait for its end; other Python threads go on meanwhile.
+
+        The tensors' shapes are those that it is launched with.
+        """
+        self._process(*self._given)
+
+    def output(self, number: int) -> tuple[dict[Any, Any], Any]:
+        """Where it looks for an output: a dictionary, and the name in it."""
+        return self._outputs, list(self._outputs)[number]
 
 
 class LoadedModel:
@@ -228,11 +260,8 @@ class LoadedModel:
     takes_cores = False
     """Whether its launches can be told on which cores to run."""
 
-    def launch(self, net: str, inputs: list[Any], outputs: list[Any], cores: list[int]) -> None:
-        """Run a net and wait for its end; other Python threads go on meanwhile.
-
-        The tensors' shapes are those that it is launched with.
-        """
+    def launcher(self, net: str, inputs: Tensors, outputs: Tensors, cores: list[int]) -> Launcher:
+        """What runs a net with these tensors."""
         raise NotImplementedError
 
     def own_tensor(self, net: str, side: str, index: int, stage: int) -> Any:
@@ -261,33 +290,29 @@ class _PlainModel(LoadedModel):
                 list(self._engine.get_output_names(net)),
             )
 
-    def launch(self, net: str, inputs: list[Any], outputs: list[Any], cores: list[int]) -> None:
+    def launcher(self, net: str, inputs: Tensors, outputs: Tensors, cores: list[int]) -> Launcher:
         input_names, output_names = self._names[net]
-        self._engine.process(
-            net, dict(zip(input_names, inputs)), dict(zip(output_names, outputs)), cores
-        )
+        ins, outs = dict(zip(input_names, inputs)), dict(zip(output_names, outputs))
+        return Launcher(self._engine.process, net, ins, outs, cores)
 
 
 class _OwnIoModel(LoadedModel):
     """sail.EngineLLM: one file, tensors by number, and the runtime's own memory."""
 
-    def __init__(self, sail: Any, path: str, device: int, target: str) -> None:
+    def __init__(self, sail: Any, path: str, device: int) -> None:
         if not hasattr(sail, "EngineLLM"):
             raise ChipError(explained("sail has no attribute 'EngineLLM'"))
-        flags = getattr(sail, "BmrtFlag", None)
-        if flags is not None and target != "BM1684X":
-            # Nets that run one after the other may share the memory between their layers.
-            # A BM1684X's hold its address: they would write there when the next model of
-            # this process has made the runtime move it.
-            self._engine = sail.EngineLLM(path, int(flags.BM_RUNTIME_SHARE_MEM), [device])
-        else:
-            self._engine = sail.EngineLLM(path, [device])
+        # No flags. With BM_RUNTIME_SHARE_MEM, which the vendor's demos ask for, the nets of all
+        # models of this process work in one piece of memory, which moves when a model comes
+        # or goes. The runtime tells a net's own memory but once, at load.
+        self._engine = sail.EngineLLM(path, [device])
         self._modes = {
             net: int(self._engine.get_addr_mode(net)) for net in self._engine.get_graph_names()
         }
 
-    def launch(self, net: str, inputs: list[Any], outputs: list[Any], cores: list[int]) -> None:
-        self._engine.process(net, dict(enumerate(inputs)), dict(enumerate(outputs)))
+    def launcher(self, net: str, inputs: Tensors, outputs: Tensors, cores: list[int]) -> Launcher:
+        ins, outs = dict(enumerate(inputs)), dict(enumerate(outputs))
+        return Launcher(self._engine.process, net, ins, outs)
 
     def own_tensor(self, net: str, side: str, index: int, stage: int) -> Any:
         alone = self._modes[net] == 1

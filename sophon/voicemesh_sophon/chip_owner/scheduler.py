@@ -1,11 +1,6 @@
-"""The scheduler of a chip: which client's step runs next on which cores.
+"""The scheduler of a chip: has each step wait until it may go, by the rules of ``turn_queue``.
 
-Every step on the chip takes a turn: it holds the cores that it works on while it runs.
-When a step ends, the waiting one with the highest priority goes next, whichever came
-first among equals. So nobody waits longer for somebody of lower priority than the one
-step that is running, and the longest step is a launch. Steps on different cores run at
-the same time. A step that holds its cores for longer than any should is overdue: the chip
-hangs.
+A step that holds its cores for longer than any should is overdue: the chip hangs.
 """
 
 from __future__ import annotations
@@ -15,6 +10,8 @@ import time
 from contextlib import contextmanager
 from typing import Iterator
 
+from .turn_queue import Turn, TurnQueue
+
 LAUNCH_WITHIN_S = 50.0
 """Seconds that a step other than loading may take. The longest launches that are published take
 1.2 s; a service takes an engine for hung after 60 s, and shall find its chip replaced."""
@@ -22,24 +19,16 @@ LOAD_WITHIN_S = 600.0
 """Seconds for loading: a model of 8 B parameters comes from a slow disk within minutes."""
 
 
-class _Turn:
-    def __init__(self, priority: int, cores: frozenset[int], what: str, loading: bool) -> None:
-        self.priority = priority
-        self.cores = cores
-        self.what = what
-        self.loading = loading
-        self.granted = threading.Event()
-        self.began = 0.0
-
-
 class Scheduler:
-    """Grants the cores of a chip by priority, then in the order of asking."""
+    """Grants the cores of a chip to the threads that ask."""
 
     def __init__(self) -> None:
         """All cores are free."""
         self._lock = threading.Lock()
-        self._running: list[_Turn] = []
-        self._waiting: list[_Turn] = []
+        self.queue = TurnQueue()
+        self._began = time.monotonic()
+        self._ended: dict[int, float] = {}
+        """When the last turn of each priority ended."""
 
     @contextmanager
     def turn(
@@ -50,26 +39,34 @@ class Scheduler:
         A lower number is a higher priority. ``what`` is done, in words; ``loading`` may
         take longer.
         """
-        mine = _Turn(priority, cores, what, loading)
-        waited_s = 0.0
-        with self._lock:
-            self._enter(mine)
-        if not mine.granted.is_set():
-            began = time.monotonic()
-            mine.granted.wait()
-            waited_s = mine.began - began
+        mine = Turn(priority, cores, what, loading)
+        waited_s = self.take(mine)
         try:
             yield waited_s
         finally:
-            with self._lock:
-                self._running.remove(mine)
-                self._grant()
+            self.give_back(mine)
+
+    def take(self, mine: Turn) -> float:
+        """Wait until a turn is granted; the seconds that took."""
+        asked = time.monotonic()
+        with self._lock:
+            _go(self.queue.enter(mine))
+        if mine.granted.is_set():
+            return 0.0
+        mine.granted.wait()
+        return mine.began - asked
+
+    def give_back(self, mine: Turn) -> None:
+        """A turn is over."""
+        with self._lock:
+            self._ended[mine.priority] = time.monotonic()
+            _go(self.queue.leave(mine))
 
     def overdue(self, launch_within_s: float, load_within_s: float) -> str:
         """What holds its cores for longer than that, in words; empty: nothing does."""
         now = time.monotonic()
         with self._lock:
-            for turn in self._running:
+            for turn in self.queue.running:
                 took_s = now - turn.began
                 if took_s > (load_within_s if turn.loading else launch_within_s):
                     return f"{turn.what} has not ended for {took_s:.1f} s"
@@ -78,32 +75,71 @@ class Scheduler:
     def running(self) -> list[str]:
         """What is done now, in words."""
         with self._lock:
-            return [turn.what for turn in self._running]
+            return [turn.what for turn in self.queue.running]
+
+    def idle_s(self, below: int) -> float:
+        """For how many seconds nobody of a priority ahead of ``below`` has had or wanted a turn."""
+        with self._lock:
+            turns = (*self.queue.running, *self.queue.waiting)
+            if any(turn.priority < below for turn in turns):
+                return 0.0
+            ended = [when for priority, when in self._ended.items() if priority < below]
+            return time.monotonic() - max(ended, default=self._began)
 
     def waiting(self, priority: int) -> int:
         """How many steps of a priority wait now."""
         with self._lock:
-            return sum(one.priority == priority for one in self._waiting)
+            return sum(one.priority == priority for one in self.queue.waiting)
 
-    def _enter(self, mine: _Turn) -> None:
-        place = len(self._waiting)
-        while place and self._waiting[place - 1].priority > mine.priority:
-            place -= 1
-        self._waiting.insert(place, mine)
-        self._grant()
 
-    def _grant(self) -> None:
-        """Let those go whose cores are free and wanted by nobody ahead of them."""
-        taken: set[int] = set()
-        for turn in self._running:
-            taken |= turn.cores
-        still: list[_Turn] = []
-        for one in self._waiting:
-            if taken.isdisjoint(one.cores):
-                one.began = time.monotonic()
-                self._running.append(one)
-                one.granted.set()
-            else:
-                still.append(one)
-            taken |= one.cores
-        self._waiting = still
+def _go(granted: list[Turn]) -> None:
+    for turn in granted:
+        turn.began = time.monotonic()
+        turn.granted.set()
+
+
+class WithinTurn:
+    """As Turns, for steps of a request that is in a turn already."""
+
+    def begin(self, cores: frozenset[int], what: str) -> float:
+        """See Turns: nothing is waited for."""
+        return 0.0
+
+    def end(self) -> None:
+        """See Turns."""
+
+
+class Turns:
+    """The turns of a request's steps, one after the other.
+
+    A turn goes on as the next one where that wants the same cores and nobody goes ahead of
+    it: to hand the chip over to oneself is a good part of what a launch costs.
+    """
+
+    def __init__(self, scheduler: Scheduler, priority: int) -> None:
+        """Nothing is held before ``begin``."""
+        self._scheduler = scheduler
+        self._queue = scheduler.queue
+        self._priority = priority
+        self._held: Turn | None = None
+
+    def begin(self, cores: frozenset[int], what: str) -> float:
+        """Hold ``cores`` for the next step, in words ``what``; the seconds that were waited."""
+        held = self._held
+        if held is not None:
+            # Without the lock: who comes in this moment waits for one step, as who comes in
+            # the next one.
+            if self._queue.goes_on(held, cores):
+                held.what, held.began = what, time.monotonic()
+                return 0.0
+            self.end()
+        mine = Turn(self._priority, cores, what, loading=False)
+        waited_s = self._scheduler.take(mine)
+        self._held = mine
+        return waited_s
+
+    def end(self) -> None:
+        """The last step is over."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._scheduler.give_back(held)

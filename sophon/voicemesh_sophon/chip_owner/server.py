@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from . import wire
 from .counters import LAUNCH_BOUNDS_S
 from .sail_chip import ChipError
-from .session import Session, SharedChip
+from .session import Session
+from .shared_chip import SharedChip
 
 MAX_CLIENTS = 32
 _HELLO_S = 5.0
@@ -47,10 +48,13 @@ class SocketClaim:
 class OwnerServer:
     """Accepts clients on the claimed socket, and serves each in a thread of its own."""
 
-    def __init__(self, claim: SocketClaim, shared: SharedChip, condition_every_s: float) -> None:
+    def __init__(
+        self, claim: SocketClaim, shared: SharedChip, condition_every_s: float, check_every_s: float
+    ) -> None:
         """Listens at once; ``serve`` lets clients in.
 
-        ``condition_every_s``: seconds between two looks at the chip's condition.
+        ``condition_every_s``: seconds between two looks at the chip's condition;
+        ``check_every_s``: between two checks of its models while nobody works, 0: none.
         """
         self._claim = claim
         self._shared = shared
@@ -60,6 +64,9 @@ class OwnerServer:
         self._threads: set[threading.Thread] = set()
         self._began = time.monotonic()
         self._condition_every_s = condition_every_s
+        self._check_every_s = check_every_s
+        self._watchers: set[socket.socket] = set()
+        self._farewell: dict[str, str] = {}
         self._closing = threading.Event()
         self._listener = self._listening()
 
@@ -81,6 +88,8 @@ class OwnerServer:
         threading.Thread(
             target=condition.keep_asking, args=(every_s, self._closing), daemon=True
         ).start()
+        check = self._shared.checks.keep_checking
+        threading.Thread(target=check, args=(self._check_every_s,), daemon=True).start()
         while not self._closing.is_set():
             try:
                 sock, _ = self._listener.accept()
@@ -95,15 +104,24 @@ class OwnerServer:
                 self._threads.add(thread)
             thread.start()
 
-    def close(self, within_s: float) -> None:
-        """Let nobody in, end the sessions after their step under way, free the socket."""
+    def close(self, within_s: float, farewell: dict[str, str]) -> None:
+        """Let nobody in, end the sessions after their step under way, free the socket.
+
+        ``farewell``: what watchers are told first; empty: nothing.
+        """
+        self._shared.checks.end()
         with self._lock:
             self._closing.set()
-            sockets = [self._listener, *self._sockets]
+            self._farewell = farewell
+            sockets = [self._listener, *(self._sockets - self._watchers)]
+            watchers = list(self._watchers)
         # shutdown wakes the thread that accepts; close alone does not.
         for sock in sockets:
             with suppress(OSError):  # Some have gone by themselves.
                 sock.shutdown(socket.SHUT_RDWR)
+        for sock in watchers:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RD)
         self._listener.close()
         os.unlink(self._claim.path)
         until = time.monotonic() + within_s
@@ -129,6 +147,7 @@ class OwnerServer:
             sock.close()
             with self._lock:
                 self._sockets.discard(sock)
+                self._watchers.discard(sock)
                 self._threads.discard(threading.current_thread())
 
     def _greet(self, sock: socket.socket, hello: dict[str, Any]) -> None:
@@ -154,9 +173,9 @@ class OwnerServer:
         if service == wire.WATCH:
             wire.send(sock, greeting)
             sock.settimeout(None)
-            while True:
-                wire.receive(sock)
-                wire.send(sock, self.news())
+            with self._lock:
+                self._watchers.add(sock)
+            self._tell(sock)
         cores = _cores(hello.get("cores"), chip.cores)
         session = Session(sock, self._shared, service, cores, _bound(hello.get("memory_mb")))
         with self._lock:
@@ -168,6 +187,17 @@ class OwnerServer:
         finally:
             with self._lock:
                 self._sessions.remove(session)
+
+    def _tell(self, sock: socket.socket) -> NoReturn:
+        """Give a watcher the news until it goes, or this owner does."""
+        try:
+            while True:
+                wire.receive(sock)
+                wire.send(sock, self.news())
+        except wire.Gone:
+            if self._farewell:
+                wire.send(sock, self._farewell)
+            raise
 
     def news(self) -> dict[str, Any]:
         """The news for watchers."""
@@ -183,6 +213,11 @@ class OwnerServer:
                 for priority, who in enumerate((*wire.PRIORITIES, "condition"))
             },
             "condition": self._shared.condition.figures,
+            "checks": {
+                "right": self._shared.checks.right,
+                "refused": self._shared.checks.refused,
+                "reordered": self._shared.checks.reordered,
+            },
         }
 
 

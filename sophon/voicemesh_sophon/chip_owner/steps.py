@@ -1,20 +1,16 @@
-"""The steps of a request: read and checked as a whole, before the first one runs."""
+"""What a request asks for: its steps, each checked as a whole.
+
+Those that each start of a program makes anew are not frozen, which costs a multiple.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .bmodel_file import NetEntry, SlotEntry
-from .chip_contents import Model, Place, Refused
-from .client_resources import ClientResources
-from .sail_chip import KINDS
-
-MAX_STEPS = 4096
-_STAGES_KEPT = 1024
+from .bmodel_file import NetEntry
+from .chip_contents import Model, Place
 
 
 @dataclass(frozen=True)
@@ -25,15 +21,40 @@ class Launch:
     """Of the model."""
     model: Model
     net: NetEntry
+    stage: int
+    """To which the inputs' shapes belong."""
     inputs: list[Place]
     outputs: list[Place]
     cores: tuple[int, ...]
     """Those to ask for; empty: the runtime chooses."""
     holds: frozenset[int]
     """Those that are busy meanwhile."""
+    before: tuple[Copy, ...] = ()
+    """Copies to the runtime's own memory, in the same turn: others may use that memory, too."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether a program moves any of its places."""
+        return any(place.stride for place in (*self.inputs, *self.outputs))
+
+    @property
+    def keeps_shapes(self) -> bool:
+        """Whether sail leaves the outputs in the shape that their places have."""
+        return not self.net.dynamic and all(
+            place.shape == slot.stages[self.stage]
+            for place, slot in zip(self.outputs, self.net.output_slots)
+        )
+
+    def at(self, position: int) -> Launch:
+        """The launch of a program that starts at ``position``."""
+        return replace(
+            self,
+            inputs=[place.at(position) for place in self.inputs],
+            outputs=[place.at(position) for place in self.outputs],
+        )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Write:
     """Bring values to the device."""
 
@@ -41,7 +62,7 @@ class Write:
     values: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass
 class Read:
     """Bring ``nbytes`` back, to ``at`` in the arena or to the answer's payload."""
 
@@ -58,6 +79,15 @@ class Copy:
     source: Place
     target: Place
 
+    @property
+    def moves(self) -> bool:
+        """Whether a program moves any of its places."""
+        return bool(self.source.stride or self.target.stride)
+
+    def at(self, position: int) -> Copy:
+        """The copy of a program that starts at ``position``."""
+        return Copy(self.source.at(position), self.target.at(position))
+
 
 @dataclass(frozen=True)
 class Fill:
@@ -66,154 +96,35 @@ class Fill:
     target: Place
     value: float
 
+    @property
+    def moves(self) -> bool:
+        """Whether a program moves its place."""
+        return bool(self.target.stride)
 
-class StepReader:
-    """Turns what a client wrote into steps; Refused where one cannot be done."""
-
-    def __init__(self, resources: ClientResources, cores: Sequence[int], chip_cores: int) -> None:
-        """``cores``: those of the client's placement; ``chip_cores``: how many there are."""
-        self._resources = resources
-        self._cores = tuple(cores)
-        self._chip_cores = chip_cores
-
-    def read(self, raw: Any, payload: bytes, arena: memoryview) -> list[Any]:
-        """The steps of a request. Bulk lies in its payload or in the client's arena."""
-        if not isinstance(raw, list) or len(raw) > MAX_STEPS:
-            raise Refused(f"a request has a list of at most {MAX_STEPS} steps")
-        bulk = {"payload": memoryview(payload), "arena": arena}
-        steps: list[Any] = []
-        for step in raw:
-            kind = step[0] if isinstance(step, list) and step else None
-            read = self._READERS.get(kind) if isinstance(kind, str) else None
-            if read is None:
-                raise Refused(f"{kind!r} is no step")
-            try:
-                steps.append(read(self, bulk, *step[1:]))
-            except TypeError as error:
-                raise Refused(f"a step {kind!r} is not as it should be ({error})") from error
-        return steps
-
-    def _write(self, bulk: dict[str, memoryview], target: Any, area: str, at: int) -> Write:
-        place = self._resources.place(target)
-        stored = np.dtype(KINDS[place.dtype][1])
-        part = _part(bulk, area, at, place.count * stored.itemsize)
-        return Write(place, np.frombuffer(part, stored))
-
-    def _read(self, bulk: dict[str, memoryview], source: Any, area: str, at: int) -> Read:
-        place = self._resources.place(source)
-        nbytes = place.count * np.dtype(KINDS[place.dtype][1]).itemsize
-        if area == "arena":
-            _part(bulk, area, at, nbytes)
-        return Read(place, area == "arena", at, nbytes)
-
-    def _copy(self, bulk: dict[str, memoryview], source: Any, target: Any) -> Copy:
-        one, other = self._resources.place(source), self._resources.place(target)
-        if one.dtype != other.dtype or one.count != other.count:
-            raise Refused(
-                f"{one.count} {one.dtype} cannot be copied to {other.count} {other.dtype}"
-            )
-        if one.memory is other.memory and abs(one.offset - other.offset) < one.count:
-            raise Refused("a copy must not overlap itself; copy to other memory first")
-        return Copy(one, other)
-
-    def _fill(self, bulk: dict[str, memoryview], target: Any, value: Any) -> Fill:
-        if not isinstance(value, (int, float)):
-            raise Refused(f"{value!r} is no number to fill a tensor with")
-        return Fill(self._resources.place(target), value)
-
-    def _launch(
-        self,
-        bulk: dict[str, memoryview],
-        number: Any,
-        name: Any,
-        inputs: Any,
-        outputs: Any,
-        cores: Any,
-    ) -> Launch:
-        model, net = self._resources.net(number, name)
-        ins = [self._resources.place(reference) for reference in inputs]
-        outs = [self._resources.place(reference) for reference in outputs]
-        where = f"{model.paths[net.name]}: {net.name}"
-        _check_slots(where, "input", net.input_slots, ins)
-        _check_slots(where, "output", net.output_slots, outs)
-        shapes = tuple(place.shape for place in ins)
-        stage = model.stages.get((net.name, shapes))
-        if stage is None:
-            stage = _stage(where, net, shapes)
-            if len(model.stages) < _STAGES_KEPT:
-                model.stages[net.name, shapes] = stage
-        if not net.dynamic:
-            for slot, place in zip(net.output_slots, outs):
-                if place.count < math.prod(slot.stages[stage]):
-                    raise Refused(
-                        f"{where}: {list(place.shape)} has no room for the output {slot.name}, "
-                        f"which is {list(slot.stages[stage])}"
-                    )
-        wanted = self._cores if cores is None else self._checked_cores(where, cores)
-        if not model.loaded.takes_cores or not wanted or self._chip_cores == 1:
-            # The runtime takes them from the first on.
-            return Launch(number, model, net, ins, outs, (), frozenset(range(net.cores)))
-        if len(wanted) < net.cores:
-            raise Refused(f"{where} needs {net.cores} cores, not {list(wanted)}")
-        chosen = wanted[: net.cores]
-        return Launch(number, model, net, ins, outs, chosen, frozenset(chosen))
-
-    def _checked_cores(self, where: str, cores: Any) -> tuple[int, ...]:
-        good = isinstance(cores, list) and len(set(cores)) == len(cores)
-        if not good or not all(c in (self._cores or range(self._chip_cores)) for c in cores):
-            raise Refused(
-                f"{where}: {cores!r} are not among the cores of its placement, "
-                f"{list(self._cores) or list(range(self._chip_cores))}"
-            )
-        return tuple(cores)
-
-    _READERS: dict[str, Callable[..., Any]] = {
-        "launch": _launch,
-        "write": _write,
-        "read": _read,
-        "copy": _copy,
-        "fill": _fill,
-    }
+    def at(self, position: int) -> Fill:
+        """The filling of a program that starts at ``position``."""
+        return Fill(self.target.at(position), self.value)
 
 
-def _part(bulk: dict[str, memoryview], area: str, at: int, nbytes: int) -> memoryview:
-    whole = bulk.get(area)
-    if whole is None or not isinstance(at, int) or at < 0 or at + nbytes > len(whole):
-        raise Refused(f"{nbytes} bytes from {at!r} on are not in the {area}")
-    return whole[at : at + nbytes]
+@dataclass(frozen=True)
+class Argument:
+    """Of a program: bring the values to the device that each of its starts has at ``at``."""
+
+    target: Place
+    at: int
+    """In bytes."""
+    stored: np.dtype
+
+    @property
+    def end(self) -> int:
+        """Where its bytes end."""
+        return self.at + self.target.count * self.stored.itemsize
 
 
-def _check_slots(
-    where: str, side: str, slots: Sequence[SlotEntry], places: Sequence[Place]
-) -> None:
-    if len(slots) != len(places):
-        raise Refused(f"{where} has {len(slots)} {side}s, not {len(places)}")
-    for slot, place in zip(slots, places):
-        if slot.dtype != place.dtype:
-            raise Refused(
-                f"{where}: the {side} {slot.name} is {slot.dtype}, but its tensor is {place.dtype}"
-            )
+@dataclass(frozen=True)
+class Result:
+    """Of a program: bring ``nbytes`` back, to ``at`` in what its start gives."""
 
-
-def _stage(where: str, net: NetEntry, shapes: Sequence[tuple[int, ...]]) -> int:
-    """The stage that the inputs' shapes belong to; Refused where there is none."""
-    stages = len(net.input_slots[0].stages) if net.input_slots else 1
-    if net.dynamic:
-        for slot, shape in zip(net.input_slots, shapes):
-            most = slot.shape
-            if len(shape) != len(most) or any(n > m for n, m in zip(shape, most)):
-                raise Refused(
-                    f"{where}: the input {slot.name} is at most {list(most)}, not {list(shape)}"
-                )
-        return 0
-    for stage in range(stages):
-        if all(slot.stages[stage] == shape for slot, shape in zip(net.input_slots, shapes)):
-            return stage
-    known = "; or ".join(
-        ", ".join(f"{slot.name} {list(slot.stages[stage])}" for slot in net.input_slots)
-        for stage in range(stages)
-    )
-    raise Refused(
-        f"{where} does not take inputs of {', '.join(str(list(s)) for s in shapes)}; "
-        f"it takes {known}"
-    )
+    source: Place
+    at: int
+    nbytes: int

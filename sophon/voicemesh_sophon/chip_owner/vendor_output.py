@@ -2,7 +2,7 @@
 
 sail and the runtime below it report failures in text only, on standard output and
 standard error. Both become a file: what is written there by the end of a call has been
-written by that call or one beside it, at the price of one fstat. The file outlives an
+written by that call or one beside it, at the price of one lseek. The file outlives an
 owner that the libraries end in the middle of a call, as they do where they find
 something wrong, and the next owner tells its last lines.
 """
@@ -44,6 +44,9 @@ class VendorOutput:
 
     def failures(self) -> list[str]:
         """The lines printed since the last call that speak of a failure; all go to the log."""
+        # The length alone, without the lock: asked at every launch, and hardly ever another.
+        if os.lseek(self._file, 0, os.SEEK_END) == self._seen:
+            return []
         found = self._new_failures()
         for line in found[:_PASSED_ON_AT_ONCE]:
             print("vendor: " + line, file=sys.stderr)

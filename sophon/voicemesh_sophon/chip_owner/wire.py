@@ -18,7 +18,7 @@ import socket
 import struct
 from typing import Any
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised with every change that the other side would not understand."""
 MAX_HEADER_BYTES = 1 << 20
 MAX_PAYLOAD_BYTES = 1 << 20
@@ -32,6 +32,7 @@ WATCH = "watch"
 """The name of a client that only asks for news."""
 
 LENGTHS = struct.Struct("<II")
+_to_json = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one each time.
 _SEALS = 0x0002 | 0x0004  # F_SEAL_SHRINK | F_SEAL_GROW: not in every Python's fcntl
 _GET_SEALS, _ADD_SEALS = 1034, 1033
 
@@ -46,7 +47,7 @@ class Gone(Exception):
 
 def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
     """A frame; Malformed where it would be longer than the other side takes."""
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _to_json(header).encode()
     if len(text) > MAX_HEADER_BYTES or len(payload) > MAX_PAYLOAD_BYTES:
         raise Malformed(
             f"a frame of {len(text)} + {len(payload)} bytes is too long; send fewer steps at once"
@@ -85,20 +86,21 @@ def send(sock: socket.socket, header: dict[str, Any], payload: bytes = b"") -> N
 def receive(sock: socket.socket) -> tuple[dict[str, Any], bytes]:
     """The next frame; Gone at the end of the connection, Malformed where it is no frame."""
     header_bytes, payload_bytes = lengths(_exactly(sock, LENGTHS.size))
-    text = _exactly(sock, header_bytes)
-    payload = _exactly(sock, payload_bytes)
-    return parsed(text), payload
+    both = _exactly(sock, header_bytes + payload_bytes)
+    return parsed(both[:header_bytes]), both[header_bytes:]
 
 
 def _exactly(sock: socket.socket, count: int) -> bytes:
     parts: list[bytes] = []
-    while count:
+    while count:  # Nearly always once.
         try:
             part = sock.recv(min(count, 1 << 20))
         except ConnectionResetError as error:
             raise Gone("the other side has gone") from error
         if not part:
             raise Gone("the other side has gone")
+        if len(part) == count and not parts:
+            return part
         parts.append(part)
         count -= len(part)
     return b"".join(parts)

@@ -37,21 +37,23 @@ class Bulk:
 
     def __init__(self) -> None:
         """Empty."""
-        self.payload: list[npt.NDArray[np.uint8]] = []
+        self._payload: list[bytes] = []
         self.arena: list[tuple[int, npt.NDArray[np.uint8]]] = []
         self.payload_bytes = 0
         self.arena_bytes = 0
         self.answer_bytes = 0
 
-    def put(self, raw: npt.NDArray[np.uint8]) -> tuple[str, int]:
+    def put(self, raw: npt.NDArray[np.uint8] | bytes) -> tuple[str, int]:
         """Where an array that is written lies."""
-        if self._inline(raw.nbytes, self.payload_bytes):
+        size = len(raw)
+        if self._inline(size, self.payload_bytes):
             at = self.payload_bytes
-            self.payload.append(raw)
-            self.payload_bytes += raw.nbytes + -raw.nbytes % 8
+            padding = -size % 8
+            self._payload.append(bytes(raw) + bytes(padding) if padding else bytes(raw))
+            self.payload_bytes += size + padding
             return "payload", at
-        at = self._reserve(raw.nbytes)
-        self.arena.append((at, raw))
+        at = self._reserve(size)
+        self.arena.append((at, np.frombuffer(raw, np.uint8)))
         return "arena", at
 
     def expect(self, nbytes: int) -> tuple[str, int]:
@@ -78,7 +80,7 @@ class Bulk:
 
     def inline(self) -> bytes:
         """The payload."""
-        return b"".join(raw.tobytes() + bytes(-raw.nbytes % 8) for raw in self.payload)
+        return b"".join(self._payload)
 
 
 class OwnerLink:

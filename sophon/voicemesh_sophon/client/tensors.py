@@ -48,12 +48,16 @@ class DeviceMemory:
 class DeviceTensor:
     """Elements of device memory: a whole piece, or a view of one."""
 
-    def __init__(self, memory: DeviceMemory, shape: Shape, offset: int = 0) -> None:
-        """Made by ``Chip.tensor``, ``Net.input_tensor`` and ``view``."""
+    def __init__(
+        self, memory: DeviceMemory, shape: Shape, offset: int = 0, stride: int = 0
+    ) -> None:
+        """Made by ``Chip.tensor``, ``Net.input_tensor``, ``view`` and ``moving``."""
         self.memory = memory
         self.shape = shape
         self.offset = offset
         """Elements of the memory before the first one."""
+        self.stride = stride
+        """Elements by which it lies further on at each position of a program."""
 
     @property
     def dtype(self) -> str:
@@ -82,7 +86,16 @@ class DeviceTensor:
                 f"a view of shape {list(wanted)} from element {offset} on does not fit into "
                 f"{list(self.shape)}; take a smaller shape or offset"
             )
-        return DeviceTensor(self.memory, wanted, self.offset + offset)
+        return DeviceTensor(self.memory, wanted, self.offset + offset, self.stride)
+
+    def moving(self, shape: Sequence[int], stride: int) -> DeviceTensor:
+        """A view for the steps of a program: from element ``position * stride`` of this one on.
+
+        That it stays within the memory is checked when the program is prepared. EngineError
+        where it would not at position 0.
+        """
+        first = self.view(shape)
+        return DeviceTensor(self.memory, first.shape, first.offset, stride)
 
     def free(self) -> None:
         """Free the memory now, under every view of it; using them is an error from then on."""

@@ -48,8 +48,8 @@ class ModelNeed:
 
     @property
     def tensors_mb(self) -> int:
-        """About what goes in and out of its nets."""
-        return _mib(self.file.tensors) if self.file else 0
+        """About what goes in and out of its nets: at work, and for the fixed question."""
+        return _mib(2 * self.file.tensors) if self.file else 0
 
     @property
     def total_mb(self) -> int:

@@ -165,3 +165,40 @@ def a_model_that_is_there_twice_outlives_its_double_and_others(bench: Bench) -> 
     kept.process(graph, inputs, outputs)
     assert len(others) == 16
     assert (outputs[0].asnumpy() == before).all()
+
+
+@check
+def a_nets_own_memory_is_its_own_whatever_models_come_and_go(bench: Bench) -> None:
+    """Of a net that joins old and new rows in place; loaded without BM_RUNTIME_SHARE_MEM."""
+
+    def voice() -> Any:
+        loaded = bench.sail.Engine(str(bench.vits()), 0, bench.sail.IOMode.DEVIO)
+        (graph,) = loaded.get_graph_names()
+        inputs = loaded.create_input_tensors_map(graph)
+        loaded.process(graph, inputs, loaded.create_output_tensors_map(graph))
+        return loaded
+
+    before = voice()
+    engine, graph, rows = (
+        bench.sail.EngineLLM(bench.language_model("history"), [0]),
+        "block_kv_0",
+        5,
+    )
+    own = engine.get_input_tensors_addrmode0(graph)
+    fresh = engine.create_max_input_tensors(graph)
+    inputs = {0: fresh[0], 1: fresh[1], 2: own[2], 3: own[3]}
+    outputs = engine.create_max_output_tensors(graph)
+    for tensor in (*inputs.values(), *outputs.values()):
+        tensor.reshape([1, rows, *tensor.shape()[2:]])
+
+    def run() -> list[NDArray[Any]]:
+        for index, tensor in inputs.items():
+            _random(bench, tensor, index)
+        engine.process(graph, inputs, outputs)
+        return [tensor.asnumpy() for tensor in outputs.values()]
+
+    first = run()
+    another = voice()
+    assert all((a == b).all() for a, b in zip(first, run(), strict=True))
+    del before, another
+    assert all((a == b).all() for a, b in zip(first, run(), strict=True))

@@ -7,10 +7,17 @@ Memory is numpy's. A launch writes 7 into every output. The folder that
   until the connection is closed. Without it launches take no time.
 * ``manner``, a file: "silent" launches do nothing, as sail's do when they fail; "printed"
   ones print what sail prints of that, "raised" ones raise, "ended" ones end the process.
-  "hung" launches never end, and neither does a regular exit of the process after them:
-  the libraries close the chip then. "stuck" loading does not end, and holds Python's lock.
+  "drifted" ones write 8, as if the weights were others. "hung" launches never end, and
+  neither does a regular exit of the process after them: the libraries close the chip then.
+  "stuck" loading does not end, and holds Python's lock.
 * ``board``, a file: "soc" (without the file, too) tells no temperature, "card" tells
   everything, "deaf" lets every question about the chip's condition fail.
+* ``memory``, a file, looked at when a model loads: "shared" as a recent runtime of a BM1684X
+  has it. All networks work in one piece of memory, and a larger one comes in its place
+  when a model needs more; the models that are there go on writing into the old one,
+  where the weights of the newcomer lie by now. "spoiled": loading spoils the weights of
+  the models that are there. Who has spoiled weights answers 8.
+* ``loaded``, a file that is written here: a line for each bmodel that is loaded.
 * ``asked``, a file that is written here: a line for each of those questions, with the
   launches that were under way.
 
@@ -25,6 +32,7 @@ import os
 import socket
 import sys
 import threading
+import weakref
 from enum import IntEnum
 from pathlib import Path
 
@@ -153,17 +161,43 @@ if _NUMBERS < (3, 9, 1):
     del Tensor.nbytes
 
 
+_shared = np.zeros(0, np.uint8)
+_RIGHT = 1
+_engines = weakref.WeakSet()
+
+
 class Engine:
     def __init__(self, handle):
         self._nets = {}
+        self._weights = np.full(1, _RIGHT, np.uint8)
+        self._scratch = np.zeros(1, np.uint8)
+        _engines.add(self)
 
     def load(self, path):
         if _said("manner") == "stuck":
             ctypes.PyDLL(None).pause()
         # The owner's own reader: what is scripted here is the launch.
         read = sys.modules["chip_owner.bmodel_file"].read_bmodel
-        self._nets.update({net.name: net for net in read(path).nets})
+        file = read(path)
+        self._nets.update({net.name: net for net in file.nets})
+        with (_FOLDER / "loaded").open("a") as written:
+            written.write(f"{path}\n")
+        self._take_memory(file.work)
         return True
+
+    def _take_memory(self, need):
+        global _shared
+        memory = _said("memory")
+        if memory == "spoiled":
+            for other in set(_engines) - {self}:
+                other._weights[:] = _RIGHT - 1
+        if memory == "shared":
+            if need > len(_shared):
+                if len(_shared):
+                    self._weights = _shared
+                _shared = np.zeros(need, np.uint8)
+            self._scratch = _shared
+            self._weights[:] = _RIGHT
 
     def get_graph_names(self):
         return list(self._nets)
@@ -201,9 +235,11 @@ class Engine:
             os.abort()
         if manner == "printed":
             os.write(1, b"[2026-01-01 00:00:00.000] [error] bmrt_launch_tensor_ex() err\n")
-        if not manner:
+        self._scratch[:] = _RIGHT + 1
+        if manner in ("", "drifted"):
+            right = not manner and self._weights[0] == _RIGHT
             for tensor in output.values():
-                tensor._memory[:] = 7
+                tensor._memory[:] = 7 if right else 8
 
 
 __version__ = _VERSION

@@ -21,6 +21,7 @@ from voicemesh_asr.engines.redecoding.transcription import Request as SpeechRequ
 from voicemesh_asr.engines.sophon_whisper import metrics, self_test
 from voicemesh_asr.engines.sophon_whisper.decoder import Decoder
 from voicemesh_asr.engines.sophon_whisper.decoding import SearchOptions
+from voicemesh_asr.engines.sophon_whisper.fixed_question import fixed_question
 from voicemesh_asr.engines.sophon_whisper.graphs import WhisperGraphs
 from voicemesh_asr.engines.sophon_whisper.model_files import (
     check_files,
@@ -90,7 +91,8 @@ class SophonWhisper:
         assert config.positions_file is not None, "check_files has seen to it"
         assert config.vocabulary_file is not None, "check_files has seen to it"
         files = bmodels(files)
-        graphs = WhisperGraphs(self._chip.load(*files))
+        model = self._chip.load(*files, checked=True)
+        graphs = WhisperGraphs(model)
         d = graphs.dimensions
         check_positions(table, config.positions_file, d)
         vocabulary = WhisperVocabulary.read(config.vocabulary_file, d.vocabulary)
@@ -98,6 +100,8 @@ class SophonWhisper:
         decoder = Decoder(self._chip, graphs, table)
         self_test.run_all_graphs(decoder, vocabulary)
         in_place = self._cache_update(decoder)
+        question = fixed_question(self._chip, graphs, table, vocabulary, in_place)
+        self._chip.check(model, question)
         log.info(
             "whisper from %s: %s; caches %s; simulated: %s",
             files[0].name,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voicemesh_llm.engines.engine import Event, Finish, Finished, Prompt, TextDelta, Usage
 from voicemesh_llm.engines.sophon_llm import metrics
@@ -34,6 +34,8 @@ class Equipment:
     network: TransformerNetwork
     heads: Heads
     rules: SamplingRules
+    pace: Pace = field(default_factory=Pace)
+    """As it was measured at load; the loop goes on measuring."""
 
 
 class DecodingLoop:
@@ -44,8 +46,22 @@ class DecodingLoop:
         self._settings = settings
         self._with = equipment
         self._cache = PrefixCache(settings.slots)
-        self._pace = Pace()
+        self._pace = equipment.pace
         metrics.SLOTS.labels("total").set(settings.slots)
+
+    def read_ahead(self, system: str, stopped: Stopped) -> None:
+        """Feed what prompts led by ``system`` begin with, into a slot that nobody has used.
+
+        Nothing where there is none, or where that is more than a prompt can have.
+        """
+        slot = self._cache.unused()
+        ids = self._with.prompts.beginning(system)
+        if slot is None or not 0 < len(ids) < self._with.network.layout.longest_prompt:
+            return
+        reach, up_to = self._with.network.reach, self._settings.steps_up_to_tokens
+        self._with.network.activate(slot.index, slot.index, 0)
+        self._feed(slot, ids, plan(len(ids), 0, reach, self._pace, up_to), stopped)
+        metrics.SLOTS.labels("used").set(self._cache.in_use)
 
     def generate(self, prompt: Prompt, stopped: Stopped) -> Iterator[Event]:
         """The events of a reply; every ``next()`` is one round trip to the chip, or a few.

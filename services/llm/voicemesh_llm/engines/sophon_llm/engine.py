@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from voicemesh.errors import SettingsError, Unavailable
 from voicemesh.workers import ThreadWorker
@@ -24,8 +24,14 @@ class SophonModel:
 
     name = "sophon-llm"
 
-    def __init__(self, settings: SophonLLMSettings, placement: Placement) -> None:
-        """Nothing is opened before load()."""
+    def __init__(
+        self, settings: SophonLLMSettings, placement: Placement, personas: Sequence[str] = ()
+    ) -> None:
+        """Nothing is opened before load().
+
+        ``personas``: system prompts that conversations are going to begin with, the usual
+        one first.
+        """
         if settings.model is None:
             raise SettingsError(
                 "no bmodel is chosen; set llm.sophon_llm.model to its file",
@@ -33,6 +39,7 @@ class SophonModel:
             )
         self._settings = settings
         self._placement = placement
+        self._personas = personas if settings.read_ahead else ()
         self._worker = ThreadWorker("sophon-llm")
         self._chip_lock = PriorityLock()
         self._chip: Chip | None = None
@@ -53,12 +60,14 @@ class SophonModel:
     def _load(self) -> None:
         chip = Chip.open(self._placement)
         try:
-            self._equipment = equip(chip, self._settings, self._placement)
+            equipment = equip(chip, self._settings, self._placement)
+            decoding = DecodingLoop(self._settings, equipment)
+            for persona in self._personas:
+                decoding.read_ahead(persona, lambda: False)
         except BaseException:
             chip.close()
             raise
-        self._chip = chip
-        self._decoding = DecodingLoop(self._settings, self._equipment)
+        self._chip, self._equipment, self._decoding = chip, equipment, decoding
 
     async def close(self) -> None:
         """Free the model and leave the chip."""

@@ -10,9 +10,13 @@ from voicemesh.errors import EngineError, SettingsError
 from voicemesh_llm.engines.engine import Message, Role
 from voicemesh_llm.engines.sophon_llm.chat_template import ChatTemplate, template_source
 from voicemesh_llm.engines.sophon_llm.decoding_loop import Equipment
+from voicemesh_llm.engines.sophon_llm.feeding import Pace
+from voicemesh_llm.engines.sophon_llm.fixed_question import fixed_question
 from voicemesh_llm.engines.sophon_llm.heads import Heads
+from voicemesh_llm.engines.sophon_llm.kv_memory import kv_memory
 from voicemesh_llm.engines.sophon_llm.layout import Layout, read_layout
 from voicemesh_llm.engines.sophon_llm.network import TransformerNetwork
+from voicemesh_llm.engines.sophon_llm.pace_measurement import measure
 from voicemesh_llm.engines.sophon_llm.prompts import PromptWriter
 from voicemesh_llm.engines.sophon_llm.rules import SamplingRules
 from voicemesh_llm.engines.sophon_llm.self_test import SelfTest
@@ -39,10 +43,13 @@ def equip(chip: Chip, settings: SophonLLMSettings, placement: Placement) -> Equi
     template = ChatTemplate(source, folder.special, settings.template_options)
     began = time.perf_counter()
     own_io = _own_io(chip, placement)
-    layout = read_layout(chip.load(model, own_io=own_io).nets, model.name)
+    loaded = chip.load(model, own_io=own_io, checked=True)
+    layout = read_layout(loaded.nets, model.name)
     _check_vocabulary(layout, tokens, folder.tokenizer)
-    network = TransformerNetwork(chip, layout, own_io, settings.slots, settings.piece_tokens)
-    heads = Heads(chip, layout, tokens.size)
+    kv = kv_memory(chip, layout, own_io, settings.slots)
+    network = TransformerNetwork(chip, layout, own_io, kv, settings.piece_tokens)
+    heads = Heads(chip, layout, tokens.size, network.last)
+    chip.check(loaded, fixed_question(chip, layout, own_io, kv.of(0), tokens.size))
     if settings.self_test:
         most = min(network.reach.piece, layout.longest_prompt - 8)
         first, second = (
@@ -50,6 +57,8 @@ def equip(chip: Chip, settings: SophonLLMSettings, placement: Placement) -> Equi
             for question in _QUESTIONS
         )
         SelfTest(network, heads).run(first, second)
+    # Where the settings decide there is nothing to find out.
+    pace = measure(network) if settings.steps_up_to_tokens is None else Pace()
     log.info(
         "%s is ready after %.1f s: %d layers, sequence %d, prefill of %d%s, %s, %s%s",
         model.name,
@@ -69,6 +78,7 @@ def equip(chip: Chip, settings: SophonLLMSettings, placement: Placement) -> Equi
         network=network,
         heads=heads,
         rules=SamplingRules(settings, folder.sampling, heads.only_greedy),
+        pace=pace,
     )
 
 

@@ -3,7 +3,8 @@
 Three kinds of launches feed tokens: a whole prefill (``block_i``), which begins at
 position 0; a prefill with history (``block_kv_i``, or ``block_i`` itself), where the
 model has it and as far as it reaches; and a decode step (``block_cache_i``) a token.
-For a short rest the step is the cheapest.
+For a short rest the step is the cheapest, and for a short prompt as well, where a
+prefill takes as long as for the longest.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ class Pace:
     piece_s: dict[Kind, float] = field(default_factory=dict)
     """Per launch of a static net, per token of a dynamic one."""
 
+    @property
+    def knows_whole_prompts(self) -> bool:
+        """Whether it can tell what a prompt takes of which nothing is cached."""
+        return self.step_s > 0 and self.piece_s.get(Kind.WHOLE, 0.0) > 0
+
     def took(self, piece: PromptPiece, proportional: bool, seconds: float) -> None:
         """Take a measurement."""
         if piece.kind is Kind.STEP:
@@ -80,17 +86,17 @@ def plan(
 
     At least one token is fed, for the logits behind it. The first piece's start is
     the number of tokens reused. ``steps_up_to``: the longest rest that is fed token
-    by token; None: as the measured pace says.
+    by token behind a cached beginning; None: as the measured pace says.
     """
     start = min(matched, prompt - 1)
-    if start == 0:
-        return _pieces(0, prompt, reach)
     by_steps = [PromptPiece(Kind.STEP, start, prompt)]
     # Behind its reach a prefill reads cached tokens again, if it comes to new ones at all.
     first = min(start, reach.history)
     if first + reach.piece <= start:
         return by_steps
     by_prefill = _pieces(first, prompt, reach)
+    if start == 0 and (steps_up_to is not None or not pace.knows_whole_prompts):
+        return by_prefill
     if steps_up_to is None and not pace.step_s:
         steps_up_to = 1 if reach.history and reach.proportional else STEPS_OF_A_PREFILL
     if steps_up_to is not None:

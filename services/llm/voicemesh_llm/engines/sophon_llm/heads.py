@@ -22,13 +22,13 @@ from voicemesh_llm.engines.sophon_llm.sampling import (
     trimmed,
 )
 from voicemesh_sophon.client import (
+    Argument,
     Chip,
     DeviceTensor,
     Launch,
     Net,
     Read,
-    Step,
-    Write,
+    Start,
     from_bfloat16,
 )
 
@@ -38,26 +38,26 @@ Results: TypeAlias = list[npt.NDArray[Any]]
 class Head(Protocol):
     """Chooses tokens for one reply."""
 
-    def steps(self, state: DeviceTensor, recent: Sequence[int]) -> list[Step]:
-        """What the chip does with the hidden state; ``recent`` are the ids before."""
+    def start(self, recent: Sequence[int]) -> Start:
+        """What the chip does with the last hidden state; ``recent`` are the ids before."""
 
     def token(self, results: Results, recent: Sequence[int]) -> int:
-        """The choice, from what the steps have read."""
+        """The choice, from what the start has read."""
 
 
 class FusedHead:
     """The likeliest token, chosen inside ``lm_head``."""
 
-    def __init__(self, chip: Chip, layout: Layout) -> None:
-        """Takes memory for the token."""
-        self._lm_head = layout.lm_head
-        self._shape = (1, layout.hidden)
+    def __init__(self, chip: Chip, layout: Layout, state: DeviceTensor) -> None:
+        """Takes memory for the token. ``state``: where the last hidden state is."""
         out = layout.lm_head.outputs[0]
-        self._token = chip.tensor(out.shape, out.dtype)
+        token = chip.tensor(out.shape, out.dtype)
+        launch = Launch(layout.lm_head, [state], [token], [(1, layout.hidden)])
+        self._program = chip.prepare([launch, Read(token)])
 
-    def steps(self, state: DeviceTensor, recent: Sequence[int]) -> list[Step]:
+    def start(self, recent: Sequence[int]) -> Start:
         """See Head."""
-        return [Launch(self._lm_head, [state], [self._token], [self._shape]), Read(self._token)]
+        return Start(self._program)
 
     def token(self, results: Results, recent: Sequence[int]) -> int:
         """See Head."""
@@ -67,17 +67,21 @@ class FusedHead:
 class LogitsHead:
     """Brings the logits to the host."""
 
-    def __init__(self, chip: Chip, layout: Layout, real: int) -> None:
-        """``real``: how many tokens the tokenizer knows; what is behind is padding."""
-        self._lm_head = layout.lm_head
-        self._shape = (1, layout.hidden)
+    def __init__(self, chip: Chip, layout: Layout, real: int, state: DeviceTensor) -> None:
+        """``real``: how many tokens the tokenizer knows; what is behind is padding.
+
+        ``state``: where the last hidden state is.
+        """
         self._real = real
         out = layout.lm_head.outputs[0]
         self.tensor = chip.tensor(out.shape, out.dtype)
+        self.launch = Launch(layout.lm_head, [state], [self.tensor], [(1, layout.hidden)])
+        """Of ``lm_head`` alone."""
+        self._program = chip.prepare([self.launch, Read(self.tensor)])
 
-    def launch(self, state: DeviceTensor) -> Step:
-        """The launch of ``lm_head`` alone."""
-        return Launch(self._lm_head, [state], [self.tensor], [self._shape])
+    def start(self) -> Start:
+        """The launch of ``lm_head``, and the reading of the logits."""
+        return Start(self._program)
 
     def logits(self, results: Results) -> Logits:
         """The logits of the tokens that exist, shape (V,), float32."""
@@ -94,9 +98,9 @@ class HostHead:
         self._logits = logits
         self._sampler = sampler
 
-    def steps(self, state: DeviceTensor, recent: Sequence[int]) -> list[Step]:
+    def start(self, recent: Sequence[int]) -> Start:
         """See Head."""
-        return [self._logits.launch(state), Read(self._logits.tensor)]
+        return self._logits.start()
 
     def token(self, results: Results, recent: Sequence[int]) -> int:
         """See Head."""
@@ -108,14 +112,13 @@ class GreedyHead:
 
     def __init__(self, chip: Chip, logits: LogitsHead, net: Net) -> None:
         """Takes memory for the token."""
-        self._logits = logits
-        self._net = net
-        self._token = chip.tensor(net.outputs[0].shape, net.outputs[0].dtype)
+        token = chip.tensor(net.outputs[0].shape, net.outputs[0].dtype)
+        choose = Launch(net, [logits.tensor], [token])
+        self._program = chip.prepare([logits.launch, choose, Read(token)])
 
-    def steps(self, state: DeviceTensor, recent: Sequence[int]) -> list[Step]:
+    def start(self, recent: Sequence[int]) -> Start:
         """See Head."""
-        choose = Launch(self._net, [self._logits.tensor], [self._token])
-        return [self._logits.launch(state), choose, Read(self._token)]
+        return Start(self._program)
 
     def token(self, results: Results, recent: Sequence[int]) -> int:
         """See Head."""
@@ -130,14 +133,22 @@ class SampleNet:
 
     def __init__(self, chip: Chip, logits: LogitsHead, net: Net) -> None:
         """Takes memory for parameters and results."""
-        self.logits = logits
-        self._net = net
-        self._given = {
+        given = {
             slot.name: chip.tensor(slot.shape, slot.dtype)
             for slot in net.inputs
             if slot.name != LOGITS
         }
-        self._results = [chip.tensor(slot.shape, slot.dtype) for slot in net.outputs]
+        self._given = {name: given[name] for name in (*_PARAMETERS, "input_ids") if name in given}
+        results = [chip.tensor(slot.shape, slot.dtype) for slot in net.outputs]
+        inputs = [given.get(slot.name, logits.tensor) for slot in net.inputs]
+        self._program = chip.prepare(
+            [
+                logits.launch,
+                *(Argument(tensor) for tensor in self._given.values()),
+                Launch(net, inputs, results),
+                *(Read(tensor) for tensor in results),
+            ]
+        )
         floats = [slot.dtype == "float32" for slot in net.outputs]
         self._shares, self._ids = (0, 1) if floats[0] else (1, 0)
         self.most = net.outputs[0].shape[-1]
@@ -147,8 +158,8 @@ class SampleNet:
         """Whether its candidates are enough for a rule; without top-k they are as if all."""
         return rule.temperature > 0 and rule.top_k <= self.most
 
-    def steps(self, rule: SamplingRule, recent: Sequence[int]) -> list[Step]:
-        """The launch behind ``lm_head``, and the reading of its results.
+    def start(self, rule: SamplingRule, recent: Sequence[int]) -> Start:
+        """``lm_head``, the launch behind it, and the reading of its results.
 
         Heads differ in what top-p means: those of today keep five tokens in any case
         and leave out the one that reaches the share. So they are asked for all of
@@ -160,15 +171,12 @@ class SampleNet:
             "top_p": 1.0,
             "top_k": self.most,
         }
-        steps: list[Step] = [
-            Write(tensor, np.full(tensor.shape, parameters[name], _HOST[tensor.dtype]))
+        arrays = [
+            np.full(tensor.shape, parameters[name], _HOST[tensor.dtype])
             for name, tensor in self._given.items()
             if name in parameters
         ]
-        steps.append(Write(self._given["input_ids"], self._window(recent)))
-        inputs = [self._given.get(slot.name, self.logits.tensor) for slot in self._net.inputs]
-        steps.append(Launch(self._net, inputs, self._results))
-        return [*steps, *(Read(tensor) for tensor in self._results)]
+        return Start(self._program, [*arrays, self._window(recent)])
 
     def candidates(
         self, results: Results, rule: SamplingRule
@@ -192,9 +200,9 @@ class ChipSampleHead:
         self._net = net
         self._sampler = sampler
 
-    def steps(self, state: DeviceTensor, recent: Sequence[int]) -> list[Step]:
+    def start(self, recent: Sequence[int]) -> Start:
         """See Head."""
-        return [self._net.logits.launch(state), *self._net.steps(self._sampler.rule, recent)]
+        return self._net.start(self._sampler.rule, recent)
 
     def token(self, results: Results, recent: Sequence[int]) -> int:
         """See Head."""
@@ -202,18 +210,19 @@ class ChipSampleHead:
 
 
 LOGITS = "m_logits"
+_PARAMETERS = ("penalty", "temperature", "top_p", "top_k")
 _HOST = {"float32": np.float32, "int32": np.int32}
 
 
 class Heads:
     """The heads of a model, chosen by what a reply asks for."""
 
-    def __init__(self, chip: Chip, layout: Layout, real: int) -> None:
-        """``real``: the size of the tokenizer's vocabulary."""
-        self._fused = FusedHead(chip, layout) if layout.fused_greedy else None
+    def __init__(self, chip: Chip, layout: Layout, real: int, state: DeviceTensor) -> None:
+        """``real``: the size of the tokenizer's vocabulary. ``state``: the last hidden one."""
+        self._fused = FusedHead(chip, layout, state) if layout.fused_greedy else None
         if self._fused is not None:
             return
-        self.logits = LogitsHead(chip, layout, real)
+        self.logits = LogitsHead(chip, layout, real, state)
         whole = layout.lm_head.outputs[0].dtype == "float32"
         greedy, sample = layout.greedy_head, layout.sample_head
         self._greedy = GreedyHead(chip, self.logits, greedy) if greedy and whole else None

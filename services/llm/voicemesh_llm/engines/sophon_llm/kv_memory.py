@@ -17,7 +17,7 @@ KEYS, VALUES = 3, 4
 """Inputs of ``block_cache_i``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeyValues:
     """The caches of all layers, in order."""
 
@@ -106,11 +106,30 @@ class OwnMemory:
         return _copies(self._parked[source], self._working, rows * self._row)
 
 
-def _tensors(chip: Chip, layout: Layout) -> KeyValues:
-    shape = (1, layout.sequence, layout.kv_heads, layout.head_size)
+class PassingMemory:
+    """One layer's tensors, which every layer writes over: nobody looks at the cache later."""
 
+    def __init__(self, chip: Chip, layout: Layout) -> None:
+        """Takes the memory of one layer."""
+        keys, values = (chip.tensor(_shape(layout), layout.dtype) for _ in "kv")
+        self._layers = KeyValues((keys,) * layout.layers, (values,) * layout.layers)
+
+    def of(self, slot: int) -> KeyValues:
+        """See KvMemory."""
+        return self._layers
+
+    def activate(self, slot: int, source: int, rows: int) -> list[Step]:
+        """See KvMemory."""
+        return []
+
+
+def _shape(layout: Layout) -> tuple[int, ...]:
+    return (1, layout.sequence, layout.kv_heads, layout.head_size)
+
+
+def _tensors(chip: Chip, layout: Layout) -> KeyValues:
     def layers() -> tuple[DeviceTensor, ...]:
-        return tuple(chip.tensor(shape, layout.dtype) for _ in range(layout.layers))
+        return tuple(chip.tensor(_shape(layout), layout.dtype) for _ in range(layout.layers))
 
     return KeyValues(layers(), layers())
 

@@ -48,14 +48,30 @@ def joint_mask(cached: int, capacity: int, new: int, length: int, dtype: str) ->
     return mask[None, None]
 
 
-def step_mask(cached: int, capacity: int, dtype: str) -> Stored:
+class StepMask:
     """One token sees the cached ones and itself, which stands behind the whole cache.
 
-    Shape (1, 1, 1, capacity + 1).
+    Changed from token to token: the next one sees one more.
     """
-    mask = np.zeros((1, 1, 1, capacity + 1), np.float32)
-    mask[..., cached:capacity] = BLOCKED
-    return stored(mask, dtype)
+
+    def __init__(self, capacity: int, dtype: str) -> None:
+        """``capacity``: rows of the cache as the nets are launched with it."""
+        blocked = np.full((1, 1, 1, capacity + 1), BLOCKED, np.float32)
+        blocked[..., capacity] = 0
+        self._mask = stored(blocked, dtype)
+        self._row = self._mask.reshape(-1)
+        self._blocked = self._row[:1].copy()
+        self._cached = 0
+
+    def behind(self, cached: int) -> Stored:
+        """The mask of a token behind so many cached ones; good until the next one is asked for.
+
+        Shape (1, 1, 1, capacity + 1).
+        """
+        self._row[self._cached : cached] = 0
+        self._row[cached : self._cached] = self._blocked
+        self._cached = cached
+        return self._mask
 
 
 def padded(values: npt.ArrayLike, length: int) -> npt.NDArray[np.int32]:

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from voicemesh_llm.engines.sophon_llm.feeding import Kind, PromptPiece, Reach
 from voicemesh_llm.engines.sophon_llm.heads import Head, Heads
-from voicemesh_llm.engines.sophon_llm.kv_memory import KeyValues, kv_memory
+from voicemesh_llm.engines.sophon_llm.kv_memory import KeyValues, KvMemory
 from voicemesh_llm.engines.sophon_llm.layout import Layout
-from voicemesh_llm.engines.sophon_llm.masks import joint_mask, padded, prefill_mask, step_mask
+from voicemesh_llm.engines.sophon_llm.masks import joint_mask, padded, prefill_mask
 from voicemesh_llm.engines.sophon_llm.sampling import Logits
-from voicemesh_sophon.client import Chip, Copy, DeviceTensor, Launch, Net, Read, Step, Write
+from voicemesh_llm.engines.sophon_llm.step_programs import StepPrograms
+from voicemesh_sophon.client import Chip, Copy, DeviceTensor, Launch, Read, Start, Step, Write
 from voicemesh_sophon.client import from_bfloat16 as from_bits
 
 Stopped = Callable[[], bool]
@@ -33,15 +34,15 @@ class TransformerNetwork:
     """Runs the nets of one model over the caches of its slots. One call at a time."""
 
     def __init__(
-        self, chip: Chip, layout: Layout, own_io: bool, slots: int, piece: int = 0
+        self, chip: Chip, layout: Layout, own_io: bool, kv: KvMemory, piece: int = 0
     ) -> None:
-        """``own_io``: the model was loaded so.
+        """``own_io``: the model was loaded so. ``kv``: where the caches are.
 
         ``piece``: the most tokens of one prefill, where nets take any length; 0: theirs.
         """
         self._chip = chip
         self.layout = layout
-        self._kv = kv_memory(chip, layout, own_io, slots)
+        self._kv = kv
         self._views = "views" in chip.abilities
         self._slot = 0
         self._history = self._history_memory() if own_io and layout.joins_in_place else []
@@ -62,17 +63,15 @@ class TransformerNetwork:
         self._mask = self._mask_memory()
         rows = (1, layout.piece, layout.kv_heads, layout.head_size)
         self._rows = [chip.tensor(rows, layout.dtype) for _ in "kv"]
-        one = (1, 1, layout.hidden)
-        self._id = chip.tensor((1, 1), "int32")
-        self._position = chip.tensor((1, 1), "int32")
-        self._step_mask = chip.tensor((1, 1, 1, layout.sequence + 1), layout.dtype)
-        self._one = [chip.tensor(one, layout.dtype) for _ in "ab"]
-        self._row = [chip.tensor((1, 1, *rows[2:]), layout.dtype) for _ in "kv"]
-        self.last = chip.tensor(one, layout.dtype)
+        self.last = chip.tensor((1, 1, layout.hidden), layout.dtype)
         """The hidden state of the token that was fed last, shape (1, 1, H)."""
+        self._steps = StepPrograms(chip, layout, self.last)
 
     def _history_memory(self) -> list[tuple[DeviceTensor, DeviceTensor]]:
-        """The history nets' own memory for earlier keys and values, see ``joins_in_place``."""
+        """The history nets' own memory for earlier keys and values, see ``joins_in_place``.
+
+        It stays where it is: the chip's owner loads models so that they share no memory.
+        """
         return [
             (net.input_tensor(len(net.inputs) - 2), net.input_tensor(len(net.inputs) - 1))
             for net in self.layout.history
@@ -103,25 +102,28 @@ class TransformerNetwork:
             for position in range(piece.start, piece.end):
                 if stopped():
                     raise NotWanted
-                self._chip.run(self._step(ids[position], position))
+                self._chip.run([self._step(ids[position], position)])
         else:
             self._prefill(piece, ids[piece.start : piece.end], stopped)
 
     def token(self, head: Head, recent: Sequence[int]) -> int:
         """The token that follows what was fed last."""
-        return head.token(self._chip.run(head.steps(self.last, recent)), recent)
+        return head.token(self._chip.run([head.start(recent)]), recent)
 
     def step(self, token: int, position: int, head: Head, recent: Sequence[int]) -> int:
         """Feed one token and choose the next, in one round trip; ``recent`` includes it."""
-        steps = [*self._step(token, position), *head.steps(self.last, recent)]
+        steps = [self._step(token, position), head.start(recent)]
         return head.token(self._chip.run(steps), recent)
+
+    def _step(self, token: int, position: int) -> Start:
+        return self._steps.start(token, position, self._kv.of(self._slot))
 
     def logits(self, heads: Heads) -> Logits | None:
         """The logits behind what was fed last, shape (V,); None with a fused head."""
         if heads.only_greedy:
             return None
         head = heads.logits
-        return head.logits(self._chip.run([head.launch(self.last), Read(head.tensor)]))
+        return head.logits(self._chip.run([head.start()]))
 
     def last_state(self) -> npt.NDArray[np.float32]:
         """The hidden state that was left, shape (H,), float32."""
@@ -232,51 +234,6 @@ class TransformerNetwork:
         return self._rows, [
             Copy(rows, cache, target_offset=offset, count=count)
             for rows, cache in zip(self._rows, caches, strict=True)
-        ]
-
-    def _step(self, token: int, position: int) -> list[Step]:
-        """One token through all layers; its hidden state ends in ``last``."""
-        layout = self.layout
-        length = layout.step_length(position)
-        mask = step_mask(position, length, layout.dtype)
-        cache_shape = (1, length, layout.kv_heads, layout.head_size)
-        shapes = [(1, 1, layout.hidden), (1, 1), mask.shape, cache_shape, cache_shape]
-        kv = self._kv.of(self._slot)
-        source, spare = self._one
-        steps: list[Step] = [
-            Write(self._id, np.array([[token]], np.int32)),
-            Write(self._position, np.array([[position]], np.int32)),
-            Write(self._step_mask.view(mask.shape), mask),
-            Launch(layout.step_embedding, [self._id], [source], [(1, 1)]),
-        ]
-        for index, net in enumerate(layout.step):
-            target = self.last if index == layout.layers - 1 else spare
-            inputs = [source, self._position, self._step_mask, kv.keys[index], kv.values[index]]
-            steps += self._step_layer(net, inputs, target, shapes, index, position)
-            source, spare = target, source
-        return steps
-
-    def _step_layer(
-        self,
-        net: Net,
-        inputs: list[DeviceTensor],
-        target: DeviceTensor,
-        shapes: Sequence[Sequence[int]],
-        index: int,
-        position: int,
-    ) -> list[Step]:
-        layout = self.layout
-        offset = position * layout.row
-        if self._views:
-            shape = (1, 1, layout.kv_heads, layout.head_size)
-            rows = [cache.view(shape, offset) for cache in inputs[3:]]
-            return [Launch(net, inputs, [target, *rows], shapes)]
-        return [
-            Launch(net, inputs, [target, *self._row], shapes),
-            *(
-                Copy(row, cache, target_offset=offset)
-                for row, cache in zip(self._row, inputs[3:], strict=True)
-            ),
         ]
 
 

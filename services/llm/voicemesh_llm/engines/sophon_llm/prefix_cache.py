@@ -37,7 +37,7 @@ class CacheSlot:
     """Prompt and reply of the last turn, as text and ids; more than ``ids`` by the
     last token, which was never fed."""
     used: int = 0
-    """When it was used last, counted in leases."""
+    """When it was used last, counted in leases; 0: never."""
 
     def forget(self) -> None:
         """The content is gone or cannot be trusted."""
@@ -72,6 +72,10 @@ class PrefixCache:
         """Slots that hold something."""
         return sum(bool(slot.ids) for slot in self.slots)
 
+    def unused(self) -> CacheSlot | None:
+        """A slot that no conversation has had and that holds nothing."""
+        return next((slot for slot in self.slots if not slot.used and not slot.ids), None)
+
     def known(self, conversation: str) -> CacheSlot | None:
         """The slot of a conversation."""
         found = (s for s in self.slots if conversation and s.conversation == conversation)
@@ -90,7 +94,8 @@ class PrefixCache:
         self._leases += 1
         own = self.known(conversation)
         slot = own or min(self.slots, key=lambda s: (bool(s.ids), s.used))
-        evicted = own is None and bool(slot.ids)
+        # What was read ahead is nobody's conversation.
+        evicted = own is None and bool(slot.ids) and slot.used > 0
         source = max(self.slots, key=lambda s: (common_prefix(s.ids, prompt), s is slot))
         matched = common_prefix(source.ids, prompt)
         if not matched:

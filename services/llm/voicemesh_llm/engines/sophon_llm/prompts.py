@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voicemesh.errors import InvalidArgument
-from voicemesh_llm.engines.engine import Prompt, Role
+from voicemesh_llm.engines.engine import Message, Prompt, Role
 from voicemesh_llm.engines.exchanges import split_exchanges
 from voicemesh_llm.engines.prompt_notes import with_facts
 from voicemesh_llm.engines.sophon_llm.chat_template import ChatTemplate, begins_in_thought
+from voicemesh_llm.engines.sophon_llm.prefix_cache import common_prefix
 from voicemesh_llm.engines.sophon_llm.tokens import Tokens
 from voicemesh_llm.engines.sophon_llm.written import Written
+
+_DIFFERENT = ("What?", "好")
+"""Questions that share no beginning."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,15 @@ class PromptWriter:
             "reply or cannot be read at once; shorten them, or use a bmodel with a longer sequence",
             field="generation.messages",
         )
+
+    def beginning(self, system: str) -> list[int]:
+        """The ids that the prompts of all conversations led by ``system`` begin with."""
+        head = Message(Role.SYSTEM, (system,))
+        first, second = (
+            self._tokens.encode(self._template.write([head, Message(Role.USER, (question,))]))
+            for question in _DIFFERENT
+        )
+        return first[: common_prefix(first, second)]
 
     def encode(self, text: str, before: Written) -> list[int]:
         """The ids of ``text``.

@@ -115,8 +115,15 @@ class SophonLLMSettings(Section):
         None,
         ge=0,
         le=100_000,
-        description="Feed the new part of a prompt token by token up to this length, and read it "
-        "in one go above. Unset: whichever is faster, as measured. 0: never by token.",
+        description="Feed what follows the cached beginning of a prompt token by token up to this "
+        "length, and read it in one go above. Unset: whichever is faster, as measured at load and "
+        "since, for prompts of which nothing is cached as well. 0: never by token.",
+    )
+    read_ahead: bool = Field(
+        True,
+        description="Read llm.system_prompt (and system_prompt_zh, as far as mesh.languages names "
+        "Chinese) at load, one for each slot, so that the first question finds it cached. Takes as "
+        "long as a question.",
     )
     self_test: bool = Field(
         True,

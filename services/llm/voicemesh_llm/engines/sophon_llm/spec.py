@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from voicemesh.errors import EngineMissing, VoiceMeshError
 from voicemesh.registry import EngineSpec, Probe, probe_import
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
+from voicemesh_llm.language import primary_tag
+from voicemesh_llm.settings import LanguageModelSettings
 
 if TYPE_CHECKING:
+    from voicemesh.settings import Settings
     from voicemesh_llm.engines.sophon_llm.engine import SophonModel
     from voicemesh_sophon.placing.placement import Placement
 
@@ -23,7 +26,7 @@ def _probe() -> Probe:
     return Probe(True, "tokenizers and jinja2 are installed; `voicemesh plan` shows the chips")
 
 
-def _check(settings: SophonLLMSettings) -> Probe:
+def _check(settings: SophonLLMSettings, mesh: Settings) -> Probe:
     """Whether the engine would take the files; the chip is asked by doctor --tpu."""
     from voicemesh_llm.engines.sophon_llm.equipment import outline
 
@@ -39,13 +42,23 @@ def _check(settings: SophonLLMSettings) -> Probe:
     )
 
 
-def _make(settings: SophonLLMSettings, placement: Placement) -> SophonModel:
+def personas(mesh: Settings) -> list[str]:
+    """The system prompts of the languages that are spoken, the usual one first."""
+    service = mesh.section("llm", LanguageModelSettings)
+    spoken = (
+        service.system_prompt_zh if primary_tag(language) == "zh" else service.system_prompt
+        for language in mesh.mesh.languages
+    )
+    return list(dict.fromkeys(spoken))
+
+
+def _make(settings: SophonLLMSettings, placement: Placement, mesh: Settings) -> SophonModel:
     found = _probe()
     if not found.usable:
         raise EngineMissing(f"{found.reason}, which the sophon-llm engine needs; {found.cure}")
     from voicemesh_llm.engines.sophon_llm.engine import SophonModel
 
-    return SophonModel(settings, placement)
+    return SophonModel(settings, placement, personas(mesh))
 
 
 SPEC = EngineSpec(
@@ -59,4 +72,5 @@ SPEC = EngineSpec(
     extra=EXTRA,
     tags=frozenset({"tpu"}),
     device="sophon",
+    takes_settings=True,
 )

@@ -28,7 +28,7 @@ class SimulatedSettings(Section):
         gt=0,
         le=10_000,
         description="How many times faster than it plays the audio after the first chunk is made. "
-        "20: a small voice; below 1 replies break off.",
+        "20: a small voice; below 1 units begin later, by the ratio, and pause between each other.",
     )
     seconds_per_character: float = Field(
         0.06,

@@ -15,11 +15,13 @@ from voicemesh.errors import EngineError
 from voicemesh_sophon.client import (
     Chip,
     DeviceTensor,
+    FixedQuestion,
     Launch,
     Model,
     Net,
     Read,
     Slot,
+    Step,
     Write,
     from_bfloat16,
     to_bfloat16,
@@ -29,6 +31,8 @@ from voicemesh_tts.engines.sophon_vits.windows import Capacity
 
 _PROSODY_INPUTS = 3
 _VOICE_INPUTS = 2
+_KNOWN_TO_ALL = 8
+"""Characters and phonemes numbered below this are in every vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ class VitsNetworks:
 
     def __init__(self, chip: Chip, files: Sequence[Path], hop: int) -> None:
         """Loads the files; ``hop``: samples a frame. EngineError says what is wrong."""
-        nets = VitsNets.of(chip.load(*files), hop)
+        model = chip.load(*files, checked=True)
+        nets = VitsNets.of(model, hop)
         self.names = " and ".join(map(str, files))
         """The files, for messages."""
         self.capacity = Capacity(nets.phonemes, nets.tokens)
@@ -93,6 +98,25 @@ class VitsNetworks:
         self._identifiers_first = _size(nets.voice.inputs[0]) == nets.phonemes
         self._prosody = _Bound(chip, nets.prosody)
         self._voice = _Bound(chip, nets.voice)
+        chip.check(model, self._fixed_question(chip, nets))
+
+    def _fixed_question(self, chip: Chip, nets: VitsNets) -> list[Step]:
+        """Both networks once, with values that mean nothing."""
+        question = FixedQuestion(chip)
+        characters = np.arange(nets.tokens, dtype=np.int32) % _KNOWN_TO_ALL
+        ones = np.ones_like(characters)
+        _Bound(question, nets.prosody).run([characters, ones, np.zeros_like(characters)])
+        phonemes = np.arange(nets.phonemes, dtype=np.int32) % _KNOWN_TO_ALL
+        vectors = np.random.default_rng(1).standard_normal((nets.phonemes, nets.width))
+        _Bound(question, nets.voice).run(self._voice_inputs(phonemes, vectors.astype(np.float32)))
+        return question.steps
+
+    def _voice_inputs(
+        self, phonemes: NDArray[np.int32], prosody: NDArray[np.float32]
+    ) -> list[NDArray[Any]]:
+        """In the order of the net."""
+        inputs: list[NDArray[Any]] = [phonemes, prosody]
+        return inputs if self._identifiers_first else inputs[::-1]
 
     def prosody(self, encoded: Encoded) -> NDArray[np.float32]:
         """The prosody of each phoneme of a window, shape (phonemes, width)."""
@@ -105,9 +129,7 @@ class VitsNetworks:
 
     def speak(self, encoded: Encoded, prosody: NDArray[np.float32]) -> Waveform:
         """The audio of a window whose prosody is known."""
-        inputs = [_padded(encoded.phonemes, self.capacity.phonemes), prosody]
-        if not self._identifiers_first:
-            inputs.reverse()
+        inputs = self._voice_inputs(_padded(encoded.phonemes, self.capacity.phonemes), prosody)
         frames, samples = sorted(self._voice.run(inputs), key=len)
         wanted = float(frames[0])
         if not math.isfinite(wanted):

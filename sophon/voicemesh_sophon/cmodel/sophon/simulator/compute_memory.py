@@ -7,15 +7,20 @@ commands of a BM1684X hold it from load on: they go on to write where weights an
 of another model lie by now. Its answers are wrong then, or the simulator finds a
 "wrong gdma type" and ends.
 
-Each network of a simulated BM1684X therefore gets memory of its own.
+Each network of a simulated BM1684X therefore gets memory of its own, unless
+``SOPHON_SIMULATOR_SHARED_MEMORY`` is set: then the runtime is as it comes, and shows what a
+board with it would meet.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 
 from .linkage import address_of, redirect
+
+SHARED_VARIABLE = "SOPHON_SIMULATOR_SHARED_MEMORY"
 
 # ComputeMemory::Create(name, size, core_mask, reuse), as C++ compilers write it.
 _CREATE = (
@@ -24,7 +29,9 @@ _CREATE = (
 
 
 def separate(runtime: ctypes.CDLL) -> bool:
-    """Makes no network share; False, and nothing done, where that is forbidden."""
+    """Makes no network share; False, and nothing done, where that is forbidden, or not wanted."""
+    if os.environ.get(SHARED_VARIABLE):
+        return False
     create = address_of(getattr(runtime, _CREATE))
     code = (
         b"\x45\x31\xc9"  # xor r9d, r9d: reuse, behind the result's address and the object's

@@ -1,4 +1,4 @@
-"""Writes bmodels that hold no weights: files of forms that nobody here can compile.
+"""Writes bmodels that hold no weights: for benchmarks, and forms that nobody here can compile.
 
 Their tables are laid out as ``model.fbs`` of the vendor says, as far as they are read.
 """
@@ -21,7 +21,7 @@ Fields = dict[int, "Field"]
 
 
 def write_bmodel(path: Path, chip: str, nets: Sequence[NetEntry], devices: int = 1) -> Path:
-    """A whole bmodel without data."""
+    """Write a whole bmodel without data for ``chip``, such as BM1688; returns ``path``."""
     made: Fields = {1: "2.2", 2: "Mon Jun  1 00:00:00 2026", 3: chip, 7: devices}
     table = flatbuffer({**made, 4: [_net(net) for net in nets]})
     path.write_bytes(HEADER.pack(MAGIC, HEADER.size, len(table), 0) + table)
