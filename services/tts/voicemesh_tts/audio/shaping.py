@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,33 +143,56 @@ class Shaper:
 
 
 def shaped(
-    samples: Samples, rate_hertz: int, gain: float
+    parts: Iterable[Samples], rate_hertz: int, gain: float
 ) -> Iterator[tuple[Samples, int, int, bool]]:
-    """What a :class:`Shaper` would emit of a unit whose raw samples are all there.
+    """What a :class:`Shaper` would emit of a unit whose raw samples are soon there.
 
-    Yields (samples, first, stop, last); nothing for silence.
+    Yields (samples, first, stop, last); nothing for silence. What may be silence at the end
+    waits for the next part.
     """
     frame = max(1, round(rate_hertz * _FRAME_S))
     margin = round(rate_hertz * _WHOLE_MARGIN_S)
-    loud = _sounding(samples, frame, _silence_energy(frame, gain))
-    if not len(loud):
-        return
-    first = max(0, int(loud[0]) * frame - margin)
-    end = min(len(samples), (int(loud[-1]) + 1) * frame + margin)
-    level = _faded(amplify(samples[first:end], gain), margin)
+    threshold = _silence_energy(frame, gain)
     size, longest = round(rate_hertz * _FIRST_CHUNK_S), round(rate_hertz * _LONGEST_CHUNK_S)
-    begin = 0
-    while begin < len(level):
-        stop = min(begin + size, len(level))
-        yield level[begin:stop], first + begin, first + stop, stop == len(level)
-        begin, size = stop, min(2 * size, longest)
+    held, first, onset = np.zeros(0, np.int16), 0, -1
+    for part, is_last in _with_last(parts):
+        held = np.concatenate([held, part])
+        loud = _sounding(held, frame, threshold)
+        if len(loud) and onset < 0:
+            onset = max(0, int(loud[0]) * frame - margin)
+            held, first = held[onset:], onset
+            loud = _sounding(held, frame, threshold)
+        if onset < 0:
+            continue
+        sounds = (int(loud[-1]) + 1) * frame if len(loud) else 0
+        end = min(len(held), sounds + margin) if is_last else sounds - frame
+        level = amplify(held[: max(0, end)], gain)
+        level = _faded_in(level, first - onset, margin)
+        if is_last:
+            level = _faded_in(level[::-1], 0, margin)[::-1]
+        begin = 0
+        while begin < len(level):
+            stop = min(begin + size, len(level))
+            is_end = is_last and stop == len(level)
+            yield level[begin:stop], first + begin, first + stop, is_end
+            begin, size = stop, min(2 * size, longest)
+        held, first = held[len(level) :], first + len(level)
 
 
-def _faded(samples: Samples, margin: int) -> Samples:
-    """Samples that begin and end in silence: the margins around the sound fade."""
+def _with_last(parts: Iterable[Samples]) -> Iterator[tuple[Samples, bool]]:
+    """Each part, and at the end an empty one that is marked: none is made before its time."""
+    for part in parts:
+        yield part, False
+    yield np.zeros(0, np.int16), True
+
+
+def _faded_in(samples: Samples, at: int, margin: int) -> Samples:
+    """Samples from ``at`` on of what begins in silence: ``margin`` of it fade."""
+    if at >= margin:
+        return samples
+    curve = np.sin(np.linspace(0, np.pi / 2, margin, dtype=np.float32)[at:]) ** 2
     out = samples.astype(np.float32)
-    for edge in (out[:margin], out[::-1][:margin]):
-        edge *= np.sin(np.linspace(0, np.pi / 2, len(edge), dtype=np.float32)) ** 2
+    out[: len(curve)] *= curve[: len(out)]
     faded: Samples = np.rint(out).astype(np.int16)
     return faded
 

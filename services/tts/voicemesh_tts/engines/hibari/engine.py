@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from hibari.voices import VOICES, cache_dir, voice_path
@@ -19,6 +20,8 @@ from voicemesh_tts.engines.onnx_voice.rendered import spoken_chunks
 
 # As the embedded voices: the first audio of any unit is there within 50 ms.
 _MAX_UNIT_CHARS = 100
+_FIRST_CHUNKS = 3
+"""0.14 s, which are sent before the rest of the unit is made."""
 # It tells how loud a voice is, and has a word that no lexicon holds, which opens the
 # network that spells.
 _SELF_TEST = "The quick brown fox jumps over the lazy dog, said Quandramorph."
@@ -66,15 +69,21 @@ class Hibari:
         """See :class:`voicemesh_tts.engines.engine.Synthesizer`."""
         if self._closed:
             raise Unavailable("the voice is being closed; ask again later")
-        chunks = await self._worker.spend(counter, self._speak, text, voice.name, rate, counter)
-        for chunk in chunks:
-            yield chunk
+        chunks = self._speak(text, voice.name, rate, counter)
+        wanted: int | None = _FIRST_CHUNKS
+        while batch := await self._worker.spend(counter, _taken, chunks, wanted):
+            for chunk in batch:
+                yield chunk
+            wanted = None
 
-    def _speak(self, text: str, name: str, rate: float, counter: WorkCounter) -> list[SpokenChunk]:
+    def _speak(
+        self, text: str, name: str, rate: float, counter: WorkCounter
+    ) -> Iterator[SpokenChunk]:
+        """Made in the worker's thread, as far as it is asked for."""
         voice, gain = self._voice(name)
         rendered = voice.render(text, rate)
         counter.spend()
-        return list(spoken_chunks(rendered, RATE_HERTZ, gain, (0, len(text))))
+        yield from spoken_chunks(rendered, RATE_HERTZ, gain, (0, len(text)))
 
     def _voice(self, name: str) -> tuple[HibariVoice, float]:
         """A voice that is loaded, and the gain that brings it to the level of the others."""
@@ -95,6 +104,11 @@ class Hibari:
         """Take no more calls; what is under way ends by itself."""
         self._closed = True
         self._worker.close()
+
+
+def _taken(chunks: Iterator[SpokenChunk], count: int | None) -> list[SpokenChunk]:
+    """The next ones; None: all that are left."""
+    return list(islice(chunks, count))
 
 
 def _model(name: str) -> Path | None:

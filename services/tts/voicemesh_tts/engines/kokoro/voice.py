@@ -60,7 +60,7 @@ class KokoroVoice:
             TimedWord(character.begin, character.end, int(ends[first - 1]))
             for character, first in zip(spoken, begins, strict=True)
         ]
-        return Rendered(samples_of(stretched(waveform, RATE_HERTZ, rate)), words)
+        return Rendered([samples_of(stretched(waveform, RATE_HERTZ, rate))], words)
 
 
 def _read(part: Part) -> tuple[list[int], list[int]]:

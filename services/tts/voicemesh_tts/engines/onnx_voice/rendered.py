@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +16,18 @@ from voicemesh_tts.engines.engine import SpokenChunk
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a voice made of a text at one go."""
+    """What a voice makes of a text."""
 
-    samples: Samples
-    """All of it, with the silence around it and at the voice's own level."""
+    parts: Iterable[Samples]
+    """One after the other, with the silence around them and at the voice's own level. They may
+    be made when they are asked for, and once."""
     words: Sequence[TimedWord]
-    """Words of the text and when they begin in ``samples``."""
+    """Words of the text and when they begin in all of that."""
+
+    @property
+    def samples(self) -> Samples:
+        """All of it; no parts are left."""
+        return np.concatenate([np.zeros(0, np.int16), *self.parts])
 
 
 def samples_of(waveform: NDArray[np.float32]) -> Samples:
@@ -36,12 +42,13 @@ def spoken_chunks(
 ) -> Iterator[SpokenChunk]:
     """Chunks that speak for ``span`` of a unit's text, trimmed and brought to their level.
 
-    The words are places of the unit's text within that span.
+    The words are places of the unit's text within that span. A part is made when the chunks
+    before it have been taken.
     """
     offset, stop_char = span
     clock = WordClock(stop_char - offset)
     for word in rendered.words:
         clock.add(TimedWord(word.begin - offset, word.end - offset, word.start))
-    for samples, first, stop, last in shaped(rendered.samples, rate_hertz, gain):
+    for samples, first, stop, last in shaped(rendered.parts, rate_hertz, gain):
         begin, end = clock.span(first, stop, complete=last)
         yield SpokenChunk(samples, offset + begin, offset + end)
