@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,35 +12,22 @@ import pytest
 
 from voicemesh.errors import EngineError, SettingsError, Unavailable
 from voicemesh_llm.engines.engine import (
-    Event,
     Finish,
-    Finished,
-    Message,
-    Prompt,
-    Role,
     Sampling,
-    TextDelta,
-    Usage,
 )
-from voicemesh_llm.engines.sophon_llm.decoding_loop import DecodingLoop, Equipment
 from voicemesh_llm.engines.sophon_llm.engine import SophonModel
-from voicemesh_llm.engines.sophon_llm.equipment import equip
 from voicemesh_llm.engines.sophon_llm.feeding import Kind, PromptPiece
 from voicemesh_llm.engines.sophon_llm.heads import LogitsHead, SampleNet
 from voicemesh_llm.engines.sophon_llm.sampling import SamplingRule, candidates, penalised
 from voicemesh_llm.engines.sophon_llm.self_test import cosine
-from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
 from voicemesh_llm.engines.sophon_llm.written import Written
 from voicemesh_sophon.chip_owner.wire import WATCH
-from voicemesh_sophon.client import Chip, Launch, Start, from_bfloat16, to_bfloat16
+from voicemesh_sophon.client import Chip, from_bfloat16, to_bfloat16
 from voicemesh_sophon.client.owner_link import OwnerLink
 from voicemesh_sophon.devices import DevicesSettings
 from voicemesh_sophon.owner_process import OwnerProcess
 
-ASSETS = Path(__file__).parents[1] / "sophon/assets/llm"
-EXPECTED = json.loads((ASSETS / "expected.json").read_text())
-SYSTEM = EXPECTED["system"]
-TALKS: dict[str, list[list[str]]] = {t["name"]: t["turns"] for t in EXPECTED["conversations"]}
+from .sophon_talking import ASSETS, SYSTEM, TALKS, Talker, prompt, settings, spoken, talking
 
 FUSED = "bm1688/tiny-assistant_f16_seq256_2core_static"
 JOINED = "bm1688/tiny-assistant_w4bf16_seq512_2core_history"
@@ -51,84 +36,6 @@ SHORT_JOINT = "bm1688/tiny-assistant_bf16_seq256_1core_kv32"
 SAMPLE = "bm1688/tiny-assistant_bf16_seq256_1core_static_sample"
 FOREIGN = "bm1684x/tiny-assistant_f16_seq256_static"
 PENALTY = "bm1684x/tiny-assistant_f16_seq256_2024style"
-
-
-def settings(name: str, **fields: Any) -> SophonLLMSettings:
-    model = ASSETS / f"{name}.bmodel"
-    return SophonLLMSettings.model_validate(
-        {"model": model, "tokenizer": str(ASSETS / "config"), "self_test": False} | fields
-    )
-
-
-def prompt(*turns: str, **fields: Any) -> Prompt:
-    """A system prompt and ``turns``, which begin with the person."""
-    sides = (Role.USER, Role.ASSISTANT)
-    told = [Message(sides[i % 2], (text,)) for i, text in enumerate(turns)]
-    messages = (Message(Role.SYSTEM, (SYSTEM,)), *told)
-    return Prompt(messages=messages, **({"conversation_id": "talk"} | fields))
-
-
-def spoken(events: Sequence[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
-
-
-class Talker:
-    """A model that answers, and how many launches that took."""
-
-    def __init__(self, chip: Chip, chosen: SophonLLMSettings, equipment: Equipment) -> None:
-        self.chip = chip
-        self.equipment = equipment
-        self.launches = 0
-        self._settings = chosen
-        self._run = chip.run
-        chip.run = self._counting  # type: ignore[method-assign]  # It only counts.
-        self.forget()
-
-    def _counting(self, steps: Any) -> Any:
-        for step in steps:
-            self.launches += len(step.program.launches) if isinstance(step, Start) else 0
-            self.launches += isinstance(step, Launch)
-        return self._run(steps)
-
-    def forget(self) -> None:
-        """Empty slots and no pace measured."""
-        self.writer = DecodingLoop(self._settings, self.equipment)
-
-    def ask(self, *turns: str, **fields: Any) -> tuple[str, Finished, Usage]:
-        """The reply to the last of ``turns``."""
-        *told, finished = self.writer.generate(prompt(*turns, **fields), lambda: False)
-        assert isinstance(finished, Finished)
-        assert finished.usage is not None
-        return spoken(told), finished, finished.usage
-
-    def hold(self, name: str) -> list[Usage]:
-        """Hold a whole conversation of the assets; each reply must be the expected one."""
-        turns: list[str] = []
-        spent = []
-        for question, answer in TALKS[name]:
-            turns.append(question)
-            text, finished, usage = self.ask(*turns, conversation_id=name)
-            assert text == answer
-            assert finished.reason is Finish.STOP
-            spent.append(usage)
-            turns.append(answer)
-        return spent
-
-
-@contextmanager
-def talking(
-    owner: OwnerProcess, name: str, old_sail: bool = False, **fields: Any
-) -> Iterator[Talker]:
-    """``old_sail``: as if its version had neither views nor EngineLLM."""
-    placement = owner.placement("llm")
-    chip = Chip.open(placement)
-    try:
-        if old_sail:
-            chip.abilities = frozenset()
-        chosen = settings(name, **fields)
-        yield Talker(chip, chosen, equip(chip, chosen, placement))
-    finally:
-        chip.close()
 
 
 @pytest.fixture(scope="module")
