@@ -63,8 +63,9 @@ async def speakers(service: Service, count: int) -> list[Speaker]:
 
 
 async def begin(speaker: Speaker, clip: NDArray[np.int16]) -> None:
-    """Speak, and keep the turn open: no silence follows."""
-    await speaker.audio(utterance(clip, tail_s=0))
+    """Speak, and keep the turn open: no silence follows, nor the clip's own."""
+    sounding = np.flatnonzero(np.abs(clip) > 500)
+    await speaker.audio(utterance(clip[: sounding[-1]], tail_s=0))
     while (await speaker.read()).turn_event.type != START:
         pass
 

@@ -9,7 +9,7 @@ from voicemesh.settings import Settings
 
 def sound_checks(settings: Settings) -> list[Check]:
     """Whether sound cards can be used here."""
-    probe = probe_import("pyaudio", "PyAudio", "'voicemesh-robot[audio]'")
+    probe = probe_import("pyaudio", "PyAudio", "voicemesh-robot[audio]")
     if probe.usable:
         return [Check("sound cards", "ok", f"{probe.reason}; `voicemesh devices` lists them")]
     cure = f"apt-get install portaudio19-dev gcc python3-dev, then {probe.cure}"

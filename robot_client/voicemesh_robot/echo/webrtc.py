@@ -32,7 +32,7 @@ _SURE = 0.9
 
 def require_webrtc() -> None:
     """EngineMissing with the cure where the library is not installed."""
-    probe = probe_import("pywebrtc_audio", "pywebrtc-audio", "'voicemesh-robot[aec]'")
+    probe = probe_import("pywebrtc_audio", "pywebrtc-audio", "voicemesh-robot[aec]")
     if not probe.usable:
         raise EngineMissing(
             f"the echo canceller webrtc cannot be used: {probe.reason}; {probe.cure}, or set "

@@ -20,7 +20,7 @@ def _make(settings: HibariSettings) -> Hibari:
 
 
 def _probe() -> Probe:
-    return probe_import("hibari", "hibari-tts", f"'{_EXTRA}'")
+    return probe_import("hibari", "hibari-tts", _EXTRA)
 
 
 SPEC = EngineSpec(

@@ -39,7 +39,7 @@ def _check(config: KokoroSettings, settings: Settings) -> Probe:
 
 def _probe() -> Probe:
     for module, package in (("onnxruntime", "onnxruntime"), ("pypinyin", "pypinyin")):
-        probe = probe_import(module, package, f"'{_EXTRA}'")
+        probe = probe_import(module, package, _EXTRA)
         if not probe.usable:
             return probe
     return Probe(True, "onnxruntime and pypinyin are installed")
