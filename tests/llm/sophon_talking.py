@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from voicemesh_llm.engines.engine import (
     Event,
     Finish,
@@ -21,7 +23,7 @@ from voicemesh_llm.engines.engine import (
 from voicemesh_llm.engines.sophon_llm.decoding_loop import DecodingLoop, Equipment
 from voicemesh_llm.engines.sophon_llm.equipment import equip
 from voicemesh_llm.engines.sophon_llm.settings import SophonLLMSettings
-from voicemesh_sophon.client import Chip, Launch, Start
+from voicemesh_sophon.client import Chip, Launch, Start, Step
 from voicemesh_sophon.owner_process import OwnerProcess
 
 ASSETS = Path(__file__).parents[1] / "sophon/assets/llm"
@@ -49,23 +51,26 @@ def spoken(events: Sequence[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-class Talker:
-    """A model that answers, and how many launches that took."""
+class CountingChip(Chip):
+    """Counts the launches that it is asked for."""
 
-    def __init__(self, chip: Chip, chosen: SophonLLMSettings, equipment: Equipment) -> None:
-        self.chip = chip
-        self.equipment = equipment
-        self.launches = 0
-        self._settings = chosen
-        self._run = chip.run
-        chip.run = self._counting  # type: ignore[method-assign]  # It only counts.
-        self.forget()
+    launches = 0
 
-    def _counting(self, steps: Any) -> Any:
+    def run(self, steps: Sequence[Step | Start]) -> list[npt.NDArray[Any]]:
         for step in steps:
             self.launches += len(step.program.launches) if isinstance(step, Start) else 0
             self.launches += isinstance(step, Launch)
-        return self._run(steps)
+        return super().run(steps)
+
+
+class Talker:
+    """A model that answers; its chip counts the launches."""
+
+    def __init__(self, chip: CountingChip, chosen: SophonLLMSettings, equipment: Equipment) -> None:
+        self.chip = chip
+        self.equipment = equipment
+        self._settings = chosen
+        self.forget()
 
     def forget(self) -> None:
         """Empty slots and no pace measured."""
@@ -98,7 +103,7 @@ def talking(
 ) -> Iterator[Talker]:
     """``old_sail``: as if its version had neither views nor EngineLLM."""
     placement = owner.placement("llm")
-    chip = Chip.open(placement)
+    chip = CountingChip.open(placement)
     try:
         if old_sail:
             chip.abilities = frozenset()

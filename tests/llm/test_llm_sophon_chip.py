@@ -67,16 +67,16 @@ def test_a_second_turn_reuses_the_first_and_takes_fewer_launches(history: Talker
     assert second.cached_tokens >= first.prompt_tokens + first.completion_tokens
     (question, answer), (more, _) = TALKS["more3"]
     history.forget()
-    history.launches = 0
+    history.chip.launches = 0
     _, _, whole = history.ask(question, answer, more, max_output_tokens=1)
-    without = history.launches
+    without = history.chip.launches
     assert whole.cached_tokens == 0
     history.forget()
     history.ask(question)
-    history.launches = 0
+    history.chip.launches = 0
     _, _, cached = history.ask(question, answer, more, max_output_tokens=1)
     assert cached == replace(whole, cached_tokens=second.cached_tokens)
-    assert history.launches < without
+    assert history.chip.launches < without
 
 
 def test_conversations_keep_their_slots_and_the_oldest_makes_room(history: Talker) -> None:
@@ -136,9 +136,9 @@ def test_a_reply_that_is_broken_off_leaves_a_cache_that_works(history: Talker) -
 def test_a_long_prompt_can_be_stopped_between_layers(history: Talker) -> None:
     question, answer = TALKS["q03"][0]
     asked = iter([False, False, True])  # Two layers of the first piece; not the second piece.
-    history.launches = 0
+    history.chip.launches = 0
     assert list(history.writer.generate(prompt(question), lambda: next(asked))) == []
-    assert history.launches == 3  # The embedding and two layers.
+    assert history.chip.launches == 3  # The embedding and two layers.
     text, _, usage = history.ask(question)
     assert text == answer
     assert usage.cached_tokens == 16
@@ -254,13 +254,13 @@ def test_a_prompt_can_go_in_by_steps_from_its_first_token_on(chip_owner: Any) ->
         assert pace.step_s > 0
         assert pace.piece_s[Kind.WHOLE] > 0  # Both were measured at load.
         pace.piece_s[Kind.WHOLE] = 1000.0
-        talker.launches = 0
+        talker.chip.launches = 0
         (usage,) = talker.hold("q12")
         layout = talker.equipment.network.layout
         a_token = 1 + layout.layers + 1
         # The first of the reply comes from the prompt's last token, whose step has no head.
         tokens = usage.prompt_tokens + usage.completion_tokens
-        assert talker.launches == tokens * (a_token - 1) + usage.completion_tokens + 1
+        assert talker.chip.launches == tokens * (a_token - 1) + usage.completion_tokens + 1
 
 
 def test_what_was_read_ahead_is_found_by_the_first_question(history: Talker) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,7 @@ class Chip:
         "core_list": launches can be told on which cores to run."""
 
     @classmethod
-    def open(cls, placement: Placement) -> Chip:
+    def open(cls, placement: Placement) -> Self:
         """Connect to the chip's owner; Unavailable, with the cure, where there is none."""
         return cls(OwnerLink(placement))
 
